@@ -1,0 +1,44 @@
+// Bare ciphers: AES in counter mode for SRTP, one block of AES or ChaCha20 for header masks and key derivation.
+#pragma once
+
+#include <array>
+#include <memory>
+
+#include "kaon/base/bytes.h"
+
+namespace kaon::crypto {
+
+/// AES-CTR with the key set once (16, 24 or 32 bytes, asserted). Allocates nothing per call.
+class AesCtr {
+ public:
+  explicit AesCtr(ByteView key);
+  AesCtr(AesCtr&&) noexcept;
+  AesCtr& operator=(AesCtr&&) noexcept;
+  ~AesCtr();
+  /// XORs the key stream that starts at the 16-byte counter block onto `in`. `out` has in.size() bytes and starts exactly at
+  /// `in` or does not overlap it.
+  void crypt(ByteView counter_block, ByteView in, Bytes out);
+
+ private:
+  struct Context;
+  std::unique_ptr<Context> context_;
+};
+
+/// AES of single blocks (ECB), for masks: RFC 9147 §4.2.3, RFC 3711 §4.3.3.
+class AesBlock {
+ public:
+  explicit AesBlock(ByteView key);
+  AesBlock(AesBlock&&) noexcept;
+  AesBlock& operator=(AesBlock&&) noexcept;
+  ~AesBlock();
+  std::array<uint8_t, 16> encrypt(ByteView block);
+
+ private:
+  struct Context;
+  std::unique_ptr<Context> context_;
+};
+
+/// First 16 bytes of a ChaCha20 key stream: key 32 bytes; counter (4 bytes, little-endian) and nonce (12) in `counter_nonce`.
+std::array<uint8_t, 16> chacha20_mask(ByteView key, ByteView counter_nonce);
+
+}  // namespace kaon::crypto
