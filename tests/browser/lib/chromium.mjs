@@ -1,0 +1,42 @@
+// Debian's Chromium, headless, through playwright-core.
+
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { chromium } from 'playwright-core';
+
+const FLAGS = [
+  '--no-sandbox', // root has none
+  '--disable-gpu', '--no-first-run', '--no-default-browser-check', '--disable-background-networking', '--disable-component-update',
+  '--disable-sync', '--disable-quic', '--autoplay-policy=no-user-gesture-required',
+  '--use-fake-device-for-media-stream=fps=30', '--use-fake-ui-for-media-stream',
+  '--allow-loopback-in-peer-connection', // with the line above: 127.0.0.1 becomes a candidate
+  // Several pages at once, and none of them is "in the background".
+  '--disable-background-timer-throttling', '--disable-backgrounding-occluded-windows', '--disable-renderer-backgrounding',
+];
+
+/** A browser that ends with the case. `prefix` runs it elsewhere, for example in another network namespace. */
+export async function launch(onEnd, { flags = [], prefix } = {}) {
+  const home = fs.mkdtempSync(path.join(os.tmpdir(), 'kaon-chromium-'));
+  let executablePath = '/usr/bin/chromium';
+  if (prefix) {
+    executablePath = path.join(home, 'chromium');
+    fs.writeFileSync(executablePath, `#!/bin/sh\nexec ${prefix} /usr/bin/chromium "$@"\n`, { mode: 0o755 });
+  }
+  const browser = await chromium.launch({ executablePath, headless: true, args: [...FLAGS, ...flags], chromiumSandbox: false, env: { ...process.env, HOME: home } });
+  onEnd(async () => {
+    await browser.close();
+    fs.rmSync(home, { recursive: true, force: true });
+  });
+  return browser;
+}
+
+/** A page of the server in a context of its own; its uncaught errors go into `page.faults`. */
+export async function open(browser, url, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  const page = await context.newPage();
+  page.faults = [];
+  page.on('pageerror', error => page.faults.push(String(error)));
+  await page.goto(url);
+  return page;
+}

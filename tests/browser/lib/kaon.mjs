@@ -1,0 +1,59 @@
+// The program under test as a child process.
+
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+
+export const program = process.env.KAON ?? 'build/release/apps/kaon/kaon';
+
+/** A folder that is removed when the case ends. */
+export function folder(onEnd) {
+  const made = fs.mkdtempSync(path.join(os.tmpdir(), 'kaon-'));
+  onEnd(() => fs.rmSync(made, { recursive: true, force: true }));
+  return made;
+}
+
+/** Starts `kaon ...args`; ends it with the case. {process, output(), ended: Promise of the exit status}. */
+export function start(onEnd, args, options = {}) {
+  const [file, ...rest] = [...(options.prefix ?? []), program, ...args];
+  const child = spawn(file, rest, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+  let text = '';
+  child.stdout.on('data', bytes => { text += bytes; });
+  child.stderr.on('data', bytes => { text += bytes; });
+  const ended = new Promise(done => child.on('exit', (code, signal) => done(code ?? signal)));
+  onEnd(async () => {
+    child.kill('SIGTERM');
+    const late = setTimeout(() => child.kill('SIGKILL'), 5000);
+    await ended;
+    clearTimeout(late);
+  });
+  return { process: child, output: () => text, ended };
+}
+
+export async function until(condition, what, seconds = 20) {
+  const end = Date.now() + seconds * 1000;
+  for (;;) {
+    const value = await condition();
+    if (value) return value;
+    if (Date.now() > end) throw new Error(`${what}: not within ${seconds} s`);
+    await new Promise(done => setTimeout(done, 50));
+  }
+}
+
+/** `kaon serve` on free ports; resolves to {url, ...} when it answers. */
+export async function serve(onEnd, args = [], options = {}) {
+  const server = start(onEnd, ['serve', '--http', '127.0.0.1:0', '--udp', '0', ...args], options);
+  let over = null;
+  server.ended.then(code => { over = code; });
+  const found = await until(() => {
+    if (over !== null) throw new Error(`kaon serve ended with ${over}: ${server.output()}`);
+    return server.output().match(/http:\/\/[^\s/]+\//);
+  }, 'the address of kaon serve');
+  return Object.assign(server, { url: found[0].replace('127.0.0.1', 'localhost') });
+}
+
+/** Resident memory of a process in KiB. */
+export function memory(pid) {
+  return Number(fs.readFileSync(`/proc/${pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)[1]);
+}
