@@ -54,8 +54,11 @@ class ExtensionMap {
   uint8_t id_of(ExtensionKind kind) const { return ids_[static_cast<size_t>(kind)]; }
   bool has(ExtensionKind kind) const { return id_of(kind) != 0; }
   std::optional<ExtensionKind> kind_of(uint8_t id) const;
+  /// True if an id above 14 is in use, which only the two-byte form can write.
+  bool needs_two_byte() const;
 
-  /// a=extmap-allow-mixed: without it a stream with an id above 14 always has the two-byte form.
+  /// a=extmap-allow-mixed: each packet takes the form it needs. Without it all packets of a stream have one form, and
+  /// values that do not fit into it are left out.
   bool allow_mixed = true;
 
   bool operator==(const ExtensionMap&) const = default;

@@ -10,8 +10,7 @@
 
 namespace kaon::rtp {
 
-/// A mid or rid, inline. RFC 8285's one-byte form carries at most 16 bytes; longer texts are cut off by neither browser
-/// and kept by none, so they count as absent.
+/// A mid or rid, inline. The one-byte form of RFC 8285 carries at most 16 bytes; a longer text counts as absent.
 class ShortText {
  public:
   static constexpr size_t kMaxSize = 16;
@@ -51,9 +50,11 @@ struct Packet {
   Slice payload_slice;
   Slice dependency_descriptor_slice;
   Slice video_layers_allocation_slice;
+  Slice color_space_slice;
   ExtensionValues extensions;
   ShortText mid;
   ShortText rid;
+  ShortText repaired_rid;
   /// Padding after the payload; a packet with padding only has an empty payload.
   uint8_t padding_size = 0;
   /// Restored from a RTX stream (RFC 4588) or by FEC.
@@ -65,9 +66,10 @@ struct Packet {
   ByteView payload() const { return bytes(payload_slice); }
   ByteView dependency_descriptor() const { return bytes(dependency_descriptor_slice); }
   ByteView video_layers_allocation() const { return bytes(video_layers_allocation_slice); }
+  ByteView color_space() const { return bytes(color_space_slice); }
   /// All values this packet carries, borrowed from it: the start of an OutgoingHeader.
   Extensions borrowed_extensions() const;
-  /// Payload, padding and the fixed header with its sources: what counts as sent without extensions.
+  /// Fixed header with its sources, payload and padding: the size without extensions.
   size_t wire_size() const { return kFixedHeaderSize + 4 * header.csrcs.size() + payload_slice.size + padding_size; }
 
   /// The packet in `buffer`, which holds a whole plaintext packet of at most 64 KiB.
