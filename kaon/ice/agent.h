@@ -1,0 +1,217 @@
+// The ICE agent: one component, one stream (everything is bundled), no sockets.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kaon/base/counters.h"
+#include "kaon/base/env.h"
+#include "kaon/base/ring.h"
+#include "kaon/ice/internal/pair.h"
+#include "kaon/ice/types.h"
+#include "kaon/net/engine.h"
+#include "kaon/stun/client.h"
+#include "kaon/stun/message.h"
+
+namespace kaon::ice {
+
+/// RFC 8445 (full and lite), 8838, 7675, 8863 as a net::DatagramEngine. It consumes STUN; everything else on the same addresses belongs to
+/// the composer, who asks source_of() before he believes it and selected() where to send.
+///
+/// Rules that go beyond the RFCs: every check is a transaction of its own, so that every answer gives an RTT; data may flow
+/// over any valid pair before nomination; the controlling side nominates the first valid pair at once and renominates when
+/// a better one turns up; nothing unauthenticated is ever answered.
+class Agent {
+ public:
+  /// Largest packet written.
+  static constexpr size_t kMaxPacket = 768;
+  static constexpr size_t kMaxLocalCandidates = 32;
+  static constexpr size_t kMaxRemoteCandidates = 64;
+  /// Of the remote ones, those learned from checks; the oldest that led to nothing gives way.
+  static constexpr size_t kMaxPeerReflexive = 16;
+  static constexpr size_t kMaxPairs = 128;
+  static constexpr size_t kMaxStunServers = 4;
+  /// Answers that wait for poll_transmit(); further requests are dropped.
+  static constexpr size_t kMaxResponses = 32;
+  /// Events that wait for poll_event(); the oldest is lost beyond.
+  static constexpr size_t kMaxEvents = 256;
+  /// Never two checks of ours closer than this: at most 200 a second, however many candidates there are.
+  static constexpr Duration kMinPace = std::chrono::milliseconds(5);
+  /// Error responses per second.
+  static constexpr int kMaxErrorsPerSecond = 10;
+
+  Agent(Env env, const Config& config);
+
+  // -- commands ------------------------------------------------------------------------------------------------------
+  /// A local address; gives a LocalCandidate event. A relayed one comes from a TURN allocation.
+  Result<void, Error> add_local_candidate(const LocalAddress& address, Time now);
+  /// Asked from each host address of the same family, those to come included.
+  Result<void, Error> add_stun_server(const net::Endpoint& server, Time now);
+  /// No more local addresses will come; GatheringDone follows when the STUN servers have answered or timed out.
+  void end_of_local_candidates(Time now);
+  /// `lite`: the peer is a lite agent, so that we control.
+  Result<void, Error> set_remote_credentials(const Credentials& remote, bool lite, Time now);
+  /// A signalled candidate; may come before the credentials. A candidate of another generation (its ufrag) is dropped.
+  Result<void, Error> add_remote_candidate(const Candidate& candidate, Time now);
+  void end_of_remote_candidates(Time now);
+  /// New credentials; local candidates are announced again; the selected pair carries data until a new one is found.
+  /// Also the way out of Failed. With `ufrag` given, only the password is drawn.
+  Result<void, Error> restart(Time now, std::string_view ufrag = {});
+  void set_role(Role role);
+  void close();
+
+  // -- the five calls ------------------------------------------------------------------------------------------------
+  void handle_packet(const net::Datagram& packet, Time now);
+  void handle_timeout(Time now);
+  Time next_timeout() const;
+  /// `out` must hold kMaxPacket bytes.
+  std::optional<net::Transmit> poll_transmit(Bytes out);
+  std::optional<Event> poll_event();
+
+  // -- data ----------------------------------------------------------------------------------------------------------
+  /// Where to send data: the nominated pair, before that the best valid one; nothing without consent.
+  const std::optional<Path>& selected() const { return selected_path_; }
+  /// Smoothed round-trip time of the selected pair.
+  std::optional<Duration> rtt() const;
+  Source source_of(const net::Endpoint& local, const net::Endpoint& remote) const;
+  /// The composer tells what went over the selected path, for statistics.
+  void count_sent(size_t packets, size_t bytes, Time now);
+  /// The composer tells what came, after the upper layer has authenticated it: counts as a sign of life, never as consent.
+  void count_received(const net::Endpoint& local, const net::Endpoint& remote, size_t packets, size_t bytes, Time now);
+
+  // -- getters -------------------------------------------------------------------------------------------------------
+  Role role() const { return role_; }
+  State state() const { return state_; }
+  const Credentials& local_credentials() const { return generations_[kCurrent].local; }
+  const std::optional<Credentials>& remote_credentials() const { return generations_[kCurrent].remote; }
+  bool gathering_done() const { return gathering_done_; }
+  bool remote_is_lite() const { return remote_lite_; }
+  /// First four bytes of all our transaction ids, for ice::Mux.
+  uint32_t transaction_tag() const { return tag_; }
+  std::vector<PairStats> pair_stats() const;
+  std::vector<Candidate> local_candidates() const;
+  std::vector<Candidate> remote_candidates() const;
+  const Counters<Drop>& drops() const { return drops_; }
+
+ private:
+  using Pair = internal::Pair;
+  using Local = internal::Local;
+  using Remote = internal::Remote;
+  using Response = internal::Response;
+  using PairId = internal::PairId;
+  enum class Timer : uint8_t { Check, Liveness, Patience, Gathering, Count };
+  static constexpr size_t kCurrent = 0;
+  static constexpr size_t kPrevious = 1;
+
+  // agent.cc: life cycle
+  void begin_generation(std::string_view ufrag, std::string_view password);
+  void set_state(State state, FailReason reason = FailReason::None);
+  void push_event(Event event);
+  bool inert() const { return state_ == State::Failed || state_ == State::Closed; }
+  void update(Time now);
+  void update_state(Time now);
+  void fail_with(FailReason reason);
+  Time& deadline(Timer timer) { return deadlines_[static_cast<size_t>(timer)]; }
+  Time deadline(Timer timer) const { return deadlines_[static_cast<size_t>(timer)]; }
+
+  // agent_gather.cc: local candidates
+  void announce(const Local& local);
+  void start_gathering(const Local& host, const net::Endpoint& server, Time now);
+  void drain_client(stun::Client& client);
+  void add_reflexive(const net::Endpoint& base, const net::Endpoint& server, const net::Endpoint& mapped);
+  void update_gathering();
+  Local* find_base(const net::Endpoint& base, net::Protocol protocol);
+  uint16_t preference_of(const LocalAddress& address) const;
+
+  // agent_pairs.cc: remote candidates and pairs
+  Remote* find_remote(const net::Endpoint& address, net::Protocol protocol, uint32_t generation);
+  Remote* add_remote(Candidate candidate, Time now);
+  bool make_room_for_reflexive();
+  void form_pairs(const Local& local);
+  void form_pairs(const Remote& remote);
+  Pair* add_pair(const Local& local, const Remote& remote);
+  bool make_room_for_pair(uint64_t priority);
+  Pair* find_pair(const net::Endpoint& local, const net::Endpoint& remote, net::Protocol protocol, uint32_t generation);
+  const Pair* find_path(const net::Endpoint& local, const net::Endpoint& remote) const;
+  Pair* pair(PairId id);
+  const Pair* pair(PairId id) const;
+  uint64_t priority_of(const Pair& pair) const;
+  void reprioritise();
+  const Local& local_of(const Pair& pair) const;
+  const Remote& remote_of(const Pair& pair) const;
+  void retire_previous_generation();
+
+  // agent_checks.cc: our requests and their answers
+  Time due(const Pair& pair) const;
+  void run_checks(Time now);
+  void send_check(Pair& pair, Time now);
+  void trigger(Pair& pair, Time now);
+  Duration pace() const;
+  size_t write_check(const Pair& pair, Bytes out) const;
+  void handle_response(const stun::Message& message, const net::Datagram& packet, Time now);
+  void handle_success(Pair& pair, const stun::Message& message, const internal::Sent& sent, Time now);
+  void handle_error(Pair& pair, const stun::Message& message, const internal::Sent& sent, Time now);
+  void learn_mapped(Pair& pair, const net::Endpoint& mapped);
+  void mark_validated(Pair& pair);
+
+  // agent_requests.cc: the peer's requests
+  void handle_request(const stun::Message& message, const net::Datagram& packet, Time now);
+  size_t generation_of(std::string_view username) const;
+  bool resolve_role_conflict(const stun::Message& message, const net::Datagram& packet, Time now);
+  void accept_request(const stun::Message& message, const net::Datagram& packet, Time now);
+  void respond(Response response, size_t request_size, Time now);
+  size_t write_response(const Response& response, Bytes out) const;
+
+  // agent_select.cc: nomination, selection, consent
+  void consider_nomination(Pair& pair, std::optional<uint32_t> number, Time now);
+  void nominate(Pair& pair);
+  void update_selection(Time now);
+  void select(Pair& pair, Time now);
+  void unselect();
+  bool stale(const Pair& pair, Time now) const;
+  bool better(const Pair& a, const Pair& b) const;
+  void check_liveness(Time now);
+  void recheck_all(Time now);
+  Duration consent_interval();
+
+  Env env_;
+  Config config_;
+  Role role_;
+  uint64_t tie_breaker_;
+  uint32_t tag_;
+  State state_ = State::New;
+  std::array<internal::Generation, 2> generations_;  // current and, during a restart, previous
+  uint32_t generation_ = 0;
+  bool remote_lite_ = false;
+  bool local_ended_ = false;
+  bool remote_ended_ = false;
+  bool gathering_done_ = false;
+
+  std::vector<Local> locals_;
+  std::vector<Remote> remotes_;
+  std::vector<Pair> pairs_;
+  std::vector<net::Endpoint> stun_servers_;
+  std::vector<std::unique_ptr<stun::Client>> clients_;
+  uint32_t next_pair_id_ = 1;
+
+  PairId selected_{};
+  std::optional<Path> selected_path_;
+  uint32_t nomination_number_ = 0;  // highest sent or received
+  Ring<PairId> triggered_;
+  Ring<PairId> outgoing_checks_;
+  Ring<Response> responses_;
+  Ring<Event> events_;
+  std::array<Time, static_cast<size_t>(Timer::Count)> deadlines_;
+  Time last_check_ = Time::min();
+  Time error_window_ = Time::min();
+  int errors_in_window_ = 0;
+  Counters<Drop> drops_;
+};
+
+static_assert(net::DatagramEngine<Agent>);
+
+}  // namespace kaon::ice

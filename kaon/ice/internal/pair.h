@@ -1,0 +1,89 @@
+// The agent's tables: local and remote candidates, pairs, credentials of a generation.
+#pragma once
+
+#include <array>
+#include <optional>
+
+#include "kaon/base/strong.h"
+#include "kaon/crypto/hash.h"
+#include "kaon/ice/types.h"
+#include "kaon/stun/message.h"
+
+namespace kaon::ice::internal {
+
+/// Zero is no pair.
+using PairId = Strong<struct PairIdTag, uint32_t>;
+
+/// Credentials of both sides with their HMACs keyed once: checks and consent go on for the whole call.
+struct Generation {
+  Credentials local;
+  std::optional<Credentials> remote;
+  std::optional<crypto::Hmac> local_key;   // the peer's requests and our responses
+  std::optional<crypto::Hmac> remote_key;  // our requests and the peer's responses
+  uint32_t number = 0;
+};
+
+struct Local {
+  Candidate candidate;
+  net::Endpoint base;
+  uint32_t id = 0;
+  uint16_t preference = 0;
+  /// False for reflexive ones, which send from the base of another.
+  bool sends = false;
+};
+
+struct Remote {
+  Candidate candidate;
+  uint32_t id = 0;
+  uint32_t generation = 0;
+};
+
+/// One check of ours that may still be answered.
+struct Sent {
+  stun::TransactionId id;
+  Time at{};
+  bool use_candidate = false;
+  Role role = Role::Controlling;
+};
+
+struct Pair {
+  /// Checks of one pair that an answer may still come to. With the distances of kRetryDelays this spans two seconds.
+  static constexpr size_t kMaxSent = 6;
+
+  PairId id;
+  uint32_t generation = 0;
+  uint32_t local = 0;   // Local::id
+  uint32_t remote = 0;  // Remote::id
+  uint32_t reported_local = 0;  // Local::id of the valid pair's candidate, which may be a reflexive one
+  Path path;
+  uint64_t priority = 0;
+  PairState state = PairState::Waiting;
+  bool validated = false;         // an authenticated message came over it
+  bool nominated = false;
+  bool nominating = false;        // controlling: checks carry USE-CANDIDATE
+  bool nominate_on_success = false;  // controlled: USE-CANDIDATE came before our own check succeeded
+  bool queued = false;            // waits in outgoing_checks_
+  bool triggered = false;         // waits in triggered_
+  uint32_t nomination_number = 0;
+  int attempts = 0;               // checks since the last answer
+  Time next_check = kNever;
+  Time unanswered_since = kNever;
+  Time last_response = Time::min();
+  Time last_received = Time::min();
+  Duration rtt = Duration::zero();  // smoothed
+  std::array<Sent, kMaxSent> sent;
+  size_t sent_count = 0;  // ever; the newest is sent[(sent_count - 1) % kMaxSent]
+  PairStats stats;        // candidates are filled in when asked for
+};
+
+/// An answer that waits for poll_transmit().
+struct Response {
+  stun::TransactionId id;
+  Path path;
+  size_t generation = 0;  // index of the credentials
+  PairId pair;
+  std::optional<stun::ErrorNumber> error;
+  stun::AttributeList unknown;
+};
+
+}  // namespace kaon::ice::internal

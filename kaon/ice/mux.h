@@ -1,0 +1,90 @@
+// One UDP port for many agents.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "kaon/base/counters.h"
+#include "kaon/base/result.h"
+#include "kaon/base/strong.h"
+#include "kaon/ice/types.h"
+#include "kaon/net/datagram.h"
+
+namespace kaon::ice {
+
+using ConnectionId = Strong<struct ConnectionIdTag, uint64_t>;
+
+enum class MuxDrop : uint8_t { UnknownSource, MalformedStun, NoUsername, UnknownUfrag, UnknownTransaction, Count };
+enum class MuxError : uint8_t { DuplicateUfrag, DuplicateTag, TooManyConnections, TooManyUfrags, UnknownConnection };
+
+/// Finds the connection of a datagram: a Binding request by the ufrag that its USERNAME names, an answer to our own check by the
+/// tag in its transaction id, anything else by its addresses. Costs the same with one connection and with ten thousand,
+/// allocates nothing per packet, keeps nothing of strangers, and never answers. One loop's own; not thread-safe.
+class Mux {
+ public:
+  static constexpr size_t kMaxConnections = 1 << 20;
+  /// Of one connection: more than one while a restart is under way. The oldest gives way.
+  static constexpr size_t kMaxUfrags = 2;
+  /// Addresses learned per connection; the oldest gives way.
+  static constexpr size_t kMaxPaths = 16;
+
+  /// `seed` keeps strangers from choosing addresses that collide in the table.
+  explicit Mux(uint64_t seed);
+
+  /// A new connection, or one more ufrag of a known one (after a restart). `tag` is Agent::transaction_tag().
+  Result<void, MuxError> add(ConnectionId id, std::string_view ufrag, uint32_t tag);
+  /// Forgets the connection with all its ufrags and paths.
+  void remove(ConnectionId id);
+
+  /// Call for each PathValidated event; the path leaves the connection that had it before.
+  Result<void, MuxError> bind(ConnectionId id, const Path& path);
+
+  /// The connection of a packet, or nothing (counted). Looks at the addresses first where no STUN is involved.
+  std::optional<ConnectionId> route(const net::Datagram& packet);
+
+  size_t connections() const { return connections_.size(); }
+  size_t paths() const { return path_count_; }
+  const Counters<MuxDrop>& drops() const { return drops_; }
+
+ private:
+  struct Key {
+    net::Endpoint local;
+    net::Endpoint remote;
+    bool operator==(const Key&) const = default;
+  };
+  struct Slot {
+    Key key;
+    ConnectionId id;
+    bool used = false;
+  };
+  struct Connection {
+    std::vector<std::string> ufrags;
+    std::vector<Key> paths;
+    uint32_t tag = 0;
+  };
+  struct TextHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+
+  std::optional<ConnectionId> route_stun(ByteView bytes, bool& decided);
+  uint64_t hash(const Key& key) const;
+  size_t find_slot(const Key& key) const;
+  void insert(const Key& key, ConnectionId id);
+  void erase(const Key& key);
+  void grow();
+
+  uint64_t seed_;
+  std::unordered_map<ConnectionId, Connection> connections_;
+  std::unordered_map<std::string, ConnectionId, TextHash, std::equal_to<>> by_ufrag_;
+  std::unordered_map<uint32_t, ConnectionId> by_tag_;
+  std::vector<Slot> slots_;  // open addressing, linear probing; size is a power of two
+  size_t path_count_ = 0;
+  Counters<MuxDrop> drops_;
+};
+
+}  // namespace kaon::ice
