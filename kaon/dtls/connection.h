@@ -1,0 +1,91 @@
+// DTLS 1.2 (RFC 6347) for WebRTC: one association with one peer.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "kaon/base/bytes.h"
+#include "kaon/base/counters.h"
+#include "kaon/base/env.h"
+#include "kaon/base/result.h"
+#include "kaon/base/time.h"
+#include "kaon/dtls/types.h"
+#include "kaon/net/datagram.h"
+
+namespace kaon::dtls {
+
+/// Client or server, always with certificates on both sides, verified by fingerprint (RFC 8827 §6.5). A net::ByteEngine.
+/// Used on one loop only.
+///
+/// The server sends no HelloVerifyRequest: hand it only packets from addresses that ICE has authenticated.
+class Connection {
+ public:
+  /// Most bytes that protect() adds: record header 13, explicit nonce 8, tag 16.
+  static constexpr size_t kMaxOverhead = 37;
+  /// Largest application data record (RFC 5246 §6.2.1).
+  static constexpr size_t kMaxPlaintext = 1 << 14;
+  /// Application data records of one packet that wait for poll_application_data().
+  static constexpr size_t kMaxPendingRecords = 64;
+  /// Application data that came before Connected: records and bytes kept.
+  static constexpr size_t kMaxEarlyRecords = 16;
+  static constexpr size_t kMaxEarlyBytes = 16 * 1024;
+
+  Connection(Env env, Config config);
+  Connection(Connection&&) noexcept;
+  Connection& operator=(Connection&&) noexcept;
+  ~Connection();
+
+  /// Whether a packet is DTLS at all by its first byte, 20 to 63 (RFC 7983 §7, RFC 9443).
+  static bool is_dtls(ByteView packet) { return !packet.empty() && packet[0] >= 20 && packet[0] <= 63; }
+
+  /// Begins the handshake; call it when the path works. A client sends its ClientHello; a server may also just be given
+  /// packets. Calls after the first do nothing.
+  void start(Time now);
+
+  /// One datagram, decrypted in place. Drain poll_application_data() before the packet's memory is used for anything else
+  /// and before the next packet: what is left is dropped then.
+  void handle_packet(Bytes packet, Time now);
+  void handle_timeout(Time now);
+  Time next_timeout() const;
+  /// Handshake and alert datagrams, up to Config::mtu bytes. `out` should hold that; a smaller one lowers the size.
+  std::optional<net::Transmit> poll_transmit(Bytes out);
+  /// At most three events ever wait.
+  std::optional<Event> poll_event();
+
+  /// Plaintext of the next received record, after Connected only. Points into the packet of the last handle_packet(), or,
+  /// for data that came before Connected, into memory that is valid until the next call of any method here.
+  std::optional<Bytes> poll_application_data();
+
+  /// Bytes that protect() adds to each record with the negotiated suite; kMaxOverhead before Connected.
+  size_t overhead() const;
+  /// Where in its output protect() puts the payload: plaintext that already stands there is encrypted in place.
+  size_t payload_offset() const;
+  /// Writes one application data record: `out` needs plaintext.size() + overhead() bytes. `plaintext` stands exactly at
+  /// out + payload_offset() or does not overlap `out`. Returns the bytes written; zero if not connected, if a size does not
+  /// fit, or if the sequence numbers are used up (then Closed follows). Allocates nothing.
+  size_t protect(ByteView plaintext, Bytes out);
+
+  /// RFC 5705; for SRTP the label is kSrtpExporterLabel. An empty `context` means none.
+  [[nodiscard]] Result<void, Error> export_keying_material(std::string_view label, ByteView context, Bytes out) const;
+
+  /// The fingerprints of the peer's session description. Nothing is delivered or exported before one of them fits; none
+  /// that fits closes the connection. Of several hash functions the strongest counts (RFC 8122 §5); SHA-1 and MD5 never do.
+  void set_remote_fingerprints(std::vector<crypto::Fingerprint> fingerprints);
+  /// Round-trip time that ICE measured: the next flight's first timeout is 1.5 times that, at least 50 ms.
+  void set_rtt(Duration rtt);
+  /// Largest datagram from here on; raised to kMinMtu if smaller.
+  void set_mtu(size_t mtu);
+  /// Sends close_notify if there are keys, and emits Closed{LocalClose}.
+  void close();
+
+  bool connected() const;
+  const Counters<DropReason>& dropped() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace kaon::dtls

@@ -1,0 +1,147 @@
+// Names and values of DTLS that users of the engine see: configuration, events, errors.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "kaon/base/time.h"
+#include "kaon/crypto/certificate.h"
+#include "kaon/crypto/key_exchange.h"
+
+namespace kaon::dtls {
+
+/// Client is the side that is `a=setup:active` (RFC 5763 §5).
+enum class Role : uint8_t { Client, Server };
+
+/// As on the wire.
+enum class Version : uint16_t { Dtls12 = 0xfefd, Dtls13 = 0xfefc };
+
+/// Values of the TLS registry "cipher suites".
+enum class CipherSuite : uint16_t {
+  EcdheEcdsaAes128GcmSha256 = 0xc02b,
+  EcdheEcdsaAes256GcmSha384 = 0xc02c,
+  EcdheRsaAes128GcmSha256 = 0xc02f,
+  EcdheRsaAes256GcmSha384 = 0xc030,
+  EcdheRsaChaCha20Poly1305Sha256 = 0xcca8,
+  EcdheEcdsaChaCha20Poly1305Sha256 = 0xcca9,
+};
+/// The registry's name, for example "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" (W3C stats: dtlsCipher).
+std::string_view to_string(CipherSuite suite);
+
+/// Values of the registry "DTLS-SRTP protection profiles" (RFC 5764, RFC 7714); zero is "none negotiated".
+using SrtpProfileId = uint16_t;
+inline constexpr SrtpProfileId kNoSrtpProfile = 0;
+inline constexpr SrtpProfileId kSrtpAes128CmSha1_80 = 0x0001;
+inline constexpr SrtpProfileId kSrtpAeadAes128Gcm = 0x0007;
+inline constexpr SrtpProfileId kSrtpAeadAes256Gcm = 0x0008;
+
+/// The exporter label for SRTP keys (RFC 5764 §4.2); its context is empty.
+inline constexpr std::string_view kSrtpExporterLabel = "EXTRACTOR-dtls_srtp";
+
+/// RFC 5246 §7.2; the ones we send or name.
+enum class AlertDescription : uint8_t {
+  CloseNotify = 0,
+  UnexpectedMessage = 10,
+  BadRecordMac = 20,
+  HandshakeFailure = 40,
+  BadCertificate = 42,
+  UnsupportedCertificate = 43,
+  IllegalParameter = 47,
+  DecodeError = 50,
+  DecryptError = 51,
+  ProtocolVersion = 70,
+  InternalError = 80,
+  UnsupportedExtension = 110,
+};
+std::string_view to_string(AlertDescription alert);
+
+/// What a connection is made of. Lists are in order of preference.
+struct Config {
+  Role role = Role::Client;
+  crypto::Certificate certificate;
+  /// From the peer's session description; may be given later by set_remote_fingerprints().
+  std::vector<crypto::Fingerprint> remote_fingerprints;
+  /// A server chooses by its own order; empty: use_srtp is neither offered nor answered.
+  std::vector<SrtpProfileId> srtp_profiles = {kSrtpAeadAes128Gcm, kSrtpAeadAes256Gcm, kSrtpAes128CmSha1_80};
+  std::vector<CipherSuite> cipher_suites = {
+      CipherSuite::EcdheEcdsaAes128GcmSha256,        CipherSuite::EcdheRsaAes128GcmSha256,
+      CipherSuite::EcdheEcdsaChaCha20Poly1305Sha256, CipherSuite::EcdheRsaChaCha20Poly1305Sha256,
+      CipherSuite::EcdheEcdsaAes256GcmSha384,        CipherSuite::EcdheRsaAes256GcmSha384,
+  };
+  std::vector<crypto::Group> groups = {crypto::Group::X25519, crypto::Group::Secp256r1, crypto::Group::Secp384r1};
+  /// Largest DTLS datagram in bytes, without UDP and IP headers; at least kMinMtu.
+  size_t mtu = 1200;
+  /// First retransmission timeout while no round-trip time is known; it doubles up to max_timeout.
+  Duration initial_timeout = std::chrono::milliseconds(50);
+  Duration max_timeout = std::chrono::seconds(60);
+  /// From start() to Connected, waiting for fingerprints included.
+  Duration handshake_timeout = std::chrono::seconds(30);
+  /// Emit KeyLogLine events. They let their reader decrypt everything.
+  bool key_log = false;
+};
+inline constexpr size_t kMinMtu = 128;
+
+enum class CloseReason : uint8_t {
+  LocalClose,           ///< close() was called
+  PeerClose,            ///< the peer said close_notify
+  PeerAlert,            ///< an authenticated fatal alert
+  Timeout,              ///< Config::handshake_timeout passed
+  HandshakeFailure,     ///< the peer broke the protocol, or there is nothing in common
+  FingerprintMismatch,  ///< the peer's certificate is not the one of its session description
+  KeyLimit,             ///< sequence numbers used up, or too many forgeries (RFC 9147 §4.5.3)
+};
+std::string_view to_string(CloseReason reason);
+
+/// Handshake finished and the peer's certificate verified; application data and keys are available from here on.
+struct Connected {
+  Version version = Version::Dtls12;
+  CipherSuite cipher_suite{};
+  crypto::Group group{};
+  SrtpProfileId srtp_profile = kNoSrtpProfile;
+  /// The peer's own certificate, DER.
+  std::vector<uint8_t> peer_certificate;
+};
+
+/// The last event. A closing alert may still wait in poll_transmit().
+struct Closed {
+  CloseReason reason{};
+  /// For people, in English; no secrets.
+  std::string detail;
+};
+
+/// One line for SSLKEYLOGFILE, without the line end. Before Connected, only with Config::key_log.
+struct KeyLogLine {
+  std::string line;
+};
+
+using Event = std::variant<KeyLogLine, Connected, Closed>;
+
+enum class Error : uint8_t {
+  NotConnected,  ///< before Connected or after Closed
+};
+
+/// Why bytes from the network were not used. None of it is an error of the connection.
+enum class DropReason : uint8_t {
+  Malformed,             ///< no DTLS record, or one that lies about its length
+  UnsupportedVersion,    ///< record of another version
+  UnknownContentType,    ///< record type we do not know
+  WrongEpoch,            ///< no keys for that epoch
+  Replayed,              ///< seen before, or older than the window
+  BadTag,                ///< authentication failed
+  Unauthenticated,       ///< alert, ChangeCipherSpec or application data in the clear
+  BadFragment,           ///< handshake fragment that contradicts itself or is of an unexpected kind
+  MessageTooLarge,       ///< handshake message larger than kMaxHandshakeMessage
+  ReassemblyFull,        ///< too many bytes or messages ahead
+  Retransmission,        ///< handshake message we already have
+  ClientHelloRefused,    ///< unusable ClientHello, maybe not our peer's
+  EarlyDataFull,         ///< application data before Connected beyond the bound
+  NotPolled,             ///< application data nobody took before the next packet, or beyond the bound
+  AfterClose,            ///< the connection is closed or not started
+  Count
+};
+std::string_view to_string(DropReason reason);
+
+}  // namespace kaon::dtls
