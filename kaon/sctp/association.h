@@ -1,0 +1,71 @@
+// One SCTP association over DTLS (RFC 9260, RFC 8261) without I/O, with partial reliability (RFC 3758) and stream reset
+// (RFC 6525).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "kaon/base/env.h"
+#include "kaon/base/result.h"
+#include "kaon/net/engine.h"
+#include "kaon/sctp/types.h"
+
+namespace kaon::sctp {
+
+/// A net::ByteEngine: SCTP packets in and out, as DTLS application data. Not thread-safe. Time that goes backwards
+/// counts as no time passed. Drain poll_event() before poll_transmit(): answering events makes packets.
+class Association {
+ public:
+  Association(const Config& config, Env env);
+  Association(Association&&) noexcept;
+  Association& operator=(Association&&) noexcept;
+  ~Association();
+
+  /// Sends INIT. Over DTLS both sides call it at once; collisions are resolved (RFC 9260 §5.2). Messages may be sent
+  /// before.
+  void connect(Time now);
+
+  /// Queues a copy of one message. Data of a stream that peer cannot be told to skip (no FORWARD-TSN) is sent reliably.
+  [[nodiscard]] Result<void, SendError> send(StreamId stream, Ppid ppid, ByteView payload, const SendOptions& options,
+                                             Time now);
+
+  /// Resets our side of these streams once all that is queued on them has been sent (RFC 6525 §5.1).
+  /// OutgoingStreamsReset or OutgoingResetFailed follows; until then send() on them fails.
+  [[nodiscard]] Result<void, ResetError> reset_streams(std::span<const StreamId> streams, Time now);
+
+  /// Sends everything that is queued, then ends (RFC 9260 §9.2).
+  void shutdown(Time now);
+  /// Ends now; one ABORT packet is left for poll_transmit().
+  void abort(std::string_view reason, Time now);
+
+  /// A round trip known from below (DTLS, ICE): the first timers use it instead of Config::rto_initial.
+  void set_rtt(Duration rtt);
+  /// The remote's a=max-message-size (RFC 8841 §6); 0: no limit. 65536 until set.
+  void set_remote_max_message_size(uint64_t size);
+
+  /// Bytes of this stream that have not been sent for the first time.
+  size_t buffered_amount(StreamId stream) const;
+  /// BufferedAmountLow comes when buffered_amount(stream) falls from above to this or below. Zero at first.
+  void set_buffered_amount_low_threshold(StreamId stream, size_t bytes);
+
+  State state() const;
+  Stats stats() const;
+  const Counters<DropReason>& drops() const;
+
+  void handle_packet(Bytes packet, Time now);
+  void handle_timeout(Time now);
+  Time next_timeout() const;
+  /// Packets are never larger than Config::max_packet_size; `out` must hold that (asserted).
+  std::optional<net::Transmit> poll_transmit(Bytes out);
+  std::optional<Event> poll_event();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+static_assert(net::ByteEngine<Association>);
+
+}  // namespace kaon::sctp

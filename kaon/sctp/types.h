@@ -1,0 +1,192 @@
+// What the user of an SCTP association configures, asks for and is told.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "kaon/base/bytes.h"
+#include "kaon/base/counters.h"
+#include "kaon/base/strong.h"
+#include "kaon/base/time.h"
+
+namespace kaon::sctp {
+
+using StreamId = Strong<struct StreamIdTag, uint16_t>;
+/// Payload protocol identifier, RFC 9260 §3.3.1. Carried, never interpreted here.
+using Ppid = Strong<struct PpidTag, uint32_t>;
+
+struct Config {
+  uint16_t local_port = 5000;
+  uint16_t remote_port = 5000;
+  /// Largest SCTP packet, header included: 1280 (IPv6) less IPv6 and UDP headers, a TURN ChannelData header and a DTLS
+  /// record.
+  size_t max_packet_size = 1191;
+  uint16_t outgoing_streams = 65535;
+  uint16_t incoming_streams = 65535;
+  /// Largest message accepted from the peer (our a=max-message-size). A peer that sends more is aborted.
+  size_t max_message_size = 256 * 1024;
+  /// Bytes of messages queued or not yet acknowledged. A message larger than this is accepted only when nothing is
+  /// queued.
+  size_t max_send_buffer = 16 * 1024 * 1024;
+  /// Bytes the peer may have on the way to us or waiting here to be polled. Raised to twice max_message_size if
+  /// smaller.
+  size_t receive_window = 8 * 1024 * 1024;
+  Duration rto_initial = std::chrono::milliseconds(500);
+  Duration rto_min = std::chrono::milliseconds(200);
+  Duration rto_max = std::chrono::seconds(60);
+  /// Doubling of a timer stops here (but never below the measured round trip's own RTO): the path comes back after an
+  /// ICE restart, and nobody wants to wait a minute then.
+  Duration backoff_max = std::chrono::seconds(3);
+  Duration delayed_sack = std::chrono::milliseconds(40);
+  Duration heartbeat_interval = std::chrono::seconds(30);
+  Duration cookie_lifetime = std::chrono::seconds(60);
+  /// Time-outs in a row after which the association is given up; none: never, because ICE consent decides (RFC 7675).
+  std::optional<uint32_t> max_retransmissions;
+  /// In packets of max_packet_size, RFC 6928.
+  uint32_t initial_window = 10;
+  /// Packets that may leave at once beyond twice what a SACK has just freed.
+  uint32_t max_burst = 32;
+};
+
+/// Largest packet any configuration may ask for; `out` of poll_transmit() needs Config::max_packet_size only.
+inline constexpr size_t kMaxPacketSize = 16 * 1024;
+/// Control events (everything but messages, which the receive window bounds) that wait to be polled.
+inline constexpr size_t kMaxQueuedEvents = 1024;
+
+struct SendOptions {
+  bool unordered = false;
+  /// Give up after this many retransmissions of any part (RFC 7496 §3.2); none: never.
+  std::optional<uint32_t> max_retransmits;
+  /// Give up when this old (RFC 3758 §4.1); none: never.
+  std::optional<Duration> lifetime;
+};
+
+enum class SendError : uint8_t {
+  Empty,            // SCTP has no empty messages, RFC 9260 §6.1; RFC 8831 §6.6 says what to send instead
+  MessageTooLarge,  // above the remote's max-message-size
+  BufferFull,       // try again after SendBufferAvailable
+  InvalidStream,    // not below the number of negotiated streams
+  StreamResetting,  // between reset_streams() and OutgoingStreamsReset
+  Closed,           // shut down, aborted or failed
+};
+std::string_view to_string(SendError error);
+
+enum class ResetError : uint8_t { NotConnected, NotSupported, InvalidStream };
+
+enum class State : uint8_t {
+  Idle,
+  CookieWait,
+  CookieEchoed,
+  Established,
+  ShutdownPending,
+  ShutdownSent,
+  ShutdownReceived,
+  ShutdownAckSent,
+  Closed,
+};
+std::string_view to_string(State state);
+
+enum class CloseReason : uint8_t {
+  Shutdown,           // graceful, by either side
+  AbortedLocally,     // abort()
+  AbortedByPeer,      // ABORT arrived; detail holds its causes
+  ProtocolViolation,  // the peer broke the protocol and was aborted
+  TooManyTimeouts,    // Config::max_retransmissions
+};
+std::string_view to_string(CloseReason reason);
+
+// --- Events ---
+
+struct Connected {
+  /// Streams that may be used outgoing: ids below this.
+  uint16_t outgoing_streams = 0;
+  bool partial_reliability = false;
+  bool stream_reset = false;
+};
+/// The peer started anew over the same path (RFC 9260 §5.2.4.1): queued messages are gone, all streams begin anew.
+struct Restarted {};
+struct Message {
+  StreamId stream;
+  Ppid ppid;
+  bool unordered = false;
+  /// Valid until the next poll_event().
+  ByteView payload;
+};
+/// The peer reset its side of these streams; comes after the last message of each.
+struct IncomingStreamsReset {
+  std::vector<StreamId> streams;
+};
+/// The peer confirmed reset_streams().
+struct OutgoingStreamsReset {
+  std::vector<StreamId> streams;
+};
+/// The peer refused reset_streams().
+struct OutgoingResetFailed {
+  std::vector<StreamId> streams;
+};
+/// buffered_amount(stream) fell to its threshold or below.
+struct BufferedAmountLow {
+  StreamId stream;
+};
+/// After BufferFull: at least half of the send buffer is free again.
+struct SendBufferAvailable {};
+/// The end; nothing comes after it.
+struct Closed {
+  CloseReason reason;
+  std::string detail;
+};
+using Event = std::variant<Connected, Restarted, Message, IncomingStreamsReset, OutgoingStreamsReset,
+                           OutgoingResetFailed, BufferedAmountLow, SendBufferAvailable, Closed>;
+
+// --- Statistics ---
+
+enum class DropReason : uint8_t {
+  TooShort,
+  BadChecksum,
+  BadPorts,
+  BadVerificationTag,
+  BadBundling,
+  MalformedChunk,
+  UnknownChunk,
+  UnexpectedChunk,  // not in this state, or not negotiated
+  BadCookie,        // forged, altered or not ours
+  StaleCookie,
+  BadSack,  // acknowledges what was never sent, or its blocks are no blocks
+  OldSack,
+  BadHeartbeat,  // acknowledges a nonce we did not send
+  DuplicateData,
+  WindowFull,
+  TsnOutOfRange,
+  BadForwardTsn,
+  BadReconfig,
+  QueueFull,  // one of our own bounded queues
+  Count,
+};
+
+struct Stats {
+  uint64_t packets_sent = 0;
+  uint64_t packets_received = 0;
+  uint64_t bytes_sent = 0;
+  uint64_t bytes_received = 0;
+  uint64_t messages_sent = 0;
+  uint64_t messages_received = 0;
+  uint64_t messages_abandoned = 0;
+  uint64_t chunks_retransmitted = 0;
+  uint64_t fast_retransmits = 0;
+  uint64_t timeouts = 0;
+  size_t congestion_window = 0;
+  size_t slow_start_threshold = 0;
+  size_t bytes_in_flight = 0;
+  size_t peer_receive_window = 0;
+  size_t send_buffer_used = 0;
+  size_t receive_buffer_used = 0;
+  Duration smoothed_rtt{};
+  Duration rto{};
+};
+
+}  // namespace kaon::sctp
