@@ -1,0 +1,270 @@
+#include "kaon/peer/connection.h"
+
+#include <cstring>
+
+#include "kaon/base/text.h"
+#include "kaon/peer/internal/connection_impl.h"
+
+namespace kaon::peer {
+
+std::string_view to_string(ConnectionState state) {
+  switch (state) {
+    case ConnectionState::New: return "new";
+    case ConnectionState::Connecting: return "connecting";
+    case ConnectionState::Connected: return "connected";
+    case ConnectionState::Disconnected: return "disconnected";
+    case ConnectionState::Failed: return "failed";
+    case ConnectionState::Closed: return "closed";
+  }
+  return "";
+}
+
+std::string_view to_string(MediaError error) {
+  switch (error) {
+    case MediaError::UnknownTransceiver: return "no such transceiver";
+    case MediaError::NotNegotiated: return "the peer does not receive this codec";
+    case MediaError::NotConnected: return "not connected";
+    case MediaError::Malformed: return "the frame is not what its codec says";
+    case MediaError::QueueFull: return "the send queue is full";
+  }
+  return "";
+}
+
+Connection::Impl::Impl(Env environment, BufferPool& pool, const Config& configuration, Time time)
+    : env(environment),
+      config(configuration),
+      now(time),
+      negotiator(environment, configuration.negotiation),
+      transport(environment, configuration),
+      media(environment, pool, configuration),
+      fingerprint(configuration.certificate.fingerprint().to_string()) {
+  negotiator.set_transport(local_transport());
+}
+
+void Connection::Impl::emit(Event event) {
+  if (events.size() == kMaxEvents) events.pop_front();
+  events.push_back(std::move(event));
+}
+
+void Connection::Impl::set_state(ConnectionState next, std::string detail) {
+  if (state == next || state == ConnectionState::Closed || state == ConnectionState::Failed) {
+    // Failed is left by an ICE restart only, Closed never.
+    if (!(state == ConnectionState::Failed && (next == ConnectionState::Closed || next == ConnectionState::Connecting))) return;
+  }
+  state = next;
+  env.log.line(LogLevel::Debug, "peer", to_string(next), detail.empty() ? "" : ": ", detail);
+  emit(StateChanged{next, std::move(detail)});
+}
+
+// -- input -----------------------------------------------------------------------------------------------------------
+
+void Connection::Impl::handle_packet(const net::Datagram& packet, Time time) {
+  if (state == ConnectionState::Closed) return;
+  advance(time);
+  switch (transport.handle_packet(packet, now)) {
+    case internal::Transport::Content::Data: deliver_data(now); break;
+    case internal::Transport::Content::Rtp:
+      media.handle_rtp(packet.bytes, *transport.srtp_receiver(), now);
+      transport.ice().count_received(packet.local, packet.remote, 1, packet.bytes.size(), now);
+      return;  // changes nothing that settle() looks at
+    case internal::Transport::Content::Rtcp:
+      media.handle_rtcp(packet.bytes, *transport.srtp_receiver(), now);
+      transport.ice().count_received(packet.local, packet.remote, 1, packet.bytes.size(), now);
+      return;
+    case internal::Transport::Content::None: break;
+  }
+  settle(now);
+}
+
+void Connection::Impl::deliver_data(Time time) {
+  while (const auto data = transport.poll_application_data()) {
+    if (channels) channels->handle_packet(*data, time);
+  }
+}
+
+void Connection::Impl::handle_timeout(Time time) {
+  if (state == ConnectionState::Closed) return;
+  advance(time);
+  transport.handle_timeout(now);
+  if (channels) channels->handle_timeout(now);
+  media.handle_timeout(now);
+  settle(now);
+}
+
+Time Connection::Impl::next_timeout() const {
+  if (state == ConnectionState::Closed) return kNever;
+  Time next = std::min(transport.next_timeout(), media.next_timeout());
+  if (channels) next = std::min(next, channels->next_timeout());
+  return next;
+}
+
+// Moves what one engine found out to the others.
+void Connection::Impl::settle(Time time) {
+  while (auto event = transport.poll_ice_event()) handle_ice_event(*event, time);
+  while (transport.replay_held(time)) deliver_data(time);
+  while (auto event = transport.poll_dtls_event()) handle_dtls_event(*event, time);
+}
+
+void Connection::Impl::handle_ice_event(ice::Event& event, Time time) {
+  if (auto* candidate = std::get_if<ice::LocalCandidate>(&event)) {
+    emit(LocalCandidate{candidate->candidate.to_string()});
+  } else if (std::get_if<ice::GatheringDone>(&event) != nullptr) {
+    emit(GatheringDone{});
+  } else if (const auto* validated = std::get_if<ice::PathValidated>(&event)) {
+    emit(PathValidated{validated->path});
+  } else if (const auto* selected = std::get_if<ice::SelectedPairChanged>(&event)) {
+    if (channels && selected->rtt > Duration::zero()) channels->set_rtt(selected->rtt);
+    media.set_round_trip_time(selected->rtt);
+  } else if (const auto* changed = std::get_if<ice::StateChanged>(&event)) {
+    switch (changed->state) {
+      case ice::State::Checking: set_state(ConnectionState::Connecting); break;
+      case ice::State::Connected:
+      case ice::State::Completed: set_state(security ? ConnectionState::Connected : ConnectionState::Connecting); break;
+      case ice::State::Disconnected: set_state(ConnectionState::Disconnected); break;
+      case ice::State::Failed:
+        set_state(ConnectionState::Failed, changed->reason == ice::FailReason::ConsentExpired
+                                               ? "the peer stopped answering"
+                                               : "no path to the peer was found");
+        break;
+      default: break;
+    }
+  }
+  static_cast<void>(time);
+}
+
+void Connection::Impl::handle_dtls_event(dtls::Event& event, Time time) {
+  if (auto* connected = std::get_if<dtls::Connected>(&event)) {
+    env.log.line(LogLevel::Info, "peer", "secured by DTLS ", connected->version == dtls::Version::Dtls13 ? "1.3" : "1.2", ", ",
+                 dtls::to_string(connected->cipher_suite), ", SRTP profile ", connected->srtp_profile);
+    emit(Secured{connected->version, connected->cipher_suite, connected->srtp_profile});
+    security = std::move(*connected);
+    set_state(ConnectionState::Connected);
+    start_channels(time);
+  } else if (auto* line = std::get_if<dtls::KeyLogLine>(&event)) {
+    emit(std::move(*line));
+  } else if (auto* closed = std::get_if<dtls::Closed>(&event)) {
+    if (closed->reason == dtls::CloseReason::PeerClose) {
+      set_state(ConnectionState::Closed, "the peer closed the connection");
+    } else if (closed->reason != dtls::CloseReason::LocalClose) {
+      set_state(ConnectionState::Failed, cat("DTLS: ", dtls::to_string(closed->reason), closed->detail.empty() ? "" : ", ", closed->detail));
+    }
+  }
+}
+
+// -- output ----------------------------------------------------------------------------------------------------------
+
+std::optional<net::Transmit> Connection::Impl::poll_transmit(Bytes out) {
+  if (auto transmit = transport.poll_transmit(out, now)) return transmit;
+  if (!transport.path() || !security) return std::nullopt;
+  if (auto transmit = transmit_carried(out)) return transmit;
+  if (transport.secured()) {
+    if (const auto run = media.poll_transmit(out, *transport.srtp_sender(), now)) {
+      net::Transmit transmit = transport.address(run->size);
+      transmit.segment_size = run->segment_size;
+      transport.ice().count_sent(run->packets, run->size, now);
+      return transmit;
+    }
+  }
+  return transmit_data(out);
+}
+
+std::optional<net::Transmit> Connection::Impl::transmit_carried(Bytes out) {
+  if (carried.empty()) return std::nullopt;
+  std::memcpy(out.data(), carried.data(), carried.size());
+  const net::Transmit transmit = transport.address(carried.size());
+  transport.ice().count_sent(1, carried.size(), now);
+  carried.clear();
+  return transmit;
+}
+
+// SCTP packets of equal size become one run; the first smaller one ends it.
+std::optional<net::Transmit> Connection::Impl::transmit_data(Bytes out) {
+  if (!channels || state == ConnectionState::Closed) return std::nullopt;
+  const size_t largest = config.data.sctp.max_packet_size + transport.data_overhead();
+  size_t size = 0;
+  size_t segment = 0;
+  size_t packets = 0;
+  while (packets < kMaxSegments && size + largest <= out.size()) {
+    const Bytes slot = out.subspan(size, largest);
+    const Bytes plain = slot.subspan(transport.data_offset(), config.data.sctp.max_packet_size);
+    const auto packet = channels->poll_transmit(plain);
+    if (!packet) break;
+    const size_t written = transport.protect_data(plain.first(packet->size), slot);
+    if (written == 0) break;
+    if (segment != 0 && written > segment) {
+      carried.assign(slot.begin(), slot.begin() + static_cast<ptrdiff_t>(written));
+      break;
+    }
+    if (segment == 0) segment = written;
+    size += written;
+    ++packets;
+    if (written < segment) break;
+  }
+  if (packets == 0) return std::nullopt;
+  net::Transmit transmit = transport.address(size);
+  transmit.segment_size = packets > 1 ? segment : 0;
+  transport.ice().count_sent(packets, size, now);
+  return transmit;
+}
+
+void Connection::Impl::close(Time time) {
+  if (state == ConnectionState::Closed) return;
+  advance(time);
+  if (channels) channels->abort("closed", now);
+  media.close(now);
+  set_state(ConnectionState::Closed);
+  negotiator.close();
+}
+
+// -- the public face -------------------------------------------------------------------------------------------------
+
+Connection::Connection(Env env, BufferPool& pool, const Config& config, Time now)
+    : impl_(std::make_unique<Impl>(env, pool, config, now)) {}
+Connection::Connection(Connection&&) noexcept = default;
+Connection& Connection::operator=(Connection&&) noexcept = default;
+Connection::~Connection() = default;
+
+void Connection::handle_packet(const net::Datagram& packet, Time now) { impl_->handle_packet(packet, now); }
+void Connection::handle_timeout(Time now) { impl_->handle_timeout(now); }
+Time Connection::next_timeout() const { return impl_->next_timeout(); }
+std::optional<net::Transmit> Connection::poll_transmit(Bytes out) { return impl_->poll_transmit(out); }
+
+std::optional<Event> Connection::poll_event() {
+  if (impl_->events.empty()) return std::nullopt;
+  return impl_->events.pop_front();
+}
+
+Result<void, ice::Error> Connection::add_local_address(const ice::LocalAddress& address, Time now) {
+  auto result = impl_->transport.ice().add_local_candidate(address, impl_->advance(now));
+  impl_->settle(now);
+  return result;
+}
+
+Result<void, ice::Error> Connection::add_stun_server(const net::Endpoint& server, Time now) {
+  return impl_->transport.ice().add_stun_server(server, impl_->advance(now));
+}
+
+void Connection::end_of_local_addresses(Time now) {
+  impl_->transport.ice().end_of_local_candidates(impl_->advance(now));
+  impl_->settle(now);
+}
+
+Result<void, ice::Error> Connection::add_remote_candidate(std::string_view line, Time now) {
+  impl_->advance(now);
+  if (line.empty()) {
+    impl_->transport.ice().end_of_remote_candidates(now);
+    return {};
+  }
+  const auto candidate = ice::Candidate::parse(line);
+  if (!candidate) return fail(ice::Error::BadAddress);
+  auto result = impl_->transport.ice().add_remote_candidate(*candidate, now);
+  impl_->settle(now);
+  return result;
+}
+
+const ice::Agent& Connection::ice() const { return impl_->transport.ice(); }
+ConnectionState Connection::state() const { return impl_->state; }
+const Counters<DropReason>& Connection::drops() const { return impl_->transport.drops(); }
+void Connection::close(Time now) { impl_->close(now); }
+
+}  // namespace kaon::peer

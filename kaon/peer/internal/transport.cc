@@ -1,0 +1,170 @@
+#include "kaon/peer/internal/transport.h"
+
+namespace kaon::peer::internal {
+namespace {
+
+ice::Config ice_config(Env env, const Config& config) {
+  ice::Config ice = config.ice;
+  if (ice.ufrag.empty()) ice.ufrag = config.ufrag_prefix + ice::random_ice_chars(env.random, 8);
+  return ice;
+}
+
+}  // namespace
+
+Transport::Transport(Env env, const Config& config) : env_(env), config_(config), ice_(env, ice_config(env, config)) {}
+
+void Transport::apply(const NegotiatedSession& session, Time now) {
+  // A lite agent is controlled unless both are lite (RFC 8445 §6.1.1).
+  ice_.set_role(session.ice_controlling ? ice::Role::Controlling : ice::Role::Controlled);
+  const RemoteTransport& remote = session.remote;
+  if (!ice_.set_remote_credentials({remote.ice_ufrag, remote.ice_pwd}, remote.ice_lite, now)) {
+    env_.log.line(LogLevel::Warning, "peer", "remote ICE credentials refused");
+  }
+  for (const std::string& line : remote.candidates) {
+    if (const auto candidate = ice::Candidate::parse(line)) {
+      // Of other transports, unresolved or refused by policy: the agent has counted it.
+      static_cast<void>(ice_.add_remote_candidate(*candidate, now));
+    }
+  }
+  if (remote.end_of_candidates) ice_.end_of_remote_candidates(now);
+
+  std::vector<crypto::Fingerprint> fingerprints;
+  for (const std::string& text : remote.fingerprints) {
+    if (auto fingerprint = crypto::Fingerprint::parse(text)) fingerprints.push_back(std::move(*fingerprint));
+  }
+  const dtls::Role role = session.dtls_role == DtlsRole::Client ? dtls::Role::Client : dtls::Role::Server;
+  if (!dtls_ || session.new_association || role != dtls_role_) {
+    dtls::Config dtls{.role = role, .certificate = config_.certificate};
+    dtls.srtp_profiles = config_.srtp_profiles;
+    dtls.mtu = config_.mtu;
+    dtls.key_log = config_.key_log;
+    dtls_.emplace(env_, std::move(dtls));
+    dtls_role_ = role;
+    dtls_started_ = false;
+    srtp_sender_.reset();
+    srtp_receiver_.reset();
+  }
+  dtls_->set_remote_fingerprints(std::move(fingerprints));
+  start_dtls_on_path(now);
+}
+
+void Transport::close() {
+  if (dtls_) dtls_->close();
+}
+
+void Transport::start_dtls_on_path(Time now) {
+  if (!dtls_ || dtls_started_ || !ice_.selected()) return;
+  dtls_started_ = true;
+  if (const auto rtt = ice_.rtt()) dtls_->set_rtt(*rtt);
+  dtls_->start(now);
+}
+
+Transport::Content Transport::handle_packet(const net::Datagram& packet, Time now) {
+  if (packet.bytes.empty()) return Content::None;
+  const uint8_t first = packet.bytes[0];
+  if (first < 4) {
+    ice_.handle_packet(packet, now);
+    start_dtls_on_path(now);
+    return Content::None;
+  }
+  const bool dtls = dtls::Connection::is_dtls(packet.bytes);
+  if (!dtls && (first < 128 || first > 191)) {
+    drops_.add(DropReason::UnknownProtocol);
+    return Content::None;
+  }
+  const ice::Source source = ice_.source_of(packet.local, packet.remote);
+  if (dtls && (source == ice::Source::Known || (source == ice::Source::Validated && !dtls_))) {
+    hold(packet);
+    return Content::None;
+  }
+  if (source != ice::Source::Validated) {
+    drops_.add(DropReason::UnknownAddress);
+    return Content::None;
+  }
+  if (dtls) {
+    dtls_->handle_packet(packet.bytes, now);
+    ice_.count_received(packet.local, packet.remote, 1, packet.bytes.size(), now);
+    return Content::Data;
+  }
+  if (!secured()) {
+    drops_.add(DropReason::NoKeys);
+    return Content::None;
+  }
+  return rtp::is_rtcp(packet.bytes) ? Content::Rtcp : Content::Rtp;
+}
+
+void Transport::hold(const net::Datagram& packet) {
+  if (held_.size() == kMaxHeldPackets) {
+    drops_.add(DropReason::HeldTooMany);
+    return;
+  }
+  held_.push_back({{packet.local, packet.remote, packet.protocol}, {packet.bytes.begin(), packet.bytes.end()}});
+}
+
+bool Transport::replay_held(Time now) {
+  if (!dtls_) return false;
+  for (auto it = held_.begin(); it != held_.end(); ++it) {
+    if (ice_.source_of(it->path.local, it->path.remote) != ice::Source::Validated) continue;
+    replayed_ = std::move(it->bytes);
+    held_.erase(it);
+    dtls_->handle_packet(replayed_, now);
+    if (held_.empty()) std::vector<Held>().swap(held_);
+    return true;
+  }
+  return false;
+}
+
+void Transport::handle_timeout(Time now) {
+  ice_.handle_timeout(now);
+  start_dtls_on_path(now);
+  if (dtls_) dtls_->handle_timeout(now);
+}
+
+Time Transport::next_timeout() const {
+  const Time ice = ice_.next_timeout();
+  return dtls_ ? std::min(ice, dtls_->next_timeout()) : ice;
+}
+
+std::optional<net::Transmit> Transport::poll_transmit(Bytes out, Time now) {
+  if (auto transmit = ice_.poll_transmit(out)) return transmit;
+  if (!dtls_ || !path()) return std::nullopt;
+  const auto transmit = dtls_->poll_transmit(out);
+  if (!transmit) return std::nullopt;
+  ice_.count_sent(1, transmit->size, now);
+  return address(transmit->size);
+}
+
+net::Transmit Transport::address(size_t size) const {
+  net::Transmit transmit;
+  transmit.local = path()->local;
+  transmit.remote = path()->remote;
+  transmit.protocol = path()->protocol;
+  transmit.size = size;
+  return transmit;
+}
+
+std::optional<dtls::Event> Transport::poll_dtls_event() {
+  if (!dtls_) return std::nullopt;
+  auto event = dtls_->poll_event();
+  if (event) {
+    if (const auto* connected = std::get_if<dtls::Connected>(&*event)) install_keys(connected->srtp_profile);
+  }
+  return event;
+}
+
+// RFC 5764 §4.2: client key, server key, client salt, server salt.
+void Transport::install_keys(dtls::SrtpProfileId id) {
+  const auto profile = srtp::profile_from_id(id);
+  if (!profile) return;
+  std::array<uint8_t, srtp::kMaxExportSize> block{};
+  const Bytes used = Bytes(block).first(srtp::export_size(*profile));
+  if (!dtls_->export_keying_material(dtls::kSrtpExporterLabel, {}, used)) return;
+  const auto [client, server] = srtp::split_export(*profile, used);
+  const bool is_client = dtls_role_ == dtls::Role::Client;
+  srtp_sender_ = std::make_unique<srtp::Sender>(*profile, is_client ? client : server);
+  srtp_receiver_ = std::make_unique<srtp::Receiver>(*profile, is_client ? server : client);
+  srtp_profile_ = id;
+  wipe(block);
+}
+
+}  // namespace kaon::peer::internal

@@ -1,0 +1,88 @@
+// The one transport of a connection: ICE finds the path, DTLS makes the keys, SRTP uses them.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "kaon/base/env.h"
+#include "kaon/base/ring.h"
+#include "kaon/dtls/connection.h"
+#include "kaon/ice/agent.h"
+#include "kaon/peer/connection_types.h"
+#include "kaon/srtp/srtp.h"
+
+namespace kaon::peer::internal {
+
+/// Early DTLS packets that wait for their path to be validated; later ones are dropped and the peer repeats them.
+inline constexpr size_t kMaxHeldPackets = 8;
+
+class Transport {
+ public:
+  /// What a packet turned out to hold for the layers above.
+  enum class Content : uint8_t { None, Data, Rtp, Rtcp };
+
+  Transport(Env env, const Config& config);
+
+  ice::Agent& ice() { return ice_; }
+  const ice::Agent& ice() const { return ice_; }
+  const dtls::Connection* dtls() const { return dtls_ ? &*dtls_ : nullptr; }
+  bool secured() const { return srtp_sender_ != nullptr; }
+
+  /// Applies what was negotiated: role, credentials, candidates, fingerprints.
+  void apply(const NegotiatedSession& session, Time now);
+  void close();
+
+  /// Demultiplexes (RFC 7983). Data is then polled by poll_application_data(); the others are still encrypted.
+  Content handle_packet(const net::Datagram& packet, Time now);
+  /// Lets in one early packet of a path that has been validated since; false if there is none.
+  bool replay_held(Time now);
+  std::optional<Bytes> poll_application_data() { return dtls_ ? dtls_->poll_application_data() : std::nullopt; }
+  void handle_timeout(Time now);
+  Time next_timeout() const;
+  /// ICE checks and handshake packets.
+  std::optional<net::Transmit> poll_transmit(Bytes out, Time now);
+  std::optional<ice::Event> poll_ice_event() { return ice_.poll_event(); }
+  /// Connected installs the SRTP keys.
+  std::optional<dtls::Event> poll_dtls_event();
+
+  /// Where data goes now; nothing without a valid path.
+  const std::optional<ice::Path>& path() const { return ice_.selected(); }
+  /// A Transmit to that path.
+  net::Transmit address(size_t size) const;
+
+  size_t data_offset() const { return dtls_->payload_offset(); }
+  size_t data_overhead() const { return dtls_->overhead(); }
+  size_t protect_data(ByteView plaintext, Bytes out) { return dtls_->protect(plaintext, out); }
+  srtp::Sender* srtp_sender() { return srtp_sender_.get(); }
+  srtp::Receiver* srtp_receiver() { return srtp_receiver_.get(); }
+  dtls::SrtpProfileId srtp_profile() const { return srtp_profile_; }
+
+  const Counters<DropReason>& drops() const { return drops_; }
+  Counters<DropReason>& drops() { return drops_; }
+
+ private:
+  struct Held {
+    ice::Path path;
+    std::vector<uint8_t> bytes;
+  };
+
+  void hold(const net::Datagram& packet);
+  void install_keys(dtls::SrtpProfileId profile);
+  void start_dtls_on_path(Time now);
+
+  Env env_;
+  Config config_;
+  ice::Agent ice_;
+  std::optional<dtls::Connection> dtls_;
+  dtls::Role dtls_role_{};
+  bool dtls_started_ = false;
+  std::vector<Held> held_;
+  std::vector<uint8_t> replayed_;
+  std::unique_ptr<srtp::Sender> srtp_sender_;
+  std::unique_ptr<srtp::Receiver> srtp_receiver_;
+  dtls::SrtpProfileId srtp_profile_ = dtls::kNoSrtpProfile;
+  Counters<DropReason> drops_;
+};
+
+}  // namespace kaon::peer::internal
