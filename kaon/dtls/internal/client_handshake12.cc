@@ -19,14 +19,6 @@ bool contains(const List& list, const T& value) {
   return std::find(list.begin(), list.end(), value) != list.end();
 }
 
-/// The parameters as they are signed, RFC 8422 §5.4.
-std::vector<uint8_t> signed_params(const KeySchedule12& keys, ByteView params) {
-  std::vector<uint8_t> data(keys.client_random.begin(), keys.client_random.end());
-  data.insert(data.end(), keys.server_random.begin(), keys.server_random.end());
-  data.insert(data.end(), params.begin(), params.end());
-  return data;
-}
-
 }  // namespace
 
 void ClientHandshake12::start(HandshakeContext& context) {
@@ -68,8 +60,7 @@ Step ClientHandshake12::on_message(HandshakeContext& context, const HandshakeMes
     case HandshakeType::Finished:
       if (state_ == State::WaitFinished) return check_finished(context, Role::Server, message);
       break;
-    default:
-      break;
+    default: break;
   }
   return unexpected(message.type);
 }
@@ -97,8 +88,7 @@ Step ClientHandshake12::on_server_hello(HandshakeContext& context, const Handsha
     return fatal(AlertDescription::HandshakeFailure, "server has no extended master secret");
   if (hello->renegotiation_info && !hello->renegotiation_info->empty())
     return fatal(AlertDescription::HandshakeFailure, "renegotiation_info of a first handshake is not empty");
-  const bool srtp_ok =
-      hello->srtp_profile == kNoSrtpProfile || contains(config.srtp_profiles, hello->srtp_profile);
+  const bool srtp_ok = hello->srtp_profile == kNoSrtpProfile || contains(config.srtp_profiles, hello->srtp_profile);
   if (!srtp_ok) return fatal(AlertDescription::IllegalParameter, "server chose an SRTP profile that was not offered");
   if (hello->unsolicited_extension)
     return fatal(AlertDescription::UnsupportedExtension, "server answered an extension that was not offered");

@@ -28,8 +28,8 @@ class Flight {
   void rewind() { next_ = offset_ = 0; }
   /// Forgets the messages and gives the memory back.
   void release() { *this = Flight(); }
-  /// Packs what is pending into one datagram of at most out.size() bytes (at least kMinMtu): as many messages as fit, split
-  /// where they do not. Zero if the sequence numbers are used up.
+  /// Packs what is pending into one datagram of at most out.size() bytes (at least kMinMtu): as many messages as fit,
+  /// split where they do not. Zero if the sequence numbers are used up.
   size_t write_datagram(RecordLayer& records, Bytes out);
 
  private:

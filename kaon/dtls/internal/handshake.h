@@ -1,5 +1,5 @@
-// What a version's handshake state machine shares with the connection around it. A further version is one more state machine
-// over the same records, fragments, flights and timers.
+// What a version's handshake state machine shares with the connection around it. A further version is one more state
+// machine over the same records, fragments, flights and timers.
 #pragma once
 
 #include <string>

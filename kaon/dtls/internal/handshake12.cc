@@ -17,10 +17,8 @@ bool belongs_to_epoch12(HandshakeType type, uint16_t epoch) {
     case HandshakeType::CertificateRequest:
     case HandshakeType::ServerHelloDone:
     case HandshakeType::CertificateVerify:
-    case HandshakeType::ClientKeyExchange:
-      return epoch == 0;
-    case HandshakeType::Finished:
-      return epoch == RecordLayer::kProtectedEpoch;
+    case HandshakeType::ClientKeyExchange: return epoch == 0;
+    case HandshakeType::Finished: return epoch == RecordLayer::kProtectedEpoch;
     case HandshakeType::HelloRequest:  // renegotiation: never
       return false;
   }
@@ -66,6 +64,13 @@ Step Handshake12::take_certificate(HandshakeContext& context, const HandshakeMes
   if (!peer_key_) return fail(Failure{AlertDescription::UnsupportedCertificate, "certificate of an unsupported kind"});
   context.session.peer_certificate.assign(der->begin(), der->end());
   return Outcome::Waiting;
+}
+
+std::vector<uint8_t> Handshake12::signed_params(const KeySchedule12& keys, ByteView params) {
+  std::vector<uint8_t> data(keys.client_random.begin(), keys.client_random.end());
+  data.insert(data.end(), keys.server_random.begin(), keys.server_random.end());
+  data.insert(data.end(), params.begin(), params.end());
+  return data;
 }
 
 Step Handshake12::check_finished(HandshakeContext& context, Role peer, const HandshakeMessage& message) const {

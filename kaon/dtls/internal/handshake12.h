@@ -8,8 +8,8 @@
 //   [ChangeCipherSpec] Finished  fl. 5 ------>
 //                          <--------  flight 6    [ChangeCipherSpec] Finished
 //
-// ChangeCipherSpec is sent for the other side's sake and ignored when received: the epoch in the record header says the same,
-// and authenticated.
+// ChangeCipherSpec is sent for the other side's sake and ignored when received: the epoch in the record header says the
+// same, and authenticated.
 #pragma once
 
 #include <optional>
@@ -31,12 +31,14 @@ class Handshake12 {
   void send_finished(HandshakeContext& context, Role self);
   void remember(const HandshakeMessage& message);
   Step take_certificate(HandshakeContext& context, const HandshakeMessage& message);
+  /// What the signature in ServerKeyExchange covers (RFC 8422 §5.4).
+  static std::vector<uint8_t> signed_params(const KeySchedule12& keys, ByteView params);
   Step check_finished(HandshakeContext& context, Role peer, const HandshakeMessage& message) const;
   /// Master secret and record keys; ClientKeyExchange is the last message remembered.
   void install_keys(HandshakeContext& context, ByteView premaster, Role self);
 
-  /// All messages so far as they are hashed (RFC 6347 §4.2.6): with headers as if unfragmented. Kept whole, because Ed25519
-  /// signs messages and not hashes.
+  /// All messages so far as they are hashed (RFC 6347 §4.2.6): with headers as if unfragmented. Kept whole, because
+  /// Ed25519 signs messages and not hashes.
   std::vector<uint8_t> transcript_;
   std::optional<crypto::PublicKey> peer_key_;
 };

@@ -50,33 +50,18 @@ bool for_each_extension(ByteView block, Use use) {
 bool read_client_extension(ClientHello& hello, ExtensionType type, ByteView content) {
   Reader reader(content);
   switch (type) {
-    case ExtensionType::SupportedVersions:
-      hello.supported_versions = read_list(reader, reader.vector8());
-      break;
-    case ExtensionType::SupportedGroups:
-      hello.supported_groups = read_list(reader, reader.vector16());
-      break;
-    case ExtensionType::SignatureAlgorithms:
-      hello.signature_algorithms = read_list(reader, reader.vector16());
-      break;
-    case ExtensionType::EcPointFormats:
-      hello.ec_point_formats = reader.vector8();
-      break;
+    case ExtensionType::SupportedVersions: hello.supported_versions = read_list(reader, reader.vector8()); break;
+    case ExtensionType::SupportedGroups: hello.supported_groups = read_list(reader, reader.vector16()); break;
+    case ExtensionType::SignatureAlgorithms: hello.signature_algorithms = read_list(reader, reader.vector16()); break;
+    case ExtensionType::EcPointFormats: hello.ec_point_formats = reader.vector8(); break;
     case ExtensionType::UseSrtp:  // RFC 5764 §4.1.1; the MKI is of no use to us
       hello.srtp_profiles = read_list(reader, reader.vector16());
       reader.vector8();
       break;
-    case ExtensionType::Alpn:
-      hello.alpn = reader.vector16();
-      break;
-    case ExtensionType::RenegotiationInfo:
-      hello.renegotiation_info = reader.vector8();
-      break;
-    case ExtensionType::ExtendedMasterSecret:
-      hello.extended_master_secret = true;
-      break;
-    default:
-      return true;
+    case ExtensionType::Alpn: hello.alpn = reader.vector16(); break;
+    case ExtensionType::RenegotiationInfo: hello.renegotiation_info = reader.vector8(); break;
+    case ExtensionType::ExtendedMasterSecret: hello.extended_master_secret = true; break;
+    default: return true;
   }
   return reader.ok() && reader.at_end();
 }
@@ -84,9 +69,7 @@ bool read_client_extension(ClientHello& hello, ExtensionType type, ByteView cont
 bool read_server_extension(ServerHello& hello, ExtensionType type, ByteView content) {
   Reader reader(content);
   switch (type) {
-    case ExtensionType::EcPointFormats:
-      hello.ec_point_formats = reader.vector8();
-      break;
+    case ExtensionType::EcPointFormats: hello.ec_point_formats = reader.vector8(); break;
     case ExtensionType::UseSrtp: {
       const U16List profiles = read_list(reader, reader.vector16());
       const ByteView mki = reader.vector8();
@@ -95,15 +78,9 @@ bool read_server_extension(ServerHello& hello, ExtensionType type, ByteView cont
       hello.srtp_profile = profiles[0];
       break;
     }
-    case ExtensionType::RenegotiationInfo:
-      hello.renegotiation_info = reader.vector8();
-      break;
-    case ExtensionType::ExtendedMasterSecret:
-      hello.extended_master_secret = true;
-      break;
-    default:
-      hello.unsolicited_extension = true;
-      return true;
+    case ExtensionType::RenegotiationInfo: hello.renegotiation_info = reader.vector8(); break;
+    case ExtensionType::ExtendedMasterSecret: hello.extended_master_secret = true; break;
+    default: hello.unsolicited_extension = true; return true;
   }
   return reader.ok() && reader.at_end();
 }
@@ -336,12 +313,9 @@ std::span<const SignatureScheme> verifiable_schemes() { return kSchemes; }
 std::optional<SignatureScheme> choose_scheme(KeyType type, const U16List& peer_schemes) {
   const auto fits = [type](SignatureScheme scheme) {
     switch (type) {
-      case KeyType::EcdsaP256:
-        return scheme == SignatureScheme::EcdsaSecp256r1Sha256;
-      case KeyType::EcdsaP384:
-        return scheme == SignatureScheme::EcdsaSecp384r1Sha384;
-      case KeyType::Ed25519:
-        return scheme == SignatureScheme::Ed25519;
+      case KeyType::EcdsaP256: return scheme == SignatureScheme::EcdsaSecp256r1Sha256;
+      case KeyType::EcdsaP384: return scheme == SignatureScheme::EcdsaSecp384r1Sha384;
+      case KeyType::Ed25519: return scheme == SignatureScheme::Ed25519;
       case KeyType::Rsa2048:
         return scheme != SignatureScheme::EcdsaSecp256r1Sha256 && scheme != SignatureScheme::EcdsaSecp384r1Sha384 &&
                scheme != SignatureScheme::Ed25519;

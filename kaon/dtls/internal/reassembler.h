@@ -40,9 +40,9 @@ struct HandshakeMessage {
   std::vector<uint8_t> body;
 };
 
-/// Collects the messages of the peer in their order. Fragments of epoch 0 come from anybody, so nothing they say sticks: one
-/// that contradicts what is there starts its message anew, and a liar costs a retransmission at most. Fragments of a higher
-/// epoch, which are authenticated, displace those of a lower one and not the other way round.
+/// Collects the messages of the peer in their order. Fragments of epoch 0 come from anybody, so nothing they say
+/// sticks: one that contradicts what is there starts its message anew, and a liar costs a retransmission at most.
+/// Fragments of a higher epoch, which are authenticated, displace those of a lower one and not the other way round.
 class Reassembler {
  public:
   /// Messages held at once, the next one included: more than the longest flight has.

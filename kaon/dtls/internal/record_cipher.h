@@ -16,8 +16,9 @@ struct RecordId {
   uint64_t number = 0;
 };
 
-/// AEAD with the nonces of RFC 5288 (AES-GCM: 4 secret bytes and 8 explicit ones, which are the record's number) or RFC 7905
-/// (ChaCha20-Poly1305: number XOR 12 secret bytes, nothing explicit). As the number is never used twice, no nonce is.
+/// AEAD with the nonces of RFC 5288 (AES-GCM: 4 secret bytes and 8 explicit ones, which are the record's number) or RFC
+/// 7905 (ChaCha20-Poly1305: number XOR 12 secret bytes, nothing explicit). As the number is never used twice, no nonce
+/// is.
 class RecordCipher {
  public:
   /// Size of `iv` in the key block: 4 or 12.

@@ -28,7 +28,8 @@ struct Record {
   uint64_t number() const { return (uint64_t{epoch} << 48) | sequence; }
 };
 
-/// The next record of `datagram`, which is shortened by it. After DropReason::Malformed nothing is left of the datagram.
+/// The next record of `datagram`, which is shortened by it. After DropReason::Malformed nothing is left of the
+/// datagram.
 Result<Record, DropReason> next_record(Bytes& datagram);
 
 class RecordLayer {

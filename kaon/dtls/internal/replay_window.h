@@ -6,8 +6,8 @@
 
 namespace kaon::dtls {
 
-/// RFC 6347 §4.1.2.6. Ask with fresh(); call mark() only for records whose tag was right, so that a forgery never moves the
-/// window.
+/// RFC 6347 §4.1.2.6. Ask with fresh(); call mark() only for records whose tag was right, so that a forgery never moves
+/// the window.
 class ReplayWindow {
  public:
   static constexpr uint64_t kSize = 256;

@@ -15,8 +15,9 @@ auto fatal(AlertDescription alert, std::string detail) { return kaon::fail(Failu
 
 /// A ClientHello is nobody's until more follows, so one that we cannot use does no harm: the right one may still come.
 auto refuse(std::string detail) {
-  return kaon::fail(Failure{
-      .alert = AlertDescription::HandshakeFailure, .detail = "ClientHello refused: " + std::move(detail), .fatal = false});
+  return kaon::fail(Failure{.alert = AlertDescription::HandshakeFailure,
+                            .detail = "ClientHello refused: " + std::move(detail),
+                            .fatal = false});
 }
 
 const SuiteInfo* choose_suite(const Config& config, const ClientHello& hello) {
@@ -120,10 +121,7 @@ void ServerHandshake12::answer(HandshakeContext& context, const ClientHello& hel
   if (hello.offers_alpn(kAlpnWebRtc)) answer.alpn = kAlpnWebRtc;
 
   const std::vector<uint8_t> params = ServerKeyExchange::write_params(session.group, key_exchange_->share());
-  std::vector<uint8_t> to_sign(session.keys.client_random.begin(), session.keys.client_random.end());
-  to_sign.insert(to_sign.end(), session.keys.server_random.begin(), session.keys.server_random.end());
-  to_sign.insert(to_sign.end(), params.begin(), params.end());
-  const auto signature = certificate.sign(scheme, to_sign);
+  const auto signature = certificate.sign(scheme, signed_params(session.keys, params));
   KAON_ASSERT(signature.has_value());  // choose_scheme() looked at the key
 
   context.flight.begin();
