@@ -16,8 +16,8 @@
 
 namespace kaon::dtls {
 
-/// Client or server, always with certificates on both sides, verified by fingerprint (RFC 8827 §6.5). A net::ByteEngine.
-/// Used on one loop only.
+/// Client or server, always with certificates on both sides, verified by fingerprint (RFC 8827 §6.5). A
+/// net::ByteEngine. Used on one loop only.
 ///
 /// The server sends no HelloVerifyRequest: hand it only packets from addresses that ICE has authenticated.
 class Connection {
@@ -44,8 +44,8 @@ class Connection {
   /// packets. Calls after the first do nothing.
   void start(Time now);
 
-  /// One datagram, decrypted in place. Drain poll_application_data() before the packet's memory is used for anything else
-  /// and before the next packet: what is left is dropped then.
+  /// One datagram, decrypted in place. Drain poll_application_data() before the packet's memory is used for anything
+  /// else and before the next packet: what is left is dropped then.
   void handle_packet(Bytes packet, Time now);
   void handle_timeout(Time now);
   Time next_timeout() const;
@@ -54,8 +54,8 @@ class Connection {
   /// At most three events ever wait.
   std::optional<Event> poll_event();
 
-  /// Plaintext of the next received record, after Connected only. Points into the packet of the last handle_packet(), or,
-  /// for data that came before Connected, into memory that is valid until the next call of any method here.
+  /// Plaintext of the next received record, after Connected only. Points into the packet of the last handle_packet(),
+  /// or, for data that came before Connected, into memory that is valid until the next call of any method here.
   std::optional<Bytes> poll_application_data();
 
   /// Bytes that protect() adds to each record with the negotiated suite; kMaxOverhead before Connected.
@@ -63,15 +63,16 @@ class Connection {
   /// Where in its output protect() puts the payload: plaintext that already stands there is encrypted in place.
   size_t payload_offset() const;
   /// Writes one application data record: `out` needs plaintext.size() + overhead() bytes. `plaintext` stands exactly at
-  /// out + payload_offset() or does not overlap `out`. Returns the bytes written; zero if not connected, if a size does not
-  /// fit, or if the sequence numbers are used up (then Closed follows). Allocates nothing.
+  /// out + payload_offset() or does not overlap `out`. Returns the bytes written; zero if not connected, if a size does
+  /// not fit, or if the sequence numbers are used up (then Closed follows). Allocates nothing.
   size_t protect(ByteView plaintext, Bytes out);
 
   /// RFC 5705; for SRTP the label is kSrtpExporterLabel. An empty `context` means none.
   [[nodiscard]] Result<void, Error> export_keying_material(std::string_view label, ByteView context, Bytes out) const;
 
   /// The fingerprints of the peer's session description. Nothing is delivered or exported before one of them fits; none
-  /// that fits closes the connection. Of several hash functions the strongest counts (RFC 8122 §5); SHA-1 and MD5 never do.
+  /// that fits closes the connection. Of several hash functions the strongest counts (RFC 8122 §5); SHA-1 and MD5 never
+  /// do.
   void set_remote_fingerprints(std::vector<crypto::Fingerprint> fingerprints);
   /// Round-trip time that ICE measured: the next flight's first timeout is 1.5 times that, at least 50 ms.
   void set_rtt(Duration rtt);

@@ -125,21 +125,21 @@ enum class Error : uint8_t {
 
 /// Why bytes from the network were not used. None of it is an error of the connection.
 enum class DropReason : uint8_t {
-  Malformed,             ///< no DTLS record, or one that lies about its length
-  UnsupportedVersion,    ///< record of another version
-  UnknownContentType,    ///< record type we do not know
-  WrongEpoch,            ///< no keys for that epoch
-  Replayed,              ///< seen before, or older than the window
-  BadTag,                ///< authentication failed
-  Unauthenticated,       ///< alert, ChangeCipherSpec or application data in the clear
-  BadFragment,           ///< handshake fragment that contradicts itself or is of an unexpected kind
-  MessageTooLarge,       ///< handshake message larger than kMaxHandshakeMessage
-  ReassemblyFull,        ///< too many bytes or messages ahead
-  Retransmission,        ///< handshake message we already have
-  ClientHelloRefused,    ///< unusable ClientHello, maybe not our peer's
-  EarlyDataFull,         ///< application data before Connected beyond the bound
-  NotPolled,             ///< application data nobody took before the next packet, or beyond the bound
-  AfterClose,            ///< the connection is closed or not started
+  Malformed,           ///< no DTLS record, or one that lies about its length
+  UnsupportedVersion,  ///< record of another version
+  UnknownContentType,  ///< record type we do not know
+  WrongEpoch,          ///< no keys for that epoch
+  Replayed,            ///< seen before, or older than the window
+  BadTag,              ///< authentication failed
+  Unauthenticated,     ///< alert, ChangeCipherSpec or application data in the clear
+  BadFragment,         ///< handshake fragment that contradicts itself or is of an unexpected kind
+  MessageTooLarge,     ///< handshake message larger than kMaxHandshakeMessage
+  ReassemblyFull,      ///< too many bytes or messages ahead
+  Retransmission,      ///< handshake message we already have
+  HelloRefused,        ///< unusable first message, maybe not our peer's
+  EarlyDataFull,       ///< application data before Connected beyond the bound
+  NotPolled,           ///< application data nobody took before the next packet, or beyond the bound
+  AfterClose,          ///< the connection is closed or not started
   Count
 };
 std::string_view to_string(DropReason reason);

@@ -1,0 +1,26 @@
+// What each cipher suite is made of.
+#pragma once
+
+#include <cstdint>
+
+#include "kaon/crypto/aead.h"
+#include "kaon/crypto/certificate.h"
+#include "kaon/crypto/hash.h"
+#include "kaon/dtls/types.h"
+
+namespace kaon::dtls {
+
+/// Signature kind of the server's certificate. Ed25519 counts as ECDSA (RFC 8422 §5.10).
+enum class Authentication : uint8_t { Ecdsa, Rsa };
+Authentication authentication_of(crypto::KeyType type);
+
+struct SuiteInfo {
+  CipherSuite suite;
+  Authentication authentication;
+  crypto::AeadAlgorithm aead;
+  crypto::HashAlgorithm prf;
+};
+/// Null for suites we do not have.
+const SuiteInfo* find_suite(uint16_t suite);
+
+}  // namespace kaon::dtls

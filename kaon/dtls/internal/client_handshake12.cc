@@ -1,0 +1,155 @@
+#include <algorithm>
+
+#include "kaon/base/text.h"
+#include "kaon/dtls/internal/handshake12.h"
+
+namespace kaon::dtls {
+
+namespace {
+
+auto fatal(AlertDescription alert, std::string detail) { return kaon::fail(Failure{alert, std::move(detail)}); }
+
+auto unexpected(HandshakeType type) {
+  return fatal(AlertDescription::UnexpectedMessage,
+               cat("handshake message ", static_cast<unsigned>(type), " out of turn"));
+}
+
+template <class List, class T>
+bool contains(const List& list, const T& value) {
+  return std::find(list.begin(), list.end(), value) != list.end();
+}
+
+}  // namespace
+
+void ClientHandshake12::start(HandshakeContext& context) {
+  context.env.random.fill(context.session.keys.client_random);
+  send_client_hello(context, {});
+}
+
+void ClientHandshake12::send_client_hello(HandshakeContext& context, ByteView cookie) {
+  std::vector<crypto::Group> groups = context.config.groups;
+  std::erase_if(groups, [](crypto::Group group) { return !usable_in_12(group); });
+  // RFC 6347 §4.2.1: only the ClientHello with the cookie counts for the transcript.
+  transcript_.clear();
+  context.flight.begin();
+  const ClientHelloOffer offer{context.session.keys.client_random, cookie, context.config.cipher_suites, groups,
+                               context.config.srtp_profiles};
+  send(context, HandshakeType::ClientHello, 0, offer.write());
+}
+
+Step ClientHandshake12::on_message(HandshakeContext& context, const HandshakeMessage& message) {
+  if (state_ == State::WaitServerHello) {
+    if (message.type == HandshakeType::HelloVerifyRequest) return on_hello_verify_request(context, message);
+    if (message.type != HandshakeType::ServerHello)
+      return fail(Failure{.alert = {}, .detail = "no ServerHello", .fatal = false});
+    return on_server_hello(context, message);
+  }
+  switch (message.type) {
+    case HandshakeType::Certificate:
+      if (state_ == State::WaitCertificate) return on_certificate(context, message);
+      break;
+    case HandshakeType::ServerKeyExchange:
+      if (state_ == State::WaitServerKeyExchange) return on_server_key_exchange(context, message);
+      break;
+    case HandshakeType::CertificateRequest:
+      if (state_ == State::WaitCertificateRequest) return on_certificate_request(context, message);
+      break;
+    case HandshakeType::ServerHelloDone:
+      if (state_ == State::WaitServerHelloDone) return on_server_hello_done(context, message);
+      break;
+    case HandshakeType::Finished:
+      if (state_ == State::WaitFinished) return check_finished(context, Role::Server, message);
+      break;
+    default: break;
+  }
+  return unexpected(message.type);
+}
+
+Step ClientHandshake12::on_hello_verify_request(HandshakeContext& context, const HandshakeMessage& message) {
+  const auto cookie = parse_hello_verify_request(message.body);
+  if (!cookie) return fatal(AlertDescription::DecodeError, "malformed HelloVerifyRequest");
+  if (++verify_requests_ > kMaxHelloVerifyRequests)
+    return fatal(AlertDescription::IllegalParameter, "too many HelloVerifyRequests");
+  send_client_hello(context, *cookie);
+  return Outcome::Answered;
+}
+
+Step ClientHandshake12::on_server_hello(HandshakeContext& context, const HandshakeMessage& message) {
+  const auto hello = ServerHello::parse(message.body);
+  if (!hello) return fatal(AlertDescription::DecodeError, "malformed ServerHello");
+  if (hello->version != kVersionDtls12) return fatal(AlertDescription::ProtocolVersion, "server chose another version");
+  if (highest_offered_ == Version::Dtls13 && has_downgrade_sentinel(hello->random))
+    return fatal(AlertDescription::IllegalParameter, "downgraded to DTLS 1.2");
+  const Config& config = context.config;
+  const SuiteInfo* suite = find_suite(hello->cipher_suite);
+  if (suite == nullptr || !contains(config.cipher_suites, suite->suite) || hello->compression_method != 0)
+    return fatal(AlertDescription::IllegalParameter, "server chose what was not offered");
+  if (!hello->extended_master_secret)
+    return fatal(AlertDescription::HandshakeFailure, "server has no extended master secret");
+  if (hello->renegotiation_info && !hello->renegotiation_info->empty())
+    return fatal(AlertDescription::HandshakeFailure, "renegotiation_info of a first handshake is not empty");
+  const bool srtp_ok = hello->srtp_profile == kNoSrtpProfile || contains(config.srtp_profiles, hello->srtp_profile);
+  if (!srtp_ok) return fatal(AlertDescription::IllegalParameter, "server chose an SRTP profile that was not offered");
+  if (hello->unsolicited_extension)
+    return fatal(AlertDescription::UnsupportedExtension, "server answered an extension that was not offered");
+  Session& session = context.session;
+  session.suite = suite;
+  session.srtp_profile = hello->srtp_profile;
+  std::copy(hello->random.begin(), hello->random.end(), session.keys.server_random.begin());
+  remember(message);
+  state_ = State::WaitCertificate;
+  return Outcome::Waiting;
+}
+
+Step ClientHandshake12::on_certificate(HandshakeContext& context, const HandshakeMessage& message) {
+  if (auto step = take_certificate(context, message); !step) return step;
+  if (authentication_of(peer_key_->type()) != context.session.suite->authentication)
+    return fatal(AlertDescription::UnsupportedCertificate, "certificate does not go with the cipher suite");
+  remember(message);
+  state_ = State::WaitServerKeyExchange;
+  return Outcome::Waiting;
+}
+
+Step ClientHandshake12::on_server_key_exchange(HandshakeContext& context, const HandshakeMessage& message) {
+  const auto exchange = ServerKeyExchange::parse(message.body);
+  if (!exchange) return fatal(AlertDescription::DecodeError, "malformed ServerKeyExchange");
+  if (!usable_in_12(exchange->group) || !contains(context.config.groups, exchange->group) ||
+      !contains(verifiable_schemes(), exchange->scheme))
+    return fatal(AlertDescription::IllegalParameter, "server used a group or a signature scheme that was not offered");
+  if (!peer_key_->verify(exchange->scheme, signed_params(context.session.keys, exchange->params), exchange->signature))
+    return fatal(AlertDescription::DecryptError, "wrong signature in ServerKeyExchange");
+  key_exchange_ = crypto::KeyExchange::respond(exchange->group, exchange->share, context.env.random);
+  if (!key_exchange_) return fatal(AlertDescription::IllegalParameter, "invalid key share of the server");
+  context.session.group = exchange->group;
+  remember(message);
+  state_ = State::WaitCertificateRequest;
+  return Outcome::Waiting;
+}
+
+Step ClientHandshake12::on_certificate_request(HandshakeContext& context, const HandshakeMessage& message) {
+  const auto schemes = parse_certificate_request(message.body);
+  if (!schemes) return fatal(AlertDescription::DecodeError, "malformed CertificateRequest");
+  our_scheme_ = choose_scheme(context.config.certificate.type(), *schemes);
+  if (!our_scheme_) return fatal(AlertDescription::HandshakeFailure, "server verifies no signature of our certificate");
+  remember(message);
+  state_ = State::WaitServerHelloDone;
+  return Outcome::Waiting;
+}
+
+Step ClientHandshake12::on_server_hello_done(HandshakeContext& context, const HandshakeMessage& message) {
+  if (!message.body.empty()) return fatal(AlertDescription::DecodeError, "malformed ServerHelloDone");
+  remember(message);
+  context.flight.begin();
+  send(context, HandshakeType::Certificate, 0, write_certificate(context.config.certificate.der()));
+  send(context, HandshakeType::ClientKeyExchange, 0, write_client_key_exchange(key_exchange_->share));
+  install_keys(context, key_exchange_->secret, Role::Client);
+  wipe(key_exchange_->secret);
+  const auto signature = context.config.certificate.sign(*our_scheme_, transcript_);
+  if (!signature) return fatal(AlertDescription::InternalError, "cannot sign");
+  send(context, HandshakeType::CertificateVerify, 0, write_signed({}, *our_scheme_, *signature));
+  send_finished(context, Role::Client);
+  state_ = State::WaitFinished;
+  return Outcome::Answered;
+}
+
+}  // namespace kaon::dtls

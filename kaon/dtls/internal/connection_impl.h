@@ -1,0 +1,110 @@
+// The connection: routes records, drives flights and timers, and is the one gate to "connected".
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "kaon/base/reader.h"
+#include "kaon/base/ring.h"
+#include "kaon/dtls/connection.h"
+#include "kaon/dtls/internal/flight.h"
+#include "kaon/dtls/internal/handshake12.h"
+#include "kaon/dtls/internal/reassembler.h"
+#include "kaon/dtls/internal/record_layer.h"
+
+namespace kaon::dtls {
+
+class Connection::Impl {
+ public:
+  Impl(Env env, Config config);
+
+  void start(Time now);
+  void handle_packet(Bytes packet, Time now);
+  void handle_timeout(Time now);
+  Time next_timeout() const;
+  std::optional<net::Transmit> poll_transmit(Bytes out);
+  std::optional<Event> poll_event();
+  std::optional<Bytes> poll_application_data();
+  size_t overhead() const;
+  size_t payload_offset() const;
+  size_t protect(ByteView plaintext, Bytes out);
+  Result<void, Error> export_keying_material(std::string_view label, ByteView context, Bytes out) const;
+  void set_remote_fingerprints(std::vector<crypto::Fingerprint> fingerprints);
+  void set_rtt(Duration rtt);
+  void set_mtu(size_t mtu) { mtu_ = std::max(mtu, kMinMtu); }
+  void close();
+  bool connected() const { return state_ == State::Connected; }
+  const Counters<DropReason>& dropped() const { return dropped_; }
+
+ private:
+  /// New: not started. Verifying: handshake finished, fingerprints not known yet.
+  enum class State : uint8_t { New, Handshaking, Verifying, Connected, Closed };
+  enum Timer : size_t { kRetransmit, kHandshake, kFinalFlight, kTimers };
+
+  /// What is needed until the handshake is finished; freed then.
+  struct Handshake {
+    explicit Handshake(Config c);
+    Config config;
+    std::variant<ClientHandshake12, ServerHandshake12> machine;
+    Reassembler reassembler;
+    RetransmitTimeout timeout;
+    Time last_sent{};
+    /// Message number that completes the flight which ours answers: seen again, ours was lost.
+    std::optional<uint16_t> answered;
+    /// Protected records that came before the keys, with their headers.
+    std::vector<std::vector<uint8_t>> ahead;
+    /// What a timeout would best be explained by.
+    std::string hint;
+  };
+  struct PendingAlert {
+    bool fatal;
+    AlertDescription description;
+  };
+
+  void handle_record(const Record& record, Time now);
+  void handle_protected(const Record& record, Time now);
+  void keep_for_later(const Record& record);
+  void open_kept_records(Time now);
+  void handle_handshake(uint16_t epoch, ByteView payload, Time now);
+  void handle_fragment(const Fragment& fragment, Time now);
+  void handle_messages(Time now);
+  bool handle_step(const HandshakeMessage& message, Step step, Time now);
+  void handle_alert(ByteView payload);
+  void handle_hint(ByteView payload);
+  void handle_application_data(Bytes payload);
+  void resend_if_lost(const Fragment& fragment, Time now);
+  void resend_final_flight(ByteView payload);
+  void flight_ready(Time now);
+  void finish(const HandshakeMessage& last, Time now);
+  void verify_fingerprint();
+  void fail(const Failure& failure);
+  void end(CloseReason reason, std::string detail);
+  HandshakeContext context() { return {env_, handshake_->config, remote_fingerprints_, records_, flight_, session_}; }
+  size_t write_alert(Bytes out);
+
+  Env env_;
+  Role role_;
+  State state_ = State::New;
+  bool key_log_;
+  size_t mtu_;
+  std::array<Time, kTimers> deadlines_;
+  RecordLayer records_;
+  Flight flight_;
+  Session session_;
+  std::unique_ptr<Handshake> handshake_;
+  std::vector<crypto::Fingerprint> remote_fingerprints_;
+  /// The peer's Finished, to know it again when our answer to it was lost.
+  uint16_t peer_finished_sequence_ = 0;
+  std::optional<PendingAlert> alert_;
+  Ring<Event> events_;
+  Ring<Bytes> received_;
+  Ring<std::vector<uint8_t>> early_;
+  size_t early_bytes_ = 0;
+  std::vector<uint8_t> early_taken_;
+  Counters<DropReason> dropped_;
+};
+
+}  // namespace kaon::dtls

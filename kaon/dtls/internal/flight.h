@@ -1,0 +1,69 @@
+// The messages we sent last, kept until the peer shows that it has them (RFC 6347 §4.2.4).
+#pragma once
+
+#include <vector>
+
+#include "kaon/base/bytes.h"
+#include "kaon/base/time.h"
+#include "kaon/dtls/internal/protocol.h"
+#include "kaon/dtls/internal/record_layer.h"
+
+namespace kaon::dtls {
+
+/// The plaintext of one flight; each transmission makes new records of it, as record numbers are never used twice.
+class Flight {
+ public:
+  /// Forgets the messages; message numbers go on.
+  void begin() {
+    messages_.clear();
+    rewind();
+  }
+  /// Adds a message and returns it in the form that goes into the transcript: whole, with its header.
+  std::vector<uint8_t> add(HandshakeType type, uint16_t epoch, ByteView body);
+  void add_change_cipher_spec();
+
+  bool empty() const { return messages_.empty(); }
+  bool pending() const { return next_ < messages_.size(); }
+  /// Send it all again.
+  void rewind() { next_ = offset_ = 0; }
+  /// Forgets the messages and gives the memory back.
+  void release() { *this = Flight(); }
+  /// Packs what is pending into one datagram of at most out.size() bytes (at least kMinMtu): as many messages as fit,
+  /// split where they do not. Zero if the sequence numbers are used up.
+  size_t write_datagram(RecordLayer& records, Bytes out);
+
+ private:
+  struct Message {
+    ContentType content{};
+    HandshakeType type{};
+    uint16_t epoch = 0;
+    uint16_t sequence = 0;
+    std::vector<uint8_t> body;
+  };
+  size_t write_fragment(RecordLayer& records, const Message& message, Bytes out, bool first);
+
+  std::vector<Message> messages_;
+  size_t next_ = 0;    // message to send next
+  size_t offset_ = 0;  // where in its body
+  uint16_t next_sequence_ = 0;
+};
+
+/// The doubling timeout of retransmissions.
+class RetransmitTimeout {
+ public:
+  /// Below this nobody retransmits, whatever the round-trip time: a scheduler's hiccup is longer.
+  static constexpr Duration kMin = std::chrono::milliseconds(50);
+
+  RetransmitTimeout(Duration initial, Duration max) : initial_(std::min(initial, max)), current_(initial_), max_(max) {}
+  void set_rtt(Duration rtt) { initial_ = std::clamp(rtt + rtt / 2, std::min(kMin, max_), max_); }
+  void reset() { current_ = initial_; }
+  void back_off() { current_ = std::min(current_ * 2, max_); }
+  Duration current() const { return current_; }
+
+ private:
+  Duration initial_;
+  Duration current_;
+  Duration max_;
+};
+
+}  // namespace kaon::dtls

@@ -1,0 +1,56 @@
+#include "kaon/dtls/internal/key_schedule12.h"
+
+#include "kaon/base/text.h"
+#include "kaon/base/writer.h"
+#include "kaon/crypto/kdf.h"
+
+namespace kaon::dtls {
+
+void KeySchedule12::derive(const SuiteInfo& suite, ByteView premaster, ByteView transcript) {
+  prf_ = suite.prf;
+  const crypto::Digest session_hash = crypto::hash(prf_, transcript);
+  crypto::tls12_prf(prf_, premaster, "extended master secret", session_hash.view(), master_);
+}
+
+KeySchedule12::RecordCiphers KeySchedule12::record_ciphers(const SuiteInfo& suite) const {
+  // RFC 5246 §6.3: client key, server key, client IV, server IV; AEAD suites have no MAC keys.
+  const size_t key_size = crypto::aead_key_size(suite.aead);
+  const size_t iv_size = RecordCipher::iv_size(suite.aead);
+  std::array<uint8_t, 2 * kRandomSize> seed;
+  Writer writer(seed);
+  writer.bytes(server_random);
+  writer.bytes(client_random);
+  std::array<uint8_t, 2 * (32 + crypto::kAeadNonceSize)> memory;
+  const Bytes block = Bytes(memory).first(2 * (key_size + iv_size));
+  crypto::tls12_prf(prf_, master_, "key expansion", seed, block);
+  const Bytes ivs = block.subspan(2 * key_size);
+  RecordCiphers ciphers{{suite.aead, block.first(key_size), ivs.first(iv_size)},
+                        {suite.aead, block.subspan(key_size, key_size), ivs.subspan(iv_size)}};
+  wipe(memory);
+  return ciphers;
+}
+
+std::array<uint8_t, kVerifyDataSize> KeySchedule12::verify_data(Role role, ByteView transcript) const {
+  std::array<uint8_t, kVerifyDataSize> data;
+  const std::string_view label = role == Role::Client ? "client finished" : "server finished";
+  crypto::tls12_prf(prf_, master_, label, crypto::hash(prf_, transcript).view(), data);
+  return data;
+}
+
+void KeySchedule12::export_keying_material(std::string_view label, ByteView context, Bytes out) const {
+  std::vector<uint8_t> seed(2 * kRandomSize + (context.empty() ? 0 : 2 + context.size()));
+  Writer writer(seed);
+  writer.bytes(client_random);
+  writer.bytes(server_random);
+  if (!context.empty()) {
+    writer.u16(static_cast<uint16_t>(context.size()));
+    writer.bytes(context);
+  }
+  crypto::tls12_prf(prf_, master_, label, seed, out);
+}
+
+std::string KeySchedule12::key_log_line() const {
+  return cat("CLIENT_RANDOM ", to_hex(client_random), " ", to_hex(master_));
+}
+
+}  // namespace kaon::dtls

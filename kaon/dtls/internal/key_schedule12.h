@@ -1,0 +1,49 @@
+// Secrets of DTLS 1.2 and what is derived of them (RFC 5246 §6.3, §8.1; RFC 7627; RFC 5705).
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "kaon/base/bytes.h"
+#include "kaon/crypto/hash.h"
+#include "kaon/dtls/internal/cipher_suites.h"
+#include "kaon/dtls/internal/messages.h"
+#include "kaon/dtls/internal/record_cipher.h"
+
+namespace kaon::dtls {
+
+/// Wiped when it goes.
+class KeySchedule12 {
+ public:
+  KeySchedule12() = default;
+  KeySchedule12(const KeySchedule12&) = delete;
+  KeySchedule12& operator=(const KeySchedule12&) = delete;
+  ~KeySchedule12() { wipe(master_); }
+
+  RandomValue client_random{};
+  RandomValue server_random{};
+
+  /// RFC 7627 §4: `transcript` is all messages up to and with ClientKeyExchange.
+  void derive(const SuiteInfo& suite, ByteView premaster, ByteView transcript);
+
+  struct RecordCiphers {
+    RecordCipher client;
+    RecordCipher server;
+  };
+  RecordCiphers record_ciphers(const SuiteInfo& suite) const;
+  /// RFC 5246 §7.4.9 for the sender `role`, over all messages before that Finished.
+  std::array<uint8_t, kVerifyDataSize> verify_data(Role role, ByteView transcript) const;
+  /// RFC 5705 §4; an empty context counts as none.
+  void export_keying_material(std::string_view label, ByteView context, Bytes out) const;
+  /// NSS key log format.
+  std::string key_log_line() const;
+
+ private:
+  std::array<uint8_t, kMasterSecretSize> master_{};
+  crypto::HashAlgorithm prf_ = crypto::HashAlgorithm::Sha256;
+};
+
+}  // namespace kaon::dtls

@@ -1,0 +1,131 @@
+// Bodies of the handshake messages of DTLS 1.2: reading and writing, no state. Views point into the parsed body.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "kaon/base/bytes.h"
+#include "kaon/base/result.h"
+#include "kaon/crypto/certificate.h"
+#include "kaon/crypto/key_exchange.h"
+#include "kaon/dtls/internal/protocol.h"
+#include "kaon/dtls/types.h"
+
+namespace kaon::dtls {
+
+using RandomValue = std::array<uint8_t, kRandomSize>;
+
+/// A list of 16-bit numbers as it stands on the wire, in the peer's order of preference.
+class U16List {
+ public:
+  U16List() = default;
+  explicit U16List(ByteView bytes) : bytes_(bytes) {}
+  size_t size() const { return bytes_.size() / 2; }
+  uint16_t operator[](size_t i) const { return load_be16(&bytes_[2 * i]); }
+  bool contains(uint16_t value) const {
+    for (size_t i = 0; i < size(); ++i)
+      if ((*this)[i] == value) return true;
+    return false;
+  }
+
+ private:
+  ByteView bytes_;
+};
+
+/// RFC 6347 §4.2.1 with the extensions we know; a list that is not there is nullopt.
+struct ClientHello {
+  uint16_t legacy_version = 0;
+  ByteView random;
+  U16List cipher_suites;
+  ByteView compression_methods;
+  std::optional<U16List> supported_versions;
+  std::optional<U16List> supported_groups;
+  std::optional<U16List> signature_algorithms;
+  std::optional<ByteView> ec_point_formats;
+  std::optional<U16List> srtp_profiles;
+  std::optional<ByteView> renegotiation_info;
+  /// Protocol names, each with a length byte.
+  ByteView alpn;
+  bool extended_master_secret = false;
+
+  static std::optional<ClientHello> parse(ByteView body);
+  bool offers(Version version) const;
+  bool offers_alpn(std::string_view protocol) const;
+};
+
+/// What our own ClientHello says.
+struct ClientHelloOffer {
+  RandomValue random{};
+  ByteView cookie;
+  std::span<const CipherSuite> cipher_suites;
+  std::span<const crypto::Group> groups;
+  std::span<const SrtpProfileId> srtp_profiles;
+
+  std::vector<uint8_t> write() const;
+};
+
+/// RFC 5246 §7.4.1.3.
+struct ServerHello {
+  uint16_t version = 0;
+  ByteView random;
+  uint16_t cipher_suite = 0;
+  uint8_t compression_method = 0;
+  SrtpProfileId srtp_profile = kNoSrtpProfile;
+  std::optional<ByteView> ec_point_formats;
+  std::optional<ByteView> renegotiation_info;
+  /// Written only.
+  std::string_view alpn;
+  bool extended_master_secret = false;
+  /// Has something that no ClientHello of ours asks for (RFC 5246 §7.4.1.4).
+  bool unsolicited_extension = false;
+
+  static std::optional<ServerHello> parse(ByteView body);
+  std::vector<uint8_t> write() const;
+};
+
+/// The cookie of a HelloVerifyRequest (RFC 6347 §4.2.1).
+std::optional<ByteView> parse_hello_verify_request(ByteView body);
+
+/// The peer's own certificate out of a Certificate message: the first of the list, empty if the list is; nothing if
+/// malformed. Those after it are skipped, because only the fingerprint counts.
+std::optional<ByteView> parse_certificate(ByteView body);
+std::vector<uint8_t> write_certificate(ByteView der);
+
+/// RFC 8422 §5.4, named curves only.
+struct ServerKeyExchange {
+  crypto::Group group{};
+  ByteView share;
+  crypto::SignatureScheme scheme{};
+  ByteView signature;
+  /// Curve and share as they are signed.
+  ByteView params;
+
+  static std::optional<ServerKeyExchange> parse(ByteView body);
+  static std::vector<uint8_t> write_params(crypto::Group group, ByteView share);
+};
+std::optional<ByteView> parse_client_key_exchange(ByteView body);
+std::vector<uint8_t> write_client_key_exchange(ByteView share);
+
+/// Signature scheme and signature, as in CertificateVerify and at the end of ServerKeyExchange.
+struct SignedBy {
+  crypto::SignatureScheme scheme{};
+  ByteView signature;
+  static std::optional<SignedBy> parse(ByteView body);
+};
+std::vector<uint8_t> write_signed(ByteView before, crypto::SignatureScheme scheme, ByteView signature);
+
+/// The signature schemes of a CertificateRequest (RFC 5246 §7.4.4).
+std::optional<U16List> parse_certificate_request(ByteView body);
+std::vector<uint8_t> write_certificate_request();
+
+/// All signature schemes we verify; no SHA-1.
+std::span<const crypto::SignatureScheme> verifiable_schemes();
+/// The best scheme for a key of `type` that the peer verifies; nothing if there is none.
+std::optional<crypto::SignatureScheme> choose_scheme(crypto::KeyType type, const U16List& peer_schemes);
+
+/// RFC 8446 §4.1.3: a server that can do 1.3 but was made to choose 1.2 says so at the end of its random.
+bool has_downgrade_sentinel(ByteView server_random);
+
+}  // namespace kaon::dtls

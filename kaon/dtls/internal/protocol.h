@@ -1,0 +1,52 @@
+// Numbers of the wire, the same for every DTLS version.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace kaon::dtls {
+
+/// RFC 6347 §4.1.
+enum class ContentType : uint8_t { ChangeCipherSpec = 20, Alert = 21, Handshake = 22, ApplicationData = 23 };
+
+/// RFC 5246 §7.4, RFC 6347 §4.3.2.
+enum class HandshakeType : uint8_t {
+  HelloRequest = 0,
+  ClientHello = 1,
+  ServerHello = 2,
+  HelloVerifyRequest = 3,
+  Certificate = 11,
+  ServerKeyExchange = 12,
+  CertificateRequest = 13,
+  ServerHelloDone = 14,
+  CertificateVerify = 15,
+  ClientKeyExchange = 16,
+  Finished = 20,
+};
+
+/// Registry "TLS ExtensionType values".
+enum class ExtensionType : uint16_t {
+  SupportedGroups = 10,
+  EcPointFormats = 11,
+  SignatureAlgorithms = 13,
+  UseSrtp = 14,
+  Alpn = 16,
+  ExtendedMasterSecret = 23,
+  SupportedVersions = 43,
+  RenegotiationInfo = 0xff01,
+};
+
+inline constexpr uint16_t kVersionDtls10 = 0xfeff;
+inline constexpr uint16_t kVersionDtls12 = 0xfefd;
+
+inline constexpr size_t kRecordHeaderSize = 13;
+inline constexpr size_t kHandshakeHeaderSize = 12;
+/// RFC 5246 §6.2.1: plaintext of one record.
+inline constexpr size_t kMaxRecordPlaintext = 1 << 14;
+/// The largest handshake message we take or make. Certificates of WebRTC are below 2 kB; this leaves room for chains.
+inline constexpr size_t kMaxHandshakeMessage = 1 << 14;
+inline constexpr size_t kRandomSize = 32;
+inline constexpr size_t kVerifyDataSize = 12;
+inline constexpr size_t kMasterSecretSize = 48;
+
+}  // namespace kaon::dtls

@@ -1,0 +1,170 @@
+#include <algorithm>
+
+#include "kaon/base/text.h"
+#include "kaon/dtls/internal/handshake12.h"
+
+namespace kaon::dtls {
+
+namespace {
+
+// RFC 5746 §3.3: a suite that stands for an empty renegotiation_info.
+constexpr uint16_t kEmptyRenegotiationInfoScsv = 0x00ff;
+constexpr std::string_view kAlpnWebRtc = "webrtc";  // RFC 8833
+
+auto fatal(AlertDescription alert, std::string detail) { return kaon::fail(Failure{alert, std::move(detail)}); }
+
+/// A ClientHello is nobody's until more follows, so one that we cannot use does no harm: the right one may still come.
+auto refuse(std::string detail) {
+  return kaon::fail(Failure{.alert = AlertDescription::HandshakeFailure,
+                            .detail = "ClientHello refused: " + std::move(detail),
+                            .fatal = false});
+}
+
+const SuiteInfo* choose_suite(const Config& config, const ClientHello& hello) {
+  const Authentication ours = authentication_of(config.certificate.type());
+  for (const CipherSuite suite : config.cipher_suites) {
+    const SuiteInfo* info = find_suite(static_cast<uint16_t>(suite));
+    if (info != nullptr && info->authentication == ours && hello.cipher_suites.contains(static_cast<uint16_t>(suite)))
+      return info;
+  }
+  return nullptr;
+}
+
+std::optional<crypto::Group> choose_group(const Config& config, const ClientHello& hello) {
+  for (const crypto::Group group : config.groups) {
+    if (!usable_in_12(group)) continue;
+    // RFC 8422 §4: no list, no restriction; P-256 is what everybody has.
+    const bool offered = hello.supported_groups ? hello.supported_groups->contains(static_cast<uint16_t>(group))
+                                                : group == crypto::Group::Secp256r1;
+    if (offered) return group;
+  }
+  return std::nullopt;
+}
+
+SrtpProfileId choose_srtp_profile(const Config& config, const ClientHello& hello) {
+  if (!hello.srtp_profiles) return kNoSrtpProfile;
+  for (const SrtpProfileId profile : config.srtp_profiles)
+    if (hello.srtp_profiles->contains(profile)) return profile;
+  return kNoSrtpProfile;
+}
+
+bool has_byte(ByteView bytes, uint8_t value) { return std::find(bytes.begin(), bytes.end(), value) != bytes.end(); }
+
+}  // namespace
+
+Step ServerHandshake12::on_message(HandshakeContext& context, const HandshakeMessage& message) {
+  switch (state_) {
+    case State::WaitClientHello:
+      if (message.type != HandshakeType::ClientHello) return refuse("another message came first");
+      return on_client_hello(context, message);
+    case State::WaitCertificate:
+      if (message.type != HandshakeType::Certificate) break;
+      if (auto step = take_certificate(context, message); !step) return step;
+      remember(message);
+      state_ = State::WaitClientKeyExchange;
+      return Outcome::Waiting;
+    case State::WaitClientKeyExchange:
+      if (message.type == HandshakeType::ClientKeyExchange) return on_client_key_exchange(context, message);
+      break;
+    case State::WaitCertificateVerify:
+      if (message.type == HandshakeType::CertificateVerify) return on_certificate_verify(context, message);
+      break;
+    case State::WaitFinished:
+      if (message.type == HandshakeType::Finished) return on_finished(context, message);
+      break;
+  }
+  return fatal(AlertDescription::UnexpectedMessage,
+               cat("handshake message ", static_cast<unsigned>(message.type), " out of turn"));
+}
+
+Step ServerHandshake12::on_client_hello(HandshakeContext& context, const HandshakeMessage& message) {
+  const auto hello = ClientHello::parse(message.body);
+  if (!hello) return refuse("malformed");
+  if (!hello->offers(Version::Dtls12)) return refuse("no DTLS 1.2");
+  if (!has_byte(hello->compression_methods, 0)) return refuse("no null compression");
+  if (!hello->extended_master_secret) return refuse("no extended master secret");
+  if (hello->renegotiation_info && !hello->renegotiation_info->empty()) return refuse("not a first handshake");
+  if (hello->ec_point_formats && !has_byte(*hello->ec_point_formats, 0)) return refuse("no uncompressed points");
+  const Config& config = context.config;
+  const SuiteInfo* suite = choose_suite(config, *hello);
+  if (suite == nullptr) return refuse("no common cipher suite");
+  const auto group = choose_group(config, *hello);
+  if (!group) return refuse("no common group");
+  const auto scheme = choose_scheme(config.certificate.type(), hello->signature_algorithms.value_or(U16List()));
+  if (!scheme) return refuse("no common signature scheme");
+
+  Session& session = context.session;
+  session.suite = suite;
+  session.group = *group;
+  session.srtp_profile = choose_srtp_profile(config, *hello);
+  std::copy(hello->random.begin(), hello->random.end(), session.keys.client_random.begin());
+  remember(message);
+  answer(context, *hello, *scheme);
+  state_ = State::WaitCertificate;
+  return Outcome::Answered;
+}
+
+void ServerHandshake12::answer(HandshakeContext& context, const ClientHello& hello, crypto::SignatureScheme scheme) {
+  Session& session = context.session;
+  const crypto::Certificate& certificate = context.config.certificate;
+  context.env.random.fill(session.keys.server_random);
+  key_exchange_ = crypto::KeyExchange::generate(session.group, context.env.random);
+
+  ServerHello answer;
+  answer.version = kVersionDtls12;
+  answer.random = session.keys.server_random;
+  answer.cipher_suite = static_cast<uint16_t>(session.suite->suite);
+  answer.srtp_profile = session.srtp_profile;
+  answer.ec_point_formats = hello.ec_point_formats;
+  if (hello.renegotiation_info || hello.cipher_suites.contains(kEmptyRenegotiationInfoScsv))
+    answer.renegotiation_info = ByteView{};
+  if (hello.offers_alpn(kAlpnWebRtc)) answer.alpn = kAlpnWebRtc;
+
+  const std::vector<uint8_t> params = ServerKeyExchange::write_params(session.group, key_exchange_->share());
+  const auto signature = certificate.sign(scheme, signed_params(session.keys, params));
+  KAON_ASSERT(signature.has_value());  // choose_scheme() looked at the key
+
+  context.flight.begin();
+  send(context, HandshakeType::ServerHello, 0, answer.write());
+  send(context, HandshakeType::Certificate, 0, write_certificate(certificate.der()));
+  send(context, HandshakeType::ServerKeyExchange, 0, write_signed(params, scheme, *signature));
+  send(context, HandshakeType::CertificateRequest, 0, write_certificate_request());
+  send(context, HandshakeType::ServerHelloDone, 0, {});
+}
+
+Step ServerHandshake12::on_client_key_exchange(HandshakeContext& context, const HandshakeMessage& message) {
+  const auto share = parse_client_key_exchange(message.body);
+  if (!share) return fatal(AlertDescription::DecodeError, "malformed ClientKeyExchange");
+  auto premaster = key_exchange_->finish(*share);
+  if (!premaster) return fatal(AlertDescription::IllegalParameter, "invalid key share of the client");
+  remember(message);
+  install_keys(context, *premaster, Role::Server);
+  wipe(*premaster);
+  state_ = State::WaitCertificateVerify;
+  return Outcome::Waiting;
+}
+
+Step ServerHandshake12::on_certificate_verify(HandshakeContext&, const HandshakeMessage& message) {
+  const auto verify = SignedBy::parse(message.body);
+  if (!verify) return fatal(AlertDescription::DecodeError, "malformed CertificateVerify");
+  const auto schemes = verifiable_schemes();
+  if (std::find(schemes.begin(), schemes.end(), verify->scheme) == schemes.end())
+    return fatal(AlertDescription::IllegalParameter, "signature scheme that was not offered");
+  // RFC 5246 §7.4.8: over everything before this message.
+  if (!peer_key_->verify(verify->scheme, transcript_, verify->signature))
+    return fatal(AlertDescription::DecryptError, "wrong signature in CertificateVerify");
+  remember(message);
+  state_ = State::WaitFinished;
+  return Outcome::Waiting;
+}
+
+Step ServerHandshake12::on_finished(HandshakeContext& context, const HandshakeMessage& message) {
+  const auto step = check_finished(context, Role::Client, message);
+  if (!step) return step;
+  remember(message);
+  context.flight.begin();
+  send_finished(context, Role::Server);
+  return step;
+}
+
+}  // namespace kaon::dtls

@@ -1,0 +1,70 @@
+#include "kaon/dtls/types.h"
+
+namespace kaon::dtls {
+
+std::string_view to_string(CipherSuite suite) {
+  switch (suite) {
+    case CipherSuite::EcdheEcdsaAes128GcmSha256: return "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256";
+    case CipherSuite::EcdheEcdsaAes256GcmSha384: return "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384";
+    case CipherSuite::EcdheRsaAes128GcmSha256: return "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256";
+    case CipherSuite::EcdheRsaAes256GcmSha384: return "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384";
+    case CipherSuite::EcdheRsaChaCha20Poly1305Sha256: return "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256";
+    case CipherSuite::EcdheEcdsaChaCha20Poly1305Sha256: return "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(AlertDescription alert) {
+  switch (alert) {
+    case AlertDescription::CloseNotify: return "close_notify";
+    case AlertDescription::UnexpectedMessage: return "unexpected_message";
+    case AlertDescription::BadRecordMac: return "bad_record_mac";
+    case AlertDescription::HandshakeFailure: return "handshake_failure";
+    case AlertDescription::BadCertificate: return "bad_certificate";
+    case AlertDescription::UnsupportedCertificate: return "unsupported_certificate";
+    case AlertDescription::IllegalParameter: return "illegal_parameter";
+    case AlertDescription::DecodeError: return "decode_error";
+    case AlertDescription::DecryptError: return "decrypt_error";
+    case AlertDescription::ProtocolVersion: return "protocol_version";
+    case AlertDescription::InternalError: return "internal_error";
+    case AlertDescription::UnsupportedExtension: return "unsupported_extension";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(CloseReason reason) {
+  switch (reason) {
+    case CloseReason::LocalClose: return "local close";
+    case CloseReason::PeerClose: return "peer close";
+    case CloseReason::PeerAlert: return "peer alert";
+    case CloseReason::Timeout: return "timeout";
+    case CloseReason::HandshakeFailure: return "handshake failure";
+    case CloseReason::FingerprintMismatch: return "fingerprint mismatch";
+    case CloseReason::KeyLimit: return "key limit";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(DropReason reason) {
+  switch (reason) {
+    case DropReason::Malformed: return "malformed";
+    case DropReason::UnsupportedVersion: return "unsupported version";
+    case DropReason::UnknownContentType: return "unknown content type";
+    case DropReason::WrongEpoch: return "wrong epoch";
+    case DropReason::Replayed: return "replayed";
+    case DropReason::BadTag: return "bad tag";
+    case DropReason::Unauthenticated: return "unauthenticated";
+    case DropReason::BadFragment: return "bad fragment";
+    case DropReason::MessageTooLarge: return "message too large";
+    case DropReason::ReassemblyFull: return "reassembly full";
+    case DropReason::Retransmission: return "retransmission";
+    case DropReason::HelloRefused: return "hello refused";
+    case DropReason::EarlyDataFull: return "early data full";
+    case DropReason::NotPolled: return "not polled";
+    case DropReason::AfterClose: return "after close";
+    case DropReason::Count: break;
+  }
+  return "unknown";
+}
+
+}  // namespace kaon::dtls
