@@ -114,7 +114,6 @@ struct SessionDescription {
   bool extmap_allow_mixed = false;
   std::optional<Direction> direction;
   std::vector<Group> groups;
-  std::vector<Extension> extensions;
   TransportAttributes transport;
   std::vector<Attribute> other;
   std::vector<MediaDescription> media;
