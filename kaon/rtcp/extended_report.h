@@ -11,7 +11,7 @@
 
 namespace kaon::rtcp {
 
-/// RFC 3611 §4; 42 is Chromium's and not registered.
+/// RFC 3611 §4.
 enum class XrType : uint8_t {
   LossRle = 1,
   DuplicateRle = 2,

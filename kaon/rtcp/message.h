@@ -16,7 +16,7 @@ namespace kaon::rtcp {
 /// A packet of a type or format we have no struct for, kept as it came.
 struct Unknown {
   PacketView packet;
-  size_t size() const { return kHeaderSize + packet.body.size(); }
+  size_t size() const { return kHeaderSize + (packet.body.size() + 3) / 4 * 4; }
   size_t write(Bytes out) const;
   std::string to_string() const;
 };

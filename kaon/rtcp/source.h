@@ -73,7 +73,7 @@ struct Bye {
   std::string to_string() const;
 };
 
-/// Application-defined. The data is a multiple of four bytes.
+/// Application-defined. Data that is no multiple of four bytes is filled up with zeros.
 struct App {
   uint8_t subtype = 0;
   Ssrc source;
@@ -81,7 +81,7 @@ struct App {
   ByteView data;
 
   static std::optional<App> parse(const PacketView& packet);
-  size_t size() const { return kHeaderSize + 8 + data.size(); }
+  size_t size() const { return kHeaderSize + 8 + (data.size() + 3) / 4 * 4; }
   size_t write(Bytes out) const;
   std::string to_string() const;
 };
