@@ -8,7 +8,7 @@
 
 #include "kaon/base/result.h"
 #include "kaon/container/frame.h"
-#include "kaon/container/internal/input.h"
+#include "kaon/container/input.h"
 
 namespace kaon::container {
 
@@ -43,7 +43,7 @@ class OggOpusReader {
   Result<bool, ReadError> accept_packet(Frame& frame);
   void plan_timestamps();
 
-  internal::Input input_;
+  Input input_;
   std::vector<uint8_t> packet_;  // a packet that goes over pages
   std::vector<uint8_t> page_;    // body of the current page
   std::array<uint8_t, 255> lacing_{};
