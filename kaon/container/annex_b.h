@@ -41,9 +41,8 @@ class AnnexBReader {
   Codec codec_;
   FrameRate rate_;
   Input input_;
-  size_t scanned_ = 0;                // no start code begins in the first `scanned_` bytes but those noted below
-  std::optional<StartCode> current_;  // the NAL unit whose end is being looked for
-  bool has_slice_ = false;            // the access unit has a slice
+  size_t scanned_ = 0;      // no start code that was not looked at begins before
+  bool has_slice_ = false;  // the access unit has a slice
   bool keyframe_ = false;
   bool started_ = false;
   int64_t count_ = 0;

@@ -26,7 +26,7 @@ constexpr uint8_t kI = 0x80, kP = 0x40, kL = 0x20, kF = 0x10, kB = 0x08, kE = 0x
 //   G:   |      N_G      | (OPTIONAL)
 //        +-+-+-+-+-+-+-+-+                            -+
 //   N_G: | TID |U| R |-|-|                            .
-//        +-+-+-+-+-+-+-+-+              -\            . - N_G times
+//        +-+-+-+-+-+-+-+-+              -+            . - N_G times
 //        |    P_DIFF     | (OPTIONAL)    . - R times  .
 //        +-+-+-+-+-+-+-+-+              -/           -+
 void parse_structure(Reader& reader, Vp9Descriptor& descriptor) {
