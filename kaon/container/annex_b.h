@@ -6,7 +6,7 @@
 
 #include "kaon/base/result.h"
 #include "kaon/container/frame.h"
-#include "kaon/container/internal/input.h"
+#include "kaon/container/input.h"
 
 namespace kaon::container {
 
@@ -40,10 +40,9 @@ class AnnexBReader {
 
   Codec codec_;
   FrameRate rate_;
-  internal::Input input_;
-  size_t scanned_ = 0;                // no start code begins in the first `scanned_` bytes but those noted below
-  std::optional<StartCode> current_;  // the NAL unit whose end is being looked for
-  bool has_slice_ = false;            // the access unit has a slice
+  Input input_;
+  size_t scanned_ = 0;      // no start code that was not looked at begins before
+  bool has_slice_ = false;  // the access unit has a slice
   bool keyframe_ = false;
   bool started_ = false;
   int64_t count_ = 0;

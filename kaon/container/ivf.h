@@ -6,7 +6,7 @@
 
 #include "kaon/base/result.h"
 #include "kaon/container/frame.h"
-#include "kaon/container/internal/input.h"
+#include "kaon/container/input.h"
 
 namespace kaon::container {
 
@@ -35,7 +35,7 @@ class IvfReader {
  private:
   Result<void, ReadError> parse_header(ByteView bytes);
 
-  internal::Input input_;
+  Input input_;
   std::optional<IvfHeader> header_;
   std::optional<ReadError> error_;
 };

@@ -1,14 +1,13 @@
 // Opus in Ogg, RFC 7845 over RFC 3533.
 #pragma once
 
-#include <array>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "kaon/base/result.h"
 #include "kaon/container/frame.h"
-#include "kaon/container/internal/input.h"
+#include "kaon/container/input.h"
 
 namespace kaon::container {
 
@@ -38,28 +37,33 @@ class OggOpusReader {
 
  private:
   enum class Expect : uint8_t { Head, Tags, Audio };
-  Result<bool, ReadError> read_page();
-  bool take_packet();
-  Result<bool, ReadError> accept_packet(Frame& frame);
-  void plan_timestamps();
+  enum class Step : uint8_t { Done, NeedInput };
 
-  internal::Input input_;
-  std::vector<uint8_t> packet_;  // a packet that goes over pages
-  std::vector<uint8_t> page_;    // body of the current page
-  std::array<uint8_t, 255> lacing_{};
-  size_t segment_count_ = 0;
+  Result<Step, ReadError> read_page();
+  bool find_capture_pattern();
+  bool select_stream(const uint8_t* header, ByteView body);
+  void enter_page(const uint8_t* header, ByteView lacing, ByteView body);
+  int64_t duration_of_page() const;
+  bool take_packet();
+  Result<bool, ReadError> accept_packet();
+
+  Input input_;
+  std::vector<uint8_t> packet_;  // being put together, possibly over pages
+  std::vector<uint8_t> lacing_;  // segment table and body of the current page
+  std::vector<uint8_t> body_;
   size_t segment_ = 0;
-  size_t position_ = 0;  // in page_
-  int64_t granule_ = -1;
+  size_t position_ = 0;
   uint64_t page_offset_ = 0;
   std::optional<uint32_t> serial_;
-  std::optional<uint32_t> page_sequence_;
-  bool packet_done_ = false;
-  bool packet_broken_ = false;  // its beginning was lost
+  uint32_t page_sequence_ = 0;
+  bool open_ = false;  // packet_ goes on in the next page
+  bool skip_ = false;  // the rest of a packet whose beginning was lost
   Expect expect_ = Expect::Head;
-  int64_t next_timestamp_ = 0;
+  std::optional<int64_t> granule_;  // at the end of the last page that had one
+  int64_t timestamp_ = 0;           // of the next frame
   std::optional<OpusHead> head_;
   uint64_t pages_dropped_ = 0;
+  bool synchronised_ = false;  // a page was read
   std::optional<ReadError> error_;
 };
 
@@ -86,17 +90,17 @@ class OggOpusWriter {
 
  private:
   void start(std::vector<uint8_t>& out);
-  void fill_gap(int64_t samples, uint8_t toc, std::vector<uint8_t>& out);
+  void fill_gap(int64_t gap, std::vector<uint8_t>& out);
   void add_packet(ByteView packet, int64_t samples, std::vector<uint8_t>& out);
-  void write_page(uint8_t flags, int64_t granule, std::vector<uint8_t>& out);
+  void write_page(uint8_t flags, std::vector<uint8_t>& out);
 
   Options options_;
   std::vector<uint8_t> lacing_;  // of the page being filled
   std::vector<uint8_t> body_;
   uint32_t page_sequence_ = 0;
-  int64_t granule_ = 0;  // samples written so far
+  int64_t granule_ = 0;  // samples so far
   int64_t page_start_ = 0;
-  std::optional<int64_t> expected_;  // timestamp
+  int64_t expected_ = 0;  // timestamp of the next packet if nothing is missing
   uint8_t toc_ = 0;
   bool started_ = false;
 };

@@ -35,7 +35,7 @@ enum class DepacketizeError : uint8_t {
 };
 
 struct AssembledFrame {
-  /// Memory of the depacketizer (or of the payload itself for a whole frame in one packet): valid until the next call.
+  /// Memory of the depacketizer, or of an audio payload itself: valid until the next call.
   ByteView data;
   FrameInfo info;
   /// Layer, picture id and so on of the first packet.
@@ -61,21 +61,26 @@ class Depacketizer {
   [[nodiscard]] Result<AssembledFrame, DepacketizeError> assemble(std::span<const ReceivedPayload> packets);
 
  private:
-  Result<void, DepacketizeError> append(ByteView payload, bool first, bool last);
-  Result<void, DepacketizeError> append_vp8(ByteView payload, bool first);
-  Result<void, DepacketizeError> append_vp9(ByteView payload, bool first, bool last);
-  Result<void, DepacketizeError> append_av1(ByteView payload, bool first, bool last);
-  Result<void, DepacketizeError> finish_obu();
-  Result<void, DepacketizeError> append_h264(ByteView payload);
-  Result<void, DepacketizeError> append_h265(ByteView payload);
-  Result<void, DepacketizeError> append_aggregated(ByteView units, size_t header_size);
-  Result<void, DepacketizeError> append_fragment(bool start, bool end, ByteView header, ByteView body);
+  using Status = Result<void, DepacketizeError>;
+
+  Status append(ByteView payload, bool first);
+  Status append_vp8(ByteView payload, bool first);
+  Status append_vp9(ByteView payload, bool first);
+  Status append_av1(ByteView payload, bool first);
+  Status append_obu(ByteView obu);
+  Status append_h264(ByteView payload, bool first);
+  Status append_h265(ByteView payload, bool first);
+  Status append_aggregated(ByteView units);
+  Status append_fragment(uint8_t flags, ByteView header, ByteView body, bool first);
+  Status append_unit(ByteView nal);
   void append_bytes(ByteView bytes) { frame_.insert(frame_.end(), bytes.begin(), bytes.end()); }
 
   Codec codec_;
   std::vector<uint8_t> frame_;
-  std::vector<uint8_t> obu_;  // AV1: the OBU that is spread over packets
-  bool unit_open_ = false;    // an OBU, a fragmented NAL unit or a VP9 layer frame has not ended
+  std::vector<uint8_t> obu_;     // AV1: the OBU that is spread over packets
+  bool unit_open_ = false;       // an OBU, a fragmented NAL unit or a VP9 layer frame has not ended
+  bool has_slice_ = false;       // H.264, H.265
+  uint8_t fragmented_type_ = 0;  // H.264, H.265: of the open NAL unit
 };
 
 }  // namespace kaon::packetizer

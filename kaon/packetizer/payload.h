@@ -42,6 +42,8 @@ struct LayerInfo {
   bool not_referenced = false;
   /// VP9 D bit: predicted from the lower spatial layer of the same picture.
   bool inter_layer_predicted = false;
+  /// VP9: belongs to a key picture, as the higher spatial layers above a key frame do: no reference to other pictures.
+  bool key_picture = false;
   /// VP9: this layer frame begins a new picture.
   bool starts_picture = true;
   /// VP9 flexible mode: how many pictures back the references are, at most three; empty stands for the previous

@@ -5,7 +5,7 @@
 
 #include "kaon/base/bytes.h"
 
-namespace kaon::container::internal {
+namespace kaon::container {
 
 class Input {
  public:
@@ -34,4 +34,4 @@ class Input {
   bool finished_ = false;
 };
 
-}  // namespace kaon::container::internal
+}  // namespace kaon::container
