@@ -21,8 +21,8 @@ FORBIDDEN_HEADERS = re.compile(
 FORBIDDEN_WORDS = re.compile(
     r'\b(steady_clock|system_clock|high_resolution_clock|std::thread|std::mutex|thread_local|gettimeofday|clock_gettime|'
     r'std::rand|srand|random_device|mt19937|getenv|fopen)\b|\brand\(\)')
-# stdio for the assertion message, and the count of SharedBuffer, are the only exceptions.
-ALLOWED = {"kaon/base/assert.cc", "kaon/base/buffer.h", "kaon/base/buffer.cc"}
+# stdio for the assertion message, the count of SharedBuffer and the seed to replay are the only exceptions.
+ALLOWED = {"kaon/base/assert.cc", "kaon/base/buffer.h", "kaon/base/buffer.cc", "kaon/sim/seed.cc"}
 PUBLIC_FORBIDDEN = re.compile(r'#include\s*[<"](openssl/|boost/|libav|sys/|netinet/|arpa/|unistd\.h|linux/)')
 
 
