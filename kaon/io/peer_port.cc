@@ -1,0 +1,334 @@
+#include "kaon/io/peer_port.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "kaon/io/driver.h"
+#include "kaon/io/interfaces.h"
+#include "kaon/io/loop.h"
+#include "kaon/stun/message.h"
+
+namespace kaon::io {
+namespace {
+
+constexpr std::string_view kLoopNames = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+class Port;
+
+struct PathHash {
+  size_t operator()(const ice::Path& path) const {
+    return std::hash<net::Endpoint>()(path.local) * 31 + std::hash<net::Endpoint>()(path.remote);
+  }
+};
+
+class Shard;
+
+class Hosted final : public HostedPeer, public Driven {
+ public:
+  Hosted(Shard& shard, ice::ConnectionId id, const peer::Config& config, PeerHandler& handler, Time now);
+
+  peer::Connection& connection() override { return connection_; }
+  ice::ConnectionId id() const override { return id_; }
+  PeerShard& shard() override;
+  void touch() override;
+  void close() override;
+
+  void receive(std::span<const net::Datagram> batch, Time now) override {
+    for (const net::Datagram& datagram : batch) connection_.handle_packet(datagram, now);
+  }
+  void handle_timeout(Time now) override { connection_.handle_timeout(now); }
+  Time next_timeout() const override { return connection_.next_timeout(); }
+  std::optional<net::Transmit> poll_transmit(Bytes out) override { return connection_.poll_transmit(out); }
+  void dispatch() override;
+
+ private:
+  friend class Shard;
+  Shard& shard_;
+  ice::ConnectionId id_;
+  PeerHandler* handler_;
+  peer::Connection connection_;
+  ConnectionHandle handle_;
+  std::vector<ice::Path> paths_;
+};
+
+// One loop's connections with the tables that find them.
+class Shard final : public PeerShard, public UdpHandler {
+ public:
+  Shard(Port& port, Loop& loop, size_t index, Env env)
+      : port_(port), loop_(loop), index_(index), env_(env), mux_(env.random.u64()) {}
+  ~Shard() override;
+
+  Loop& loop() override { return loop_; }
+  size_t index() const override { return index_; }
+  HostedPeer* create(peer::Config config, PeerHandler& handler) override;
+  size_t connections() const override { return hosted_.size(); }
+  const Counters<ice::MuxDrop>& drops() const override { return mux_.drops(); }
+  const UdpStats& udp_stats() const override;
+
+  size_t route(const net::Datagram& datagram) override;
+  void receive(std::span<const net::Datagram> batch, Time now) override;
+  void writable() override { driver_->writable(); }
+
+  void open(UdpShard& udp);
+  void shut();
+
+ private:
+  friend class Hosted;
+  void path_validated(Hosted& hosted, const ice::Path& path);
+  void ufrag_changed(Hosted& hosted, const std::string& ufrag);
+  void close(Hosted& hosted);
+  void bury();
+  template <class Change>
+  void tell_others(Change change);
+
+  Port& port_;
+  Loop& loop_;
+  size_t index_;
+  Env env_;
+  ice::Mux mux_;
+  std::unique_ptr<Driver> driver_;
+  UdpShard* udp_ = nullptr;
+  uint64_t next_id_ = 1;
+  std::unordered_map<ice::ConnectionId, std::unique_ptr<Hosted>> hosted_;
+  std::vector<std::unique_ptr<Hosted>> closing_;  // said goodbye, destroyed after this turn
+  std::unordered_map<uint32_t, size_t> foreign_tags_;
+  std::unordered_map<ice::Path, size_t, PathHash> foreign_paths_;
+};
+
+class Port final : public PeerPort {
+ public:
+  explicit Port(PeerPortOptions options) : options_(std::move(options)) {}
+  ~Port() override;
+
+  Result<void, IoError> open(std::span<Loop* const> loops, Env env);
+  uint16_t port() const override { return udp_->port(); }
+  size_t size() const override { return shards_.size(); }
+  PeerShard& shard(size_t index) override { return *shards_[index]; }
+  Shard& own_shard(size_t index) { return *shards_[index]; }
+  const std::vector<ice::LocalAddress>& addresses() const { return addresses_; }
+
+ private:
+  void collect_addresses();
+
+  PeerPortOptions options_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::unique_ptr<UdpPort> udp_;
+  std::vector<ice::LocalAddress> addresses_;
+};
+
+// -- Hosted ----------------------------------------------------------------------------------------------------------
+
+Hosted::Hosted(Shard& shard, ice::ConnectionId id, const peer::Config& config, PeerHandler& handler, Time now)
+    : shard_(shard), id_(id), handler_(&handler), connection_(shard.env_, shard.loop_.buffers(), config, now) {}
+
+PeerShard& Hosted::shard() { return shard_; }
+
+void Hosted::touch() {
+  if (handler_ != nullptr) shard_.driver_->touch(handle_);
+}
+
+void Hosted::close() { shard_.close(*this); }
+
+void Hosted::dispatch() {
+  const Time now = Loop::now();
+  while (handler_ != nullptr) {
+    auto event = connection_.poll_event();
+    if (!event) break;
+    if (const auto* validated = std::get_if<peer::PathValidated>(&*event)) {
+      shard_.path_validated(*this, validated->path);
+    } else if (const auto* changed = std::get_if<peer::UfragChanged>(&*event)) {
+      shard_.ufrag_changed(*this, changed->ufrag);
+    } else {
+      handler_->on_event(*this, std::move(*event), now);
+    }
+  }
+  if (handler_ != nullptr) handler_->on_drain(*this, now);
+}
+
+// -- Shard -----------------------------------------------------------------------------------------------------------
+
+Shard::~Shard() { shut(); }
+
+const UdpStats& Shard::udp_stats() const { return udp_->stats(); }
+
+void Shard::open(UdpShard& udp) {
+  udp_ = &udp;
+  driver_ = std::make_unique<Driver>(loop_, udp);
+}
+
+void Shard::shut() {
+  for (auto& [id, hosted] : hosted_) driver_->detach(hosted->handle_);
+  hosted_.clear();
+  bury();
+  driver_.reset();
+}
+
+HostedPeer* Shard::create(peer::Config config, PeerHandler& handler) {
+  const Time now = Loop::now();
+  config.ufrag_prefix = kLoopNames.substr(index_, 1);
+  config.unix_time_at_zero = Loop::wall_clock() - now.time_since_epoch();
+  const ice::ConnectionId id(next_id_++);
+  auto hosted = std::make_unique<Hosted>(*this, id, config, handler, now);
+  peer::Connection& connection = hosted->connection();
+  const uint32_t tag = connection.ice().transaction_tag();
+  if (!mux_.add(id, connection.ice().local_credentials().ufrag, tag)) return nullptr;
+  tell_others([tag, home = index_](Shard& other) { other.foreign_tags_[tag] = home; });
+  for (const ice::LocalAddress& address : port_.addresses()) {
+    // A family the peer's policy refuses costs nothing; the agent counts it.
+    static_cast<void>(connection.add_local_address(address, now));
+  }
+  connection.end_of_local_addresses(now);
+  hosted->handle_ = driver_->attach(*hosted);
+  Hosted* result = hosted.get();
+  hosted_.emplace(id, std::move(hosted));
+  return result;
+}
+
+template <class Change>
+void Shard::tell_others(Change change) {
+  for (size_t i = 0; i < port_.size(); ++i) {
+    if (i == index_) continue;
+    Shard& other = port_.own_shard(i);
+    other.loop_.post([&other, change] { change(other); });
+  }
+}
+
+void Shard::path_validated(Hosted& hosted, const ice::Path& path) {
+  if (!mux_.bind(hosted.id_, path)) return;
+  if (std::find(hosted.paths_.begin(), hosted.paths_.end(), path) == hosted.paths_.end()) hosted.paths_.push_back(path);
+  tell_others([path, home = index_](Shard& other) {
+    if (other.foreign_paths_.size() < kMaxForeignPaths) other.foreign_paths_[path] = home;
+  });
+}
+
+void Shard::ufrag_changed(Hosted& hosted, const std::string& ufrag) {
+  static_cast<void>(mux_.add(hosted.id_, ufrag, hosted.connection_.ice().transaction_tag()));
+}
+
+void Shard::close(Hosted& hosted) {
+  if (hosted.handler_ == nullptr) return;
+  hosted.handler_ = nullptr;
+  const Time now = Loop::now();
+  hosted.connection_.close(now);
+  // The goodbye goes out at once: after this turn nobody drives the connection.
+  std::vector<uint8_t> memory(peer::Connection::kMaxTransmit);
+  while (const auto transmit = hosted.connection_.poll_transmit(memory)) {
+    udp_->send(*transmit, ByteView(memory).first(transmit->size));
+  }
+  driver_->detach(hosted.handle_);
+  mux_.remove(hosted.id_);
+  tell_others([tag = hosted.connection_.ice().transaction_tag(), paths = hosted.paths_, home = index_](Shard& other) {
+    other.foreign_tags_.erase(tag);
+    for (const ice::Path& path : paths) {
+      const auto it = other.foreign_paths_.find(path);
+      if (it != other.foreign_paths_.end() && it->second == home) other.foreign_paths_.erase(it);
+    }
+  });
+  const auto it = hosted_.find(hosted.id_);
+  closing_.push_back(std::move(it->second));
+  hosted_.erase(it);
+  loop_.post([this] { bury(); });
+}
+
+void Shard::bury() { closing_.clear(); }
+
+size_t Shard::route(const net::Datagram& datagram) {
+  const ByteView bytes = datagram.bytes;
+  if (!bytes.empty() && bytes[0] < 4) {
+    if (const auto message = stun::Message::parse(bytes)) {
+      const std::string_view user = message->username();
+      if (!user.empty()) {
+        const size_t home = kLoopNames.find(user[0]);
+        return home < port_.size() ? home : kHere;
+      }
+      const auto it = foreign_tags_.find(load_be32(message->transaction_id().bytes().data()));
+      return it == foreign_tags_.end() ? kHere : it->second;
+    }
+    return kHere;
+  }
+  if (foreign_paths_.empty()) return kHere;
+  const auto it = foreign_paths_.find({datagram.local, datagram.remote, datagram.protocol});
+  return it == foreign_paths_.end() ? kHere : it->second;
+}
+
+void Shard::receive(std::span<const net::Datagram> batch, Time now) {
+  // Packets of one connection that stand together are fed together.
+  for (size_t i = 0; i < batch.size();) {
+    const auto id = mux_.route(batch[i]);
+    size_t end = i + 1;
+    if (id) {
+      while (end < batch.size() && batch[end].remote == batch[i].remote && batch[end].local == batch[i].local &&
+             !batch[end].bytes.empty() && batch[end].bytes[0] > 3 && mux_.route(batch[end]) == id) {
+        ++end;
+      }
+      const auto it = hosted_.find(*id);
+      if (it != hosted_.end()) driver_->receive(it->second->handle_, batch.subspan(i, end - i), now);
+    }
+    i = end;
+  }
+}
+
+// -- Port ------------------------------------------------------------------------------------------------------------
+
+Port::~Port() {
+  for (auto& shard : shards_) {
+    shard->loop().invoke([&shard] { shard->shut(); });
+  }
+  // What the shards told each other may still wait in a loop's queue.
+  for (auto& shard : shards_) shard->loop().invoke([] {});
+  udp_.reset();
+}
+
+Result<void, IoError> Port::open(std::span<Loop* const> loops, Env env) {
+  if (loops.empty() || loops.size() > kMaxLoops) return fail(IoError::InvalidArgument);
+  std::vector<UdpPort::Member> members;
+  for (size_t i = 0; i < loops.size(); ++i) {
+    shards_.push_back(std::make_unique<Shard>(*this, *loops[i], i, env));
+    members.push_back({loops[i], shards_.back().get()});
+  }
+  auto udp = UdpPort::open(members, options_.udp);
+  if (!udp) return fail(udp.error());
+  udp_ = std::move(*udp);
+  for (size_t i = 0; i < loops.size(); ++i) {
+    loops[i]->invoke([this, i] { shards_[i]->open(udp_->shard(i)); });
+  }
+  collect_addresses();
+  return {};
+}
+
+// Every address of this machine that one of the sockets can send from.
+void Port::collect_addresses() {
+  std::vector<net::IpAddress> usable;
+  std::vector<net::IpAddress> loopback;
+  const auto bound = udp_->bound();
+  for (const Interface& interface : interfaces()) {
+    const net::IpAddress& ip = interface.ip;
+    const bool listening = std::any_of(bound.begin(), bound.end(), [&](const net::Endpoint& endpoint) {
+      return endpoint.ip == ip || (endpoint.ip.is_any() && endpoint.ip.family() == ip.family());
+    });
+    if (!listening || ip.is_link_local()) continue;
+    (ip.is_loopback() ? loopback : usable).push_back(ip);
+  }
+  if (options_.loopback || usable.empty()) usable.insert(usable.end(), loopback.begin(), loopback.end());
+  for (const net::IpAddress& ip : usable) {
+    const net::Endpoint base{ip, udp_->port()};
+    bool announced = false;
+    for (const net::IpAddress& outside : options_.public_addresses) {
+      if (outside.family() != ip.family() || ip.is_loopback()) continue;
+      addresses_.push_back({.address = {outside, base.port}, .base = base});
+      announced = true;
+    }
+    if (!announced) addresses_.push_back({.address = base, .base = base});
+  }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PeerPort>, IoError> PeerPort::open(std::span<Loop* const> loops, PeerPortOptions options,
+                                                          Env env) {
+  auto port = std::make_unique<Port>(std::move(options));
+  if (auto opened = port->open(loops, env); !opened) return fail(opened.error());
+  return port;
+}
+
+}  // namespace kaon::io
