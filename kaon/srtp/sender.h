@@ -28,10 +28,11 @@ inline constexpr size_t kSendWindow = 512;
 
 /// The sending direction of one key. One thread at a time. Allocates nothing except for a new SSRC.
 ///
-/// Sequence numbers may come out of order and with gaps; the rollover counter is kept here. A packet may be sent again
-/// (a retransmission without RTX) if all of it is the same as before, header extensions included: the result is then
-/// the same too. Anything else under the same sequence number is refused, since it would give away the payloads and,
-/// with GCM, the authentication key.
+/// Sequence numbers may come out of order and with gaps; the rollover counter is kept here. The first of a stream
+/// should be below 32768, or a loss at its start may leave the receiver with the wrong counter (RFC 3711 §3.3.1). A
+/// packet may be sent again (a retransmission without RTX) if all of it is the same as before, header extensions
+/// included: the result is then the same too. Anything else under the same sequence number is refused, since it would
+/// give away the payloads and, with GCM, the authentication key.
 class Sender {
  public:
   /// Key and salt have the sizes of the profile (asserted); they are not kept.
