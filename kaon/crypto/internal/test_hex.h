@@ -1,4 +1,4 @@
-// For tests of this module and of those above it: vectors are written in hexadecimal.
+// For the tests of this module: vectors are written in hexadecimal.
 #pragma once
 
 #include <cstdint>

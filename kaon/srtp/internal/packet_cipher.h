@@ -1,0 +1,93 @@
+// What a profile does to one packet whose index is known: encryption and authentication, no state of streams.
+#pragma once
+
+#include <array>
+#include <variant>
+
+#include "kaon/base/bytes.h"
+#include "kaon/crypto/aead.h"
+#include "kaon/crypto/cipher.h"
+#include "kaon/crypto/hash.h"
+#include "kaon/srtp/internal/session_keys.h"
+
+namespace kaon::srtp::internal {
+
+/// What makes the nonce of a packet unique under a key. `index` is rollover counter and sequence number (48 bits) for
+/// RTP, the SRTCP index (31 bits) for RTCP.
+struct PacketId {
+  uint32_t ssrc = 0;
+  uint64_t index = 0;
+};
+
+/// Bytes of RTCP that stay in the clear: the first header and the sender's SSRC.
+inline constexpr size_t kRtcpClearSize = 8;
+/// The word behind the payload of SRTCP: E bit and index.
+inline constexpr size_t kRtcpIndexSize = 4;
+inline constexpr uint32_t kRtcpEncryptedBit = 0x80000000;
+
+/// RFC 7714.
+class GcmCipher {
+ public:
+  GcmCipher(Profile profile, const SessionKeys& keys);
+  void seal_rtp(PacketId id, ByteView header, ByteView payload, Bytes out);
+  bool open_rtp(PacketId id, size_t header_size, ByteView packet, Bytes out);
+  void seal_rtcp(PacketId id, ByteView packet, Bytes out);
+  bool open_rtcp(PacketId id, ByteView packet, Bytes out);
+
+ private:
+  std::array<uint8_t, crypto::kAeadNonceSize> nonce(PacketId id) const;
+
+  crypto::Aead aead_;
+  std::array<uint8_t, crypto::kAeadNonceSize> salt_;
+};
+
+/// RFC 3711: AES in counter mode, then a truncated HMAC-SHA1.
+class CtrHmacCipher {
+ public:
+  CtrHmacCipher(Profile profile, const SessionKeys& keys, size_t tag_size);
+  void seal_rtp(PacketId id, ByteView header, ByteView payload, Bytes out);
+  bool open_rtp(PacketId id, size_t header_size, ByteView packet, Bytes out);
+  void seal_rtcp(PacketId id, ByteView packet, Bytes out);
+  bool open_rtcp(PacketId id, ByteView packet, Bytes out);
+
+ private:
+  void crypt(PacketId id, ByteView in, Bytes out);
+  void write_tag(std::span<const ByteView> parts, Bytes tag) const;
+  bool check_tag(std::span<const ByteView> parts, ByteView tag) const;
+
+  crypto::AesCtr cipher_;
+  crypto::Hmac mac_;
+  size_t tag_size_;
+  std::array<uint8_t, kMaxSaltSize> salt_;
+};
+
+/// The cipher of a profile for RTP or for RTCP. `out` has exactly the size of the result, and starts at the packet or
+/// does not overlap it; sizes have been checked by the caller.
+class PacketCipher {
+ public:
+  PacketCipher(Profile profile, Stream stream, const SessionKeys& keys);
+  static PacketCipher derive(Profile profile, Stream stream, const KeyingMaterial& master);
+
+  /// Header, encrypted payload, tag.
+  void seal_rtp(PacketId id, ByteView header, ByteView payload, Bytes out) {
+    std::visit([&](auto& cipher) { cipher.seal_rtp(id, header, payload, out); }, cipher_);
+  }
+  bool open_rtp(PacketId id, size_t header_size, ByteView packet, Bytes out) {
+    return std::visit([&](auto& cipher) { return cipher.open_rtp(id, header_size, packet, out); }, cipher_);
+  }
+  /// GCM: clear part, encrypted part, tag, index word. Otherwise the tag is last.
+  void seal_rtcp(PacketId id, ByteView packet, Bytes out) {
+    std::visit([&](auto& cipher) { cipher.seal_rtcp(id, packet, out); }, cipher_);
+  }
+  bool open_rtcp(PacketId id, ByteView packet, Bytes out) {
+    return std::visit([&](auto& cipher) { return cipher.open_rtcp(id, packet, out); }, cipher_);
+  }
+  /// Where the index word stands in an SRTCP packet, counted from its end.
+  size_t index_word_from_end() const { return index_word_from_end_; }
+
+ private:
+  std::variant<GcmCipher, CtrHmacCipher> cipher_;
+  size_t index_word_from_end_;
+};
+
+}  // namespace kaon::srtp::internal

@@ -1,0 +1,131 @@
+#include "kaon/srtp/receiver.h"
+
+#include "kaon/srtp/internal/packet_cipher.h"
+#include "kaon/srtp/internal/packet_index.h"
+#include "kaon/srtp/internal/replay_window.h"
+#include "kaon/srtp/internal/stream_table.h"
+
+namespace kaon::srtp {
+namespace {
+
+using internal::PacketCipher;
+using internal::PacketId;
+using internal::Replay;
+using internal::ReplayWindow;
+
+template <size_t kSize>
+using Streams = internal::StreamTable<ReplayWindow<kSize>>;
+
+/// Notes an authenticated packet; `stream` is null for a new SSRC.
+template <size_t kSize>
+void accept(Streams<kSize>& streams, typename Streams<kSize>::Entry* stream, PacketId id) {
+  if (stream == nullptr) {
+    if (streams.size() == kMaxReceiveStreams) streams.remove_oldest();
+    stream = &streams.add(id.ssrc);
+  }
+  streams.touch(*stream);
+  stream->state.accept(id.index);
+}
+
+template <size_t kSize>
+std::optional<UnprotectError> check_replay(const ReplayWindow<kSize>& window, uint64_t index) {
+  switch (window.check(index)) {
+    case Replay::New: return std::nullopt;
+    case Replay::Seen: return UnprotectError::Replayed;
+    case Replay::TooOld: return UnprotectError::TooOld;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+struct Receiver::State {
+  State(Profile p, const KeyingMaterial& keys)
+      : profile(p),
+        rtp(PacketCipher::derive(p, internal::Stream::Rtp, keys)),
+        rtcp(PacketCipher::derive(p, internal::Stream::Rtcp, keys)) {}
+
+  Result<size_t, UnprotectError> unprotect_rtp(ByteView packet, Bytes out);
+  Result<size_t, UnprotectError> unprotect_rtcp(ByteView packet, Bytes out);
+
+  Profile profile;
+  PacketCipher rtp;
+  PacketCipher rtcp;
+  Streams<kRtpReplayWindow> rtp_streams;
+  Streams<kRtcpReplayWindow> rtcp_streams;
+  Counters<UnprotectError> dropped_rtp;
+  Counters<UnprotectError> dropped_rtcp;
+};
+
+// RFC 3711 §3.3: the index is only a guess, and nothing is remembered, until the tag has proved it.
+Result<size_t, UnprotectError> Receiver::State::unprotect_rtp(ByteView packet, Bytes out) {
+  const std::optional<size_t> header_size = internal::rtp_header_size(packet);
+  const size_t overhead = rtp_overhead(profile);
+  if (!header_size || packet.size() < *header_size + overhead) return fail(UnprotectError::Malformed);
+  const size_t size = packet.size() - overhead;
+  if (out.size() < size) return fail(UnprotectError::BufferTooSmall);
+
+  const uint32_t ssrc = internal::rtp_ssrc(packet);
+  const uint16_t sequence = internal::rtp_sequence(packet);
+  auto* stream = rtp_streams.find(ssrc);
+  PacketId id{ssrc, sequence};
+  if (stream != nullptr) {
+    id.index = internal::estimate_index(stream->state.highest(), sequence);
+    if (const auto error = check_replay(stream->state, id.index)) return fail(*error);
+    if (id.index > internal::kMaxRtpIndex) return fail(UnprotectError::AuthenticationFailed);
+  }
+  if (!rtp.open_rtp(id, *header_size, packet, out.first(size))) return fail(UnprotectError::AuthenticationFailed);
+  accept<kRtpReplayWindow>(rtp_streams, stream, id);
+  return size;
+}
+
+// RFC 3711 §3.4.
+//
+//   0                   1                   2                   3
+//   0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+//  +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//  |E|                         SRTCP index                         |
+//  +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+Result<size_t, UnprotectError> Receiver::State::unprotect_rtcp(ByteView packet, Bytes out) {
+  const size_t overhead = rtcp_overhead(profile);
+  if (!internal::is_rtcp(packet) || packet.size() < internal::kRtcpClearSize + overhead) {
+    return fail(UnprotectError::Malformed);
+  }
+  const size_t size = packet.size() - overhead;
+  if (out.size() < size) return fail(UnprotectError::BufferTooSmall);
+
+  const uint32_t index_word = load_be32(packet.data() + packet.size() - rtcp.index_word_from_end());
+  if ((index_word & internal::kRtcpEncryptedBit) == 0) return fail(UnprotectError::NotEncrypted);
+  const PacketId id{internal::rtcp_ssrc(packet), index_word & ~internal::kRtcpEncryptedBit};
+  auto* stream = rtcp_streams.find(id.ssrc);
+  if (stream != nullptr) {
+    if (const auto error = check_replay(stream->state, id.index)) return fail(*error);
+  }
+  if (!rtcp.open_rtcp(id, packet, out.first(size))) return fail(UnprotectError::AuthenticationFailed);
+  accept<kRtcpReplayWindow>(rtcp_streams, stream, id);
+  return size;
+}
+
+Receiver::Receiver(Profile profile, const KeyingMaterial& keys) : state_(new State(profile, keys)) {}
+Receiver::Receiver(Receiver&&) noexcept = default;
+Receiver& Receiver::operator=(Receiver&&) noexcept = default;
+Receiver::~Receiver() = default;
+
+Profile Receiver::profile() const { return state_->profile; }
+
+Result<size_t, UnprotectError> Receiver::unprotect_rtp(ByteView packet, Bytes out) {
+  Result<size_t, UnprotectError> result = state_->unprotect_rtp(packet, out);
+  if (!result) state_->dropped_rtp.add(result.error());
+  return result;
+}
+
+Result<size_t, UnprotectError> Receiver::unprotect_rtcp(ByteView packet, Bytes out) {
+  Result<size_t, UnprotectError> result = state_->unprotect_rtcp(packet, out);
+  if (!result) state_->dropped_rtcp.add(result.error());
+  return result;
+}
+
+const Counters<UnprotectError>& Receiver::dropped_rtp() const { return state_->dropped_rtp; }
+const Counters<UnprotectError>& Receiver::dropped_rtcp() const { return state_->dropped_rtcp; }
+
+}  // namespace kaon::srtp

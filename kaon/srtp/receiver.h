@@ -1,0 +1,59 @@
+// Checks and decrypts incoming SRTP and SRTCP packets (RFC 3711, RFC 7714).
+#pragma once
+
+#include <memory>
+
+#include "kaon/base/bytes.h"
+#include "kaon/base/counters.h"
+#include "kaon/base/result.h"
+#include "kaon/srtp/profile.h"
+
+namespace kaon::srtp {
+
+/// Why a packet was dropped.
+enum class UnprotectError : uint8_t {
+  Malformed,             // no RTP or RTCP header, or no room for a tag
+  BufferTooSmall,        // the caller's `out`
+  Replayed,              // this packet was accepted before
+  TooOld,                // behind the replay window
+  NotEncrypted,          // SRTCP without the E bit: none of our profiles goes without encryption
+  AuthenticationFailed,  // forged, damaged, of another key, or after a loss of more than 32768 packets
+  Count
+};
+
+/// SSRCs with state, for RTP and RTCP each. Beyond it the one unused for longest is forgotten, and with it which of its
+/// packets were seen: only the holder of the key can bring that about.
+inline constexpr size_t kMaxReceiveStreams = 4096;
+/// Packets of a stream that may arrive behind its newest one: a second of fast video, for retransmissions under the
+/// same SSRC.
+inline constexpr size_t kRtpReplayWindow = 1024;
+inline constexpr size_t kRtcpReplayWindow = 128;
+
+/// The receiving direction of one key. One thread at a time. Allocates nothing except for a new SSRC. Only packets
+/// whose tag is right change any state.
+class Receiver {
+ public:
+  /// Key and salt have the sizes of the profile (asserted); they are not kept.
+  Receiver(Profile profile, const KeyingMaterial& keys);
+  Receiver(Receiver&&) noexcept;
+  Receiver& operator=(Receiver&&) noexcept;
+  ~Receiver();
+
+  Profile profile() const;
+
+  /// Writes the plain packet, packet.size() - rtp_overhead() bytes, and returns its size. `out` starts exactly at
+  /// `packet` or does not overlap it. After an error the contents of `out` are worthless, and the reason has been
+  /// counted.
+  [[nodiscard]] Result<size_t, UnprotectError> unprotect_rtp(ByteView packet, Bytes out);
+  /// The same for a compound packet: packet.size() - rtcp_overhead() bytes.
+  [[nodiscard]] Result<size_t, UnprotectError> unprotect_rtcp(ByteView packet, Bytes out);
+
+  const Counters<UnprotectError>& dropped_rtp() const;
+  const Counters<UnprotectError>& dropped_rtcp() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace kaon::srtp

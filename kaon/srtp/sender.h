@@ -1,0 +1,61 @@
+// Protects outgoing RTP and RTCP packets (RFC 3711, RFC 7714).
+#pragma once
+
+#include <memory>
+
+#include "kaon/base/bytes.h"
+#include "kaon/base/result.h"
+#include "kaon/srtp/profile.h"
+
+namespace kaon::srtp {
+
+enum class ProtectError : uint8_t {
+  MalformedPacket,  // no RTP or RTCP header, or in the form with two parts not exactly a header
+  BufferTooSmall,   // `out` has no room for the packet and its overhead
+  PacketReused,     // other bytes went out under this SSRC and sequence number before
+  PacketTooOld,     // so far behind the newest that we cannot tell whether it went out before
+  TooManyStreams,   // kMaxSendStreams SSRCs have been used with this key
+  KeyExhausted,     // 2^48 RTP packets of one SSRC, or 2^31 RTCP packets: the connection needs a new handshake
+};
+
+/// SSRCs that one key may ever protect. None is forgotten, because forgetting how far a stream came means to encrypt
+/// twice with the same key stream when it returns.
+inline constexpr size_t kMaxSendStreams = 16384;
+/// How many of them, last used first, may also resend: 2 KiB each, allocated with the first packet.
+inline constexpr size_t kMaxResendingStreams = 1024;
+/// How far behind the newest packet of a stream another may be.
+inline constexpr size_t kSendWindow = 512;
+
+/// The sending direction of one key. One thread at a time. Allocates nothing except for a new SSRC.
+///
+/// Sequence numbers may come out of order and with gaps; the rollover counter is kept here. The first of a stream
+/// should be below 32768, or a loss at its start may leave the receiver with the wrong counter (RFC 3711 §3.3.1). A
+/// packet may be sent again (a retransmission without RTX) if all of it is the same as before, header extensions
+/// included: the result is then the same too. Anything else under the same sequence number is refused, since it would
+/// give away the payloads and, with GCM, the authentication key.
+class Sender {
+ public:
+  /// Key and salt have the sizes of the profile (asserted); they are not kept.
+  Sender(Profile profile, const KeyingMaterial& keys);
+  Sender(Sender&&) noexcept;
+  Sender& operator=(Sender&&) noexcept;
+  ~Sender();
+
+  Profile profile() const;
+
+  /// Writes the protected packet, packet.size() + rtp_overhead() bytes, and returns its size. `out` starts exactly at
+  /// `packet` or does not overlap it. After an error the contents of `out` are worthless.
+  [[nodiscard]] Result<size_t, ProtectError> protect_rtp(ByteView packet, Bytes out);
+  /// The same with the parts of the packet apart: `header` up to and with its extension, then the payload with any
+  /// padding. So many receivers' headers go with one shared payload, in one pass. `payload` may be at its place in
+  /// `out`.
+  [[nodiscard]] Result<size_t, ProtectError> protect_rtp(ByteView header, ByteView payload, Bytes out);
+  /// Writes the protected compound packet, packet.size() + rtcp_overhead() bytes. Same overlap rule.
+  [[nodiscard]] Result<size_t, ProtectError> protect_rtcp(ByteView packet, Bytes out);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace kaon::srtp
