@@ -109,12 +109,19 @@ class Agent {
 
   // agent.cc: life cycle
   void begin_generation(std::string_view ufrag, std::string_view password);
+  const internal::Generation* generation(uint32_t number) const;
+  void switch_role(Role role);
+  void await_pairs(Time now);
+  void schedule(Time now);
   void set_state(State state, FailReason reason = FailReason::None);
   void push_event(Event event);
+  /// Failed and Closed: nothing is sent, answered or believed.
   bool inert() const { return state_ == State::Failed || state_ == State::Closed; }
   void update(Time now);
   void update_state(Time now);
+  bool better_pair_is_being_checked() const;
   void fail_with(FailReason reason);
+  void go_silent();
   Time& deadline(Timer timer) { return deadlines_[static_cast<size_t>(timer)]; }
   Time deadline(Timer timer) const { return deadlines_[static_cast<size_t>(timer)]; }
 
@@ -122,14 +129,15 @@ class Agent {
   void announce(const Local& local);
   void start_gathering(const Local& host, const net::Endpoint& server, Time now);
   void drain_client(stun::Client& client);
-  void add_reflexive(const net::Endpoint& base, const net::Endpoint& server, const net::Endpoint& mapped);
+  void add_reflexive(CandidateType type, const Local& base, const net::IpAddress& server, const net::Endpoint& mapped);
+  void regather(Time now);
   void update_gathering();
   Local* find_base(const net::Endpoint& base, net::Protocol protocol);
-  uint16_t preference_of(const LocalAddress& address) const;
+  uint16_t default_preference(const LocalAddress& address) const;
 
   // agent_pairs.cc: remote candidates and pairs
   Remote* find_remote(const net::Endpoint& address, net::Protocol protocol, uint32_t generation);
-  Remote* add_remote(Candidate candidate, Time now);
+  Remote* add_remote(Candidate candidate);
   bool make_room_for_reflexive();
   void form_pairs(const Local& local);
   void form_pairs(const Remote& remote);
@@ -147,6 +155,11 @@ class Agent {
 
   // agent_checks.cc: our requests and their answers
   Time due(const Pair& pair) const;
+  Time next_check_of(const Pair& pair) const;
+  bool can_check(const Pair& pair) const;
+  int max_attempts(const Pair& pair) const;
+  Pair* next_triggered();
+  Pair* next_due(Time now);
   void run_checks(Time now);
   void send_check(Pair& pair, Time now);
   void trigger(Pair& pair, Time now);
@@ -160,20 +173,28 @@ class Agent {
 
   // agent_requests.cc: the peer's requests
   void handle_request(const stun::Message& message, const net::Datagram& packet, Time now);
-  size_t generation_of(std::string_view username) const;
-  bool resolve_role_conflict(const stun::Message& message, const net::Datagram& packet, Time now);
+  const internal::Generation* addressed_generation(std::string_view username) const;
+  bool resolve_role_conflict(const stun::Message& message);
+  void refresh_previous(const stun::Message& message, const net::Datagram& packet, Time now);
   void accept_request(const stun::Message& message, const net::Datagram& packet, Time now);
-  void respond(Response response, size_t request_size, Time now);
+  Pair* pair_for_request(const stun::Message& message, const net::Datagram& packet, Time now);
+  void respond(const stun::Message& request, const net::Datagram& packet, uint32_t generation, PairId pair);
+  void respond_error(const stun::Message& request, const net::Datagram& packet, uint32_t generation,
+                     stun::ErrorNumber error, const stun::AttributeList& unknown, Time now);
   size_t write_response(const Response& response, Bytes out) const;
 
   // agent_select.cc: nomination, selection, consent
   void consider_nomination(Pair& pair, std::optional<uint32_t> number, Time now);
   void nominate(Pair& pair);
   void update_selection(Time now);
-  void select(Pair& pair, Time now);
+  void select(Pair& pair);
   void unselect();
   bool stale(const Pair& pair, Time now) const;
-  bool better(const Pair& a, const Pair& b) const;
+  bool silent(const Pair& pair, Time now) const;
+  Time silent_at(const Pair& pair) const;
+  Pair* best_valid(Time now);
+  void control(Pair& best, Pair* current, Time now);
+  void follow(Pair& best, Pair* current, Time now);
   void check_liveness(Time now);
   void recheck_all(Time now);
   Duration consent_interval();
@@ -196,10 +217,11 @@ class Agent {
   std::vector<Pair> pairs_;
   std::vector<net::Endpoint> stun_servers_;
   std::vector<std::unique_ptr<stun::Client>> clients_;
-  uint32_t next_pair_id_ = 1;
+  uint32_t next_id_ = 1;  // of locals, remotes and pairs
 
   PairId selected_{};
   std::optional<Path> selected_path_;
+  bool reported_nominated_ = false;  // what the last SelectedPairChanged said
   uint32_t nomination_number_ = 0;  // highest sent or received
   Ring<PairId> triggered_;
   Ring<PairId> outgoing_checks_;

@@ -147,15 +147,7 @@ enum class Drop : uint8_t {
 
 enum class PairState : uint8_t { Waiting, InProgress, Succeeded, Failed };
 
-/// RTCIceCandidatePairStats, W3C webrtc-stats §8.15.
-struct PairStats {
-  uint32_t id = 0;
-  Candidate local;
-  Candidate remote;
-  PairState state = PairState::Waiting;
-  uint64_t priority = 0;
-  bool nominated = false;
-  bool selected = false;
+struct PairCounters {
   uint64_t packets_sent = 0;
   uint64_t packets_received = 0;
   uint64_t bytes_sent = 0;
@@ -165,10 +157,21 @@ struct PairStats {
   uint64_t responses_sent = 0;
   uint64_t responses_received = 0;
   uint64_t consent_requests_sent = 0;
-  Duration current_rtt = Duration::zero();
   Duration total_rtt = Duration::zero();
   std::optional<Time> last_packet_sent;
   std::optional<Time> last_packet_received;
+};
+
+/// RTCIceCandidatePairStats, W3C webrtc-stats §8.15.
+struct PairStats : PairCounters {
+  uint32_t id = 0;
+  Candidate local;
+  Candidate remote;
+  PairState state = PairState::Waiting;
+  uint64_t priority = 0;
+  bool nominated = false;
+  bool selected = false;
+  Duration current_rtt = Duration::zero();  ///< smoothed
 };
 
 }  // namespace kaon::ice

@@ -73,14 +73,14 @@ struct Pair {
   Duration rtt = Duration::zero();  // smoothed
   std::array<Sent, kMaxSent> sent;
   size_t sent_count = 0;  // ever; the newest is sent[(sent_count - 1) % kMaxSent]
-  PairStats stats;        // candidates are filled in when asked for
+  PairCounters counters;
 };
 
 /// An answer that waits for poll_transmit().
 struct Response {
   stun::TransactionId id;
   Path path;
-  size_t generation = 0;  // index of the credentials
+  uint32_t generation = 0;
   PairId pair;
   std::optional<stun::ErrorNumber> error;
   stun::AttributeList unknown;

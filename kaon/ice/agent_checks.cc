@@ -1,0 +1,271 @@
+// Connectivity checks: when they are sent, how they look, what their answers mean.
+#include <algorithm>
+
+#include "kaon/base/assert.h"
+#include "kaon/ice/agent.h"
+#include "kaon/stun/builder.h"
+
+namespace kaon::ice {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+// Distance to the next check of the same pair while none is answered. RFC 8445 §14.3 wants 500 ms before the same request is
+// repeated; ours are new transactions, each of which counts in the pacing of all, as in browsers.
+constexpr std::array<Duration, 7> kRetryDelays{milliseconds(200),  milliseconds(300),  milliseconds(450), milliseconds(675),
+                                               milliseconds(1000), milliseconds(1500), milliseconds(2000)};
+// A pair that carries data is asked again less hastily: one lost answer means nothing.
+constexpr Duration kMinConsentRetry = milliseconds(500);
+constexpr Duration kMaxConsentRetry = milliseconds(1000);
+// About 14 s without an answer.
+constexpr int kMaxAttempts = 12;
+// For addresses that only a check has named, once we are connected: a replayed check shall not buy many packets.
+constexpr int kMaxReflexiveAttempts = 4;
+// A check under way this recently is not repeated because the peer's came.
+constexpr Duration kTriggerHoldOff = milliseconds(50);
+
+Duration retry_delay(int attempts, bool succeeded) {
+  const size_t index = std::min(static_cast<size_t>(std::max(attempts, 1)) - 1, kRetryDelays.size() - 1);
+  return succeeded ? std::clamp(kRetryDelays[index], kMinConsentRetry, kMaxConsentRetry) : kRetryDelays[index];
+}
+
+}  // namespace
+
+bool Agent::can_check(const Pair& p) const {
+  const internal::Generation* g = generation(p.generation);
+  return g != nullptr && g->remote_key.has_value();
+}
+
+int Agent::max_attempts(const Pair& p) const {
+  const bool guessed = remote_of(p).candidate.type == CandidateType::PeerReflexive;
+  return guessed && selected_path_ ? kMaxReflexiveAttempts : kMaxAttempts;
+}
+
+// When the pair wants its next ordinary check; triggered ones have a queue of their own.
+Time Agent::due(const Pair& p) const {
+  if (p.triggered || p.queued || !can_check(p)) return kNever;
+  const Pair* current = pair(selected_);
+  const bool is_current = current == &p;
+  switch (p.state) {
+    case PairState::Failed: return kNever;
+    case PairState::Succeeded: return (is_current && !config_.lite) || p.nominating ? p.next_check : kNever;
+    case PairState::Waiting:
+      if (config_.lite) return kNever;
+      [[fallthrough]];
+    case PairState::InProgress: {
+      // What could not replace the nominated pair is not tried while that works (RFC 8445 §8.1.1).
+      const bool pointless = current != nullptr && current->nominated && current->generation == p.generation &&
+                             p.priority < current->priority && !p.nominate_on_success && state_ != State::Disconnected;
+      return pointless ? kNever : p.next_check;
+    }
+  }
+  return kNever;
+}
+
+// RFC 8445 §14.2: at most one check per Ta; Ta may be short where the round trip is.
+Duration Agent::pace() const {
+  const auto known = rtt();
+  return known ? std::clamp(*known / 2, kMinPace, config_.pace) : config_.pace;
+}
+
+Agent::Pair* Agent::next_triggered() {
+  for (size_t i = triggered_.size(); i > 0; --i) {
+    const PairId id = triggered_.pop_front();
+    Pair* p = pair(id);
+    if (p == nullptr) continue;
+    if (can_check(*p) && !p->queued) {
+      p->triggered = false;
+      return p;
+    }
+    triggered_.push_back(id);  // the peer's credentials are still on their way
+  }
+  return nullptr;
+}
+
+// Longest overdue first, so that no number of candidates can keep one from its turn; then by priority.
+Agent::Pair* Agent::next_due(Time now) {
+  Pair* next = nullptr;
+  Time next_at = kNever;
+  for (Pair& p : pairs_) {
+    const Time at = due(p);
+    if (at > now) continue;
+    if (next == nullptr || at < next_at || (at == next_at && p.priority > next->priority)) {
+      next = &p;
+      next_at = at;
+    }
+  }
+  return next;
+}
+
+void Agent::run_checks(Time now) {
+  if (now >= last_check_ + kMinPace) {
+    if (Pair* p = next_triggered()) return send_check(*p, now);
+  }
+  while (now >= last_check_ + pace()) {
+    Pair* p = next_due(now);
+    if (p == nullptr) return;
+    if (p->attempts >= max_attempts(*p) && p->id != selected_) {
+      p->state = PairState::Failed;
+      p->nominating = false;
+      continue;
+    }
+    return send_check(*p, now);
+  }
+}
+
+void Agent::send_check(Pair& p, Time now) {
+  internal::Sent& sent = p.sent[p.sent_count++ % Pair::kMaxSent];
+  sent.id = stun::TransactionId::random(env_.random);
+  store_be32(sent.id.bytes.data(), tag_);
+  sent.at = now;
+  sent.role = role_;
+  // RFC 8445 §7.2.5.3.4. A lite peer sends nothing before it is told, so the best pair is nominated with its first check.
+  const bool best = std::ranges::none_of(pairs_, [&](const Pair& other) {
+    return other.generation == p.generation && other.priority > p.priority && other.state != PairState::Failed;
+  });
+  sent.use_candidate = role_ == Role::Controlling && (p.nominating || p.nominated || (remote_lite_ && best));
+
+  ++p.attempts;
+  const bool succeeded = p.state == PairState::Succeeded;
+  if (!succeeded) p.state = PairState::InProgress;
+  if (p.unanswered_since == kNever) p.unanswered_since = now;
+  p.next_check = now + retry_delay(p.attempts, succeeded && !p.nominating);
+  p.queued = true;
+  last_check_ = now;
+  outgoing_checks_.push_back(p.id);
+  ++p.counters.requests_sent;
+  if (succeeded) ++p.counters.consent_requests_sent;
+}
+
+// RFC 8445 §7.3.1.4.
+void Agent::trigger(Pair& p, Time now) {
+  if (p.triggered) return;
+  if (p.state == PairState::InProgress) {
+    const internal::Sent& newest = p.sent[(p.sent_count + Pair::kMaxSent - 1) % Pair::kMaxSent];
+    if (now - newest.at < kTriggerHoldOff) return;
+  }
+  if (p.state == PairState::Failed) {
+    p.state = PairState::Waiting;
+    p.attempts = 0;
+  }
+  p.triggered = true;
+  triggered_.push_back(p.id);
+}
+
+size_t Agent::write_check(const Pair& p, Bytes out) const {
+  const internal::Generation* g = generation(p.generation);
+  if (g == nullptr || !g->remote_key || p.sent_count == 0) return 0;
+  const internal::Sent& sent = p.sent[(p.sent_count - 1) % Pair::kMaxSent];
+  const auto local = std::ranges::find(locals_, p.local, &Local::id);
+  KAON_ASSERT(local != locals_.end());
+  std::array<char, 2 * kMaxCredential + 1> username;
+  char* end = std::ranges::copy(g->remote->ufrag, username.begin()).out;
+  *end++ = ':';
+  end = std::ranges::copy(g->local.ufrag, end).out;
+
+  stun::Builder builder(out, stun::Method::Binding, stun::Class::Request, sent.id);
+  builder.add_text(stun::Attribute::Username, {username.data(), end});
+  builder.add_network_info(local->candidate.network_id.value_or(0), local->candidate.network_cost.value_or(0));
+  builder.add_u64(sent.role == Role::Controlling ? stun::Attribute::IceControlling : stun::Attribute::IceControlled,
+                  tie_breaker_);
+  if (sent.use_candidate) builder.add_flag(stun::Attribute::UseCandidate);
+  if (sent.use_candidate && p.nomination_number != 0) {
+    builder.add_u32(stun::Attribute::Nomination, p.nomination_number);
+  }
+  // RFC 8445 §7.1.1: the priority of the peer-reflexive candidate that this check may uncover.
+  builder.add_u32(stun::Attribute::Priority, candidate_priority(CandidateType::PeerReflexive, local->preference));
+  builder.add_integrity(*g->remote_key).add_fingerprint();
+  return builder.finish().size();
+}
+
+void Agent::handle_response(const stun::Message& message, const net::Datagram& packet, Time now) {
+  const stun::TransactionId& id = message.transaction_id();
+  if (load_be32(id.bytes.data()) != tag_) return drops_.add(Drop::UnknownTransaction);
+  for (Pair& p : pairs_) {
+    for (internal::Sent& sent : p.sent) {
+      if (sent.id != id) continue;
+      // RFC 8445 §7.2.5.2.1: back the way the request went.
+      if (p.path.remote != packet.remote || p.path.local != packet.local) return drops_.add(Drop::WrongSource);
+      const internal::Generation* g = generation(p.generation);
+      if (g == nullptr || !g->remote_key || !message.verify_integrity(*g->remote_key)) {
+        return drops_.add(Drop::BadIntegrity);
+      }
+      const internal::Sent answered = std::exchange(sent, {});
+      if (message.message_class() == stun::Class::Success) {
+        handle_success(p, message, answered, now);
+      } else {
+        handle_error(p, message, answered, now);
+      }
+      return update(now);
+    }
+  }
+  for (const auto& client : clients_) {
+    if (!client->is_from_server(packet)) continue;
+    client->handle_packet(packet, now);
+    drain_client(*client);
+    update_gathering();
+    return update(now);
+  }
+  drops_.add(Drop::UnknownTransaction);
+}
+
+void Agent::handle_success(Pair& p, const stun::Message& message, const internal::Sent& sent, Time now) {
+  const auto mapped = message.xor_address(stun::Attribute::XorMappedAddress);
+  if (!mapped) return drops_.add(Drop::Malformed);
+  const Duration sample = std::max(now - sent.at, Duration::zero());
+  p.rtt = p.counters.responses_received == 0 ? sample : (p.rtt * 7 + sample) / 8;
+  p.counters.total_rtt += sample;
+  ++p.counters.responses_received;
+  p.attempts = 0;
+  p.unanswered_since = kNever;
+  p.last_response = p.last_received = std::max(p.last_received, now);
+  p.state = PairState::Succeeded;
+  p.next_check = now + consent_interval();
+  learn_mapped(p, *mapped);
+  mark_validated(p);
+  if (sent.use_candidate && role_ == Role::Controlling && sent.role == role_) {
+    p.nominated = true;
+    p.nominating = false;
+  }
+  if (p.nominate_on_success) {
+    p.nominate_on_success = false;
+    consider_nomination(p, std::nullopt, now);
+  }
+}
+
+void Agent::handle_error(Pair& p, const stun::Message& message, const internal::Sent& sent, Time now) {
+  const auto error = message.error_code();
+  if (!error) return drops_.add(Drop::Malformed);
+  p.last_received = std::max(p.last_received, now);
+  if (error->number == static_cast<uint16_t>(stun::ErrorNumber::RoleConflict)) {
+    // RFC 8445 §7.2.5.1: change sides unless that has happened since; a new tie-breaker ends a draw.
+    if (sent.role == role_ && !config_.lite && !remote_lite_) {
+      switch_role(role_ == Role::Controlling ? Role::Controlled : Role::Controlling);
+      tie_breaker_ = env_.random.u64();
+      push_event(RoleChanged{role_});
+    }
+    return trigger(p, now);
+  }
+  if (p.state != PairState::Succeeded) p.state = PairState::Failed;
+}
+
+// RFC 8445 §7.2.5.3.1: the peer sees us under an address that we did not know.
+void Agent::learn_mapped(Pair& p, const net::Endpoint& mapped) {
+  const auto reported = std::ranges::find(locals_, p.reported_local, &Local::id);
+  if (reported != locals_.end() && reported->candidate.address == mapped) return;
+  const Local* base = find_base(p.path.local, p.path.protocol);
+  if (base == nullptr) return;
+  add_reflexive(CandidateType::PeerReflexive, Local(*base), {}, mapped);
+  const auto it = std::ranges::find_if(
+      locals_, [&](const Local& l) { return l.base == p.path.local && l.candidate.address == mapped; });
+  if (it != locals_.end()) p.reported_local = it->id;
+}
+
+void Agent::mark_validated(Pair& p) {
+  if (p.validated) return;
+  p.validated = true;
+  push_event(PathValidated{p.path});
+}
+
+}  // namespace kaon::ice

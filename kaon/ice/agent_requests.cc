@@ -1,0 +1,176 @@
+// The peer's checks. Nothing unauthenticated is answered or remembered.
+#include <algorithm>
+
+#include "kaon/base/text.h"
+#include "kaon/ice/agent.h"
+#include "kaon/stun/builder.h"
+
+namespace kaon::ice {
+
+namespace {
+
+using stun::Attribute;
+
+constexpr std::array kKnownAttributes{Attribute::Username, Attribute::Priority, Attribute::UseCandidate};
+constexpr Duration kErrorWindow = std::chrono::seconds(1);
+// Header, ERROR-CODE, MESSAGE-INTEGRITY, FINGERPRINT.
+constexpr size_t kErrorSize = stun::kHeaderSize + 8 + 24 + 8;
+
+}  // namespace
+
+// USERNAME is "ours:theirs" (RFC 8445 §7.2.2). Which of our ufrags is it?
+const internal::Generation* Agent::addressed_generation(std::string_view username) const {
+  const size_t colon = username.find(':');
+  if (colon == std::string_view::npos) return nullptr;
+  for (const internal::Generation& g : generations_) {
+    if (g.number != 0 && username.substr(0, colon) == g.local.ufrag) return &g;
+  }
+  return nullptr;
+}
+
+void Agent::handle_request(const stun::Message& message, const net::Datagram& packet, Time now) {
+  const auto username = message.text(Attribute::Username);
+  if (!username) return drops_.add(Drop::NoUsername);
+  const internal::Generation* g = addressed_generation(*username);
+  if (g == nullptr) return drops_.add(Drop::UnknownUfrag);
+  if (!message.verify_integrity(*g->local_key)) return drops_.add(Drop::BadIntegrity);
+  if (find_base(packet.local, packet.protocol) == nullptr) return drops_.add(Drop::UnknownLocalAddress);
+
+  if (const auto unknown = message.unknown_required(kKnownAttributes); !unknown.empty()) {
+    drops_.add(Drop::UnknownAttribute);
+    return respond_error(message, packet, g->number, stun::ErrorNumber::UnknownAttribute, unknown, now);
+  }
+  if (g->number != generation_) return refresh_previous(message, packet, now);
+  if (!message.u32(Attribute::Priority)) {
+    drops_.add(Drop::BadRequest);
+    return respond_error(message, packet, g->number, stun::ErrorNumber::BadRequest, {}, now);
+  }
+  if (!resolve_role_conflict(message)) {
+    drops_.add(Drop::RoleConflict);
+    return respond_error(message, packet, g->number, stun::ErrorNumber::RoleConflict, {}, now);
+  }
+  accept_request(message, packet, now);
+}
+
+// RFC 8445 §7.3.1.1. False if the peer has to change sides.
+bool Agent::resolve_role_conflict(const stun::Message& message) {
+  const auto theirs =
+      message.u64(role_ == Role::Controlling ? Attribute::IceControlling : Attribute::IceControlled);
+  if (!theirs) return true;
+  const bool we_stay = role_ == Role::Controlling ? tie_breaker_ >= *theirs : tie_breaker_ < *theirs;
+  if (we_stay || config_.lite || remote_lite_) return false;
+  switch_role(role_ == Role::Controlling ? Role::Controlled : Role::Controlling);
+  push_event(RoleChanged{role_});
+  return true;
+}
+
+// A check with the credentials from before a restart: the peer may not have heard of it yet and needs our consent until then.
+// It changes nothing else.
+void Agent::refresh_previous(const stun::Message& message, const net::Datagram& packet, Time now) {
+  const uint32_t number = generations_[kPrevious].number;
+  Pair* p = find_pair(packet.local, packet.remote, packet.protocol, number);
+  if (p == nullptr) return drops_.add(Drop::UnknownUfrag);
+  p->last_received = std::max(p->last_received, now);
+  ++p->counters.requests_received;
+  respond(message, packet, number, p->id);
+  update(now);
+}
+
+// RFC 8445 §7.3.1.3: an address that was not signalled is a peer-reflexive candidate.
+Agent::Pair* Agent::pair_for_request(const stun::Message& message, const net::Datagram& packet, Time now) {
+  if (Pair* known = find_pair(packet.local, packet.remote, packet.protocol, generation_)) return known;
+  Remote* remote = find_remote(packet.remote, packet.protocol, generation_);
+  if (remote == nullptr) {
+    if (!config_.remote_policy.permits(packet.remote)) {
+      drops_.add(Drop::RefusedAddress);
+      return nullptr;
+    }
+    if (!make_room_for_reflexive()) {
+      drops_.add(Drop::TooManyCandidates);
+      return nullptr;
+    }
+    Candidate candidate;
+    candidate.foundation = foundation(CandidateType::PeerReflexive, packet.remote.ip, packet.protocol);
+    candidate.protocol = packet.protocol;
+    candidate.type = CandidateType::PeerReflexive;
+    candidate.priority = *message.u32(Attribute::Priority);
+    candidate.address = packet.remote;
+    remote = add_remote(std::move(candidate));
+  }
+  if (const auto info = message.network_info()) {
+    remote->candidate.network_id = info->id;
+    remote->candidate.network_cost = info->cost;
+  }
+  Pair* added = add_pair(*find_base(packet.local, packet.protocol), *remote);
+  // A known peer under a new address: has its NAT forgotten the old one? Ask the old path at once.
+  Pair* current = pair(selected_);
+  if (added != nullptr && current != nullptr && !config_.lite && current->unanswered_since == kNever) {
+    current->next_check = std::min(current->next_check, now);
+  }
+  if (added != nullptr) await_pairs(now);
+  return added;
+}
+
+void Agent::accept_request(const stun::Message& message, const net::Datagram& packet, Time now) {
+  Pair* p = pair_for_request(message, packet, now);
+  if (p == nullptr) return;
+  respond(message, packet, generation_, p->id);
+  ++p->counters.requests_received;
+  p->last_received = std::max(p->last_received, now);
+  mark_validated(*p);
+  if (config_.lite) {
+    p->last_response = p->last_received;
+  } else if (p->state != PairState::Succeeded) {
+    trigger(*p, now);
+  }
+  if (role_ == Role::Controlled && message.has(Attribute::UseCandidate)) {
+    consider_nomination(*p, message.u32(Attribute::Nomination), now);
+  }
+  update(now);
+}
+
+void Agent::respond(const stun::Message& request, const net::Datagram& packet, uint32_t number, PairId id) {
+  if (responses_.size() >= kMaxResponses) return drops_.add(Drop::QueueFull);
+  Response response;
+  response.id = request.transaction_id();
+  response.path = {packet.local, packet.remote, packet.protocol};
+  response.generation = number;
+  responses_.push_back(response);
+  if (Pair* p = pair(id)) ++p->counters.responses_sent;
+}
+
+// Never larger than the request, and few of them.
+void Agent::respond_error(const stun::Message& request, const net::Datagram& packet, uint32_t number,
+                          stun::ErrorNumber error, const stun::AttributeList& unknown, Time now) {
+  const size_t list_size = unknown.empty() ? 0 : 4 + ((2 * unknown.size + 3) & ~size_t{3});
+  if (kErrorSize + list_size > request.size() || responses_.size() >= kMaxResponses) return;
+  if (error_window_ == Time::min() || now - error_window_ >= kErrorWindow) {
+    error_window_ = now;
+    errors_in_window_ = 0;
+  }
+  if (++errors_in_window_ > kMaxErrorsPerSecond) return;
+  Response response;
+  response.id = request.transaction_id();
+  response.path = {packet.local, packet.remote, packet.protocol};
+  response.generation = number;
+  response.error = error;
+  response.unknown = unknown;
+  responses_.push_back(response);
+}
+
+size_t Agent::write_response(const Response& response, Bytes out) const {
+  const internal::Generation* g = generation(response.generation);
+  if (g == nullptr) return 0;
+  const auto message_class = response.error ? stun::Class::Error : stun::Class::Success;
+  stun::Builder builder(out, stun::Method::Binding, message_class, response.id);
+  if (response.error) {
+    builder.add_error(*response.error);
+    if (!response.unknown.empty()) builder.add_unknown_attributes(response.unknown.view());
+  } else {
+    builder.add_xor_address(Attribute::XorMappedAddress, response.path.remote);
+  }
+  builder.add_integrity(*g->local_key).add_fingerprint();
+  return builder.finish().size();
+}
+
+}  // namespace kaon::ice
