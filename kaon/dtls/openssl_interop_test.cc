@@ -220,7 +220,8 @@ INSTANTIATE_TEST_SUITE_P(
             Case{"EcdsaAes256", CipherSuite::EcdheEcdsaAes256GcmSha384, KeyType::EcdsaP256, KeyType::EcdsaP384},
             Case{"EcdsaAes256P384", CipherSuite::EcdheEcdsaAes256GcmSha384, KeyType::EcdsaP384, KeyType::EcdsaP256},
             Case{"EcdsaChaCha", CipherSuite::EcdheEcdsaChaCha20Poly1305Sha256, KeyType::EcdsaP256, KeyType::EcdsaP256},
-            Case{"Ed25519", CipherSuite::EcdheEcdsaAes128GcmSha256, KeyType::Ed25519, KeyType::Ed25519},
+            // libssl 3.0 as a DTLS server finds no cipher suite for an Ed25519 certificate of its own.
+            Case{"Ed25519", CipherSuite::EcdheEcdsaAes128GcmSha256, KeyType::Ed25519, KeyType::EcdsaP256},
             Case{"RsaAes128", CipherSuite::EcdheRsaAes128GcmSha256, KeyType::Rsa2048, KeyType::Rsa2048},
             Case{"RsaAes256", CipherSuite::EcdheRsaAes256GcmSha384, KeyType::Rsa2048, KeyType::Rsa2048},
             Case{"RsaChaCha", CipherSuite::EcdheRsaChaCha20Poly1305Sha256, KeyType::Rsa2048, KeyType::Rsa2048})),
@@ -230,12 +231,17 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 TEST(OpenSslInterop, EveryGroup) {
+  using crypto::Group;
   for (const Role role : {Role::Client, Role::Server})
-    for (const char* group : {"X25519", "P-256", "P-384"}) {
-      SCOPED_TRACE(group);
-      Interop interop(config_of(role), {.role = role == Role::Client ? Role::Server : Role::Client, .groups = group});
+    for (const Group group : {Group::X25519, Group::Secp256r1, Group::Secp384r1}) {
+      SCOPED_TRACE(static_cast<int>(group));
+      Config config = config_of(role);
+      // libssl wants the curve of its own ECDSA certificate offered, too.
+      config.groups = {group, Group::Secp256r1};
+      Interop interop(config, {.role = role == Role::Client ? Role::Server : Role::Client});
       interop.run();
       interop.expect_works();
+      EXPECT_EQ(interop.side.connected->group, group);
     }
 }
 
