@@ -63,7 +63,7 @@ struct Config {
   Role role = Role::Client;
   crypto::Certificate certificate;
   /// From the peer's session description; may be given later by set_remote_fingerprints().
-  std::vector<crypto::Fingerprint> remote_fingerprints;
+  std::vector<crypto::Fingerprint> remote_fingerprints = {};
   /// A server chooses by its own order; empty: use_srtp is neither offered nor answered.
   std::vector<SrtpProfileId> srtp_profiles = {kSrtpAeadAes128Gcm, kSrtpAeadAes256Gcm, kSrtpAes128CmSha1_80};
   std::vector<CipherSuite> cipher_suites = {

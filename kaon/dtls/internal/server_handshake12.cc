@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "kaon/base/assert.h"
 #include "kaon/base/text.h"
 #include "kaon/dtls/internal/handshake12.h"
 

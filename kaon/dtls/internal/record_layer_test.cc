@@ -1,0 +1,162 @@
+#include "kaon/dtls/internal/record_layer.h"
+
+#include <gmock/gmock.h>
+
+#include <set>
+
+#include "kaon/base/random.h"
+
+namespace kaon::dtls {
+namespace {
+
+using crypto::AeadAlgorithm;
+using Packet = std::vector<uint8_t>;
+
+RecordCipher cipher(AeadAlgorithm algorithm, uint8_t seed) {
+  const Packet key(crypto::aead_key_size(algorithm), seed);
+  const Packet iv(RecordCipher::iv_size(algorithm), static_cast<uint8_t>(seed + 1));
+  return {algorithm, key, iv};
+}
+
+struct Ends {
+  explicit Ends(AeadAlgorithm algorithm = AeadAlgorithm::Aes128Gcm) {
+    a.install(cipher(algorithm, 1), cipher(algorithm, 2));
+    b.install(cipher(algorithm, 2), cipher(algorithm, 1));
+  }
+  Packet seal(std::string_view text) {
+    Packet out(text.size() + a.overhead(1));
+    out.resize(a.seal(1, ContentType::ApplicationData, as_bytes(text), out));
+    return out;
+  }
+  Result<Bytes, DropReason> open(Packet& packet) {
+    Bytes datagram = packet;
+    const auto record = next_record(datagram);
+    EXPECT_TRUE(record && datagram.empty());
+    return b.open(*record);
+  }
+  RecordLayer a;
+  RecordLayer b;
+};
+
+TEST(RecordLayer, RoundTripsWithEveryAlgorithm) {
+  for (const auto algorithm : {AeadAlgorithm::Aes128Gcm, AeadAlgorithm::Aes256Gcm, AeadAlgorithm::ChaCha20Poly1305}) {
+    Ends ends(algorithm);
+    for (const char* text : {"", "a", "some longer text of application data"}) {
+      Packet packet = ends.seal(text);
+      const auto opened = ends.open(packet);
+      ASSERT_TRUE(opened);
+      EXPECT_EQ(as_text(*opened), text);
+    }
+  }
+}
+
+TEST(RecordLayer, EveryFlippedBitIsForged) {
+  Ends ends;
+  const Packet good = ends.seal("text");
+  for (size_t bit = 0; bit < good.size() * 8; ++bit) {
+    Packet bad = good;
+    bad[bit / 8] ^= static_cast<uint8_t>(1 << (bit % 8));
+    Bytes datagram = bad;
+    const auto record = next_record(datagram);
+    // Epoch 0 is not protected, so nothing of it is trusted.
+    if (record && record->epoch != 0) {
+      EXPECT_FALSE(ends.b.open(*record)) << bit;
+    }
+  }
+  Packet packet = good;
+  EXPECT_TRUE(ends.open(packet));
+}
+
+TEST(RecordLayer, EveryTruncationIsMalformed) {
+  Ends ends;
+  Packet good = ends.seal("text");
+  for (size_t size = 1; size < good.size(); ++size) {
+    Bytes datagram = Bytes(good).first(size);
+    EXPECT_EQ(next_record(datagram).error(), DropReason::Malformed);
+    EXPECT_TRUE(datagram.empty());
+  }
+}
+
+TEST(RecordLayer, RefusesForeignHeaders) {
+  const auto reason_of = [](Packet packet) {
+    Bytes datagram = packet;
+    const auto record = next_record(datagram);
+    return record ? DropReason::Count : record.error();
+  };
+  EXPECT_EQ(reason_of({22, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}), DropReason::Count);
+  EXPECT_EQ(reason_of({22, 0xfe, 0xff, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0}), DropReason::UnsupportedVersion);
+  EXPECT_EQ(reason_of({22, 0x03, 0x03, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}), DropReason::UnsupportedVersion);
+  EXPECT_EQ(reason_of({25, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}), DropReason::UnknownContentType);
+  EXPECT_EQ(reason_of({0x2f, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}), DropReason::Malformed);
+}
+
+TEST(RecordLayer, ReplaysAreDroppedAndForgeriesDoNotMoveTheWindow) {  // C8
+  Ends ends;
+  std::vector<Packet> packets;
+  for (int i = 0; i < 600; ++i) packets.push_back(ends.seal("x"));
+  const auto open_copy = [&](size_t i) {
+    Packet copy = packets[i];
+    return ends.open(copy);
+  };
+  EXPECT_TRUE(open_copy(300));
+  EXPECT_EQ(open_copy(300).error(), DropReason::Replayed);
+  EXPECT_TRUE(open_copy(45));  // the oldest inside of the window of 256
+  EXPECT_EQ(open_copy(44).error(), DropReason::Replayed);
+  Packet forged = packets[599];
+  forged.back() ^= 1;
+  EXPECT_EQ(ends.open(forged).error(), DropReason::BadTag);
+  EXPECT_TRUE(open_copy(46));  // the window stayed
+  EXPECT_EQ(ends.b.forgeries(), 1u);
+  EXPECT_TRUE(open_copy(599));
+  EXPECT_EQ(open_copy(301).error(), DropReason::Replayed);
+}
+
+TEST(RecordLayer, FarFutureAndTheLastSequenceNumberWork) {  // C8
+  Ends ends;
+  Packet first = ends.seal("first");
+  ends.a.skip_to(RecordLayer::kMaxSequence);
+  Packet last = ends.seal("last");
+  EXPECT_TRUE(ends.open(last));
+  EXPECT_EQ(ends.open(first).error(), DropReason::Replayed);
+  EXPECT_TRUE(ends.a.exhausted());
+  EXPECT_TRUE(ends.seal("more").empty());
+}
+
+TEST(RecordLayer, NeverUsesANonceTwice) {  // C7
+  Ends ends;
+  std::set<uint64_t> nonces;
+  for (int i = 0; i < 100'000; ++i) {
+    const Packet packet = ends.seal("x");
+    EXPECT_TRUE(nonces.insert(load_be64(&packet[kRecordHeaderSize])).second);
+  }
+}
+
+TEST(RecordLayer, OtherEpochsHaveNoKeys) {
+  Ends ends;
+  Packet packet = ends.seal("x");
+  packet[4] = 2;
+  EXPECT_EQ(ends.open(packet).error(), DropReason::WrongEpoch);
+}
+
+TEST(ReplayWindow, AgreesWithASetOfEverythingSeen) {
+  SeededRandom random(5);
+  ReplayWindow window;
+  std::set<uint64_t> seen;
+  uint64_t highest = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    const uint64_t sequence =
+        highest + random.below(40) < 20 ? 0 : highest + random.below(600) - std::min<uint64_t>(highest, 300);
+    const bool too_old = !seen.empty() && highest >= ReplayWindow::kSize && sequence <= highest - ReplayWindow::kSize;
+    const bool expected = !too_old && !seen.contains(sequence);
+    ASSERT_EQ(window.fresh(sequence), expected) << sequence << " with highest " << highest;
+    if (expected) {
+      window.mark(sequence);
+      seen.insert(sequence);
+      highest = std::max(highest, sequence);
+    }
+  }
+  EXPECT_GT(seen.size(), 1000u);
+}
+
+}  // namespace
+}  // namespace kaon::dtls
