@@ -21,7 +21,7 @@ Receiver::Receiver(const Config& config, Tsn peer_initial_tsn)
 // keep out for ever the very chunk that all of it waits for.
 bool Receiver::has_room(Tsn tsn, size_t used) const {
   if (used < window_) return true;
-  return used < 2 * window_ && (tsn == tracker_.cumulative() + 1 || tracker_.highest().newer_than(tsn));
+  return used < 2 * window_ && tracker_.highest().newer_than(tsn);
 }
 
 Receiver::Outcome Receiver::handle_data(const DataChunk& chunk, BufferPool& pool, EventQueue& events) {
