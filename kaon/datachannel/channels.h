@@ -22,8 +22,6 @@ enum class DtlsRole : uint8_t { Client, Server };
 
 /// Channels that exist at once, closing ones included: one per stream id.
 inline constexpr size_t kMaxChannels = 65535;
-/// Events of channels that wait to be polled. Data from the peer waits in the association while this many are queued.
-inline constexpr size_t kMaxQueuedEvents = 1024;
 
 struct Config {
   sctp::Config sctp;
@@ -144,7 +142,9 @@ struct Closed {
 using Event = std::variant<Connected, ChannelAnnounced, ChannelOpened, MessageReceived, BufferedAmountLow,
                            SendBufferAvailable, ChannelClosing, ChannelClosed, Closed>;
 
-/// A net::ByteEngine like the association it owns. Not thread-safe. Drain poll_event() before poll_transmit().
+/// A net::ByteEngine like the association it owns. Not thread-safe. Drain poll_event() before poll_transmit(): the
+/// peer's DCEP messages are answered while events are polled. What arrives waits in the association, bounded by its
+/// receive window; queued here are at most a few events per channel.
 class Channels {
  public:
   Channels(const Config& config, Env env);

@@ -1,0 +1,159 @@
+// What an association is made of. Its methods are spread by topic over association.cc, setup.cc, dispatch.cc and
+// transmit.cc.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <variant>
+
+#include "kaon/sctp/association.h"
+#include "kaon/sctp/internal/error_cause.h"
+#include "kaon/sctp/internal/state_cookie.h"
+#include "kaon/sctp/internal/stream_reset.h"
+
+namespace kaon::sctp {
+
+/// Transmission control block: what exists from the moment both sides' parameters are known.
+struct Tcb {
+  Tcb(const Config& config, SendQueue& queue, const StateCookie& agreed);
+
+  uint32_t local_tag;
+  uint32_t peer_tag;
+  Tsn local_initial_tsn;
+  Tsn peer_initial_tsn;
+  Capabilities capabilities;
+  uint16_t outgoing_streams;
+  uint16_t incoming_streams;
+  Sender sender;
+  Receiver receiver;
+  StreamReset reset;
+};
+
+struct Idle {};
+struct CookieWait {
+  uint32_t local_tag = 0;
+  Tsn initial_tsn;
+  Time sent{};
+  bool due = true;
+  bool resent = false;
+};
+struct CookieEchoed {
+  std::unique_ptr<Tcb> tcb;
+  std::vector<uint8_t> cookie;
+  bool due = true;
+};
+struct Open {
+  enum class Phase : uint8_t { Established, ShutdownPending, ShutdownSent, ShutdownReceived, ShutdownAckSent };
+  std::unique_ptr<Tcb> tcb;
+  Phase phase = Phase::Established;
+  bool cookie_ack_due = false;
+  bool shutdown_due = false;  // SHUTDOWN or, in ShutdownAckSent, SHUTDOWN ACK
+};
+struct Ended {};
+
+class Association::Impl {
+ public:
+  Impl(const Config& config, Env env);
+
+  // association.cc
+  void connect(Time now);
+  Result<void, SendError> send(StreamId stream, Ppid ppid, ByteView payload, const SendOptions& options, Time now);
+  Result<void, ResetError> reset_streams(std::span<const StreamId> streams, Time now);
+  void shutdown(Time now);
+  void abort(std::string_view reason, Time now);
+  State state() const;
+  Stats stats() const;
+  std::optional<Event> poll_event();
+  void handle_timeout(Time now);
+  Time next_timeout() const;
+
+  // dispatch.cc
+  void handle_packet(Bytes packet, Time now);
+
+  // transmit.cc
+  std::optional<net::Transmit> poll_transmit(Bytes out);
+
+ private:
+  friend class Association;
+  enum class Timer : uint8_t { Init, Shutdown, Retransmission, DelayedSack, Heartbeat, ReConfig, Count };
+  // An answer that is not part of the flow of data; each leaves as a packet of its own.
+  struct Reply {
+    uint32_t verification_tag = 0;
+    ChunkType type{};
+    uint8_t flags = 0;
+    std::vector<uint8_t> value;
+  };
+  static constexpr size_t kMaxReplies = 16;
+  static constexpr uint8_t kTagReflected = 1;  // T bit, §8.5.1
+
+  // setup.cc
+  void start_handshake(Time now);
+  void handle_init(ByteView value);
+  void handle_init_ack(ByteView value);
+  bool handle_cookie_echo(ByteView value, uint32_t verification_tag);
+  bool handle_cookie_with_tcb(const StateCookie& cookie);
+  void handle_cookie_ack();
+  void handle_stale_cookie();
+  void establish(std::unique_ptr<Tcb> tcb);
+  InitChunk own_init(uint32_t tag, Tsn initial_tsn) const;
+  uint32_t random_tag();
+
+  // dispatch.cc
+  bool tag_fits(const Chunk& first, uint32_t tag);
+  void handle_ended(const Chunk& chunk);
+  bool handle_chunk(const Chunk& chunk, uint32_t tag);
+  bool handle_chunk_of_open(const Chunk& chunk);
+  bool handle_unknown(const Chunk& chunk);
+  void handle_data(const Chunk& chunk);
+  void handle_sack(ByteView value);
+  void handle_heartbeat(const Chunk& chunk);
+  void handle_heartbeat_ack(ByteView value);
+  void handle_forward_tsn(ByteView value);
+  void handle_reconfig(ByteView value);
+  void handle_error(ByteView value);
+  void handle_shutdown(ByteView value);
+  void handle_shutdown_ack();
+  void trace(char direction, ByteView packet);
+
+  // transmit.cc
+  std::optional<net::Transmit> transmit(PacketWriter& writer, uint32_t tag, Bytes out);
+  void write_sack(PacketWriter& writer, Tcb& tcb);
+  void advance_shutdown(Open& open);
+
+  void reply(uint32_t tag, ChunkType type, uint8_t flags, ByteView value);
+  void drop(DropReason reason) { drops_.add(reason); }
+  void end(CloseReason reason, std::string detail);
+  void abort_peer(ErrorCause cause, std::string_view text, CloseReason reason);
+  bool count_timeout();
+  void on_timer(Timer timer);
+  void heartbeat();
+  void update_timers();
+  void trim_memory();
+  Time& deadline(Timer timer) { return deadlines_[static_cast<size_t>(timer)]; }
+  void tick(Time now) { now_ = std::max(now_, now); }
+  Tcb* tcb();
+  const Tcb* tcb() const { return const_cast<Impl*>(this)->tcb(); }
+  bool ended() const { return std::holds_alternative<Ended>(state_); }
+
+  Config config_;
+  Env env_;
+  Time now_{};
+  std::variant<Idle, CookieWait, CookieEchoed, Open, Ended> state_;
+  std::array<Time, static_cast<size_t>(Timer::Count)> deadlines_;
+  std::optional<CookieJar> jar_;
+  std::optional<BufferPool> pool_;
+  SendQueue queue_;
+  EventQueue events_;
+  Ring<Reply> replies_;
+  RetransmissionTimeout rto_;
+  uint64_t remote_max_message_size_ = 65536;
+  std::optional<uint64_t> heartbeat_nonce_;
+  Time heartbeat_sent_{};
+  uint32_t timeouts_in_row_ = 0;
+  uint32_t ended_tag_ = 0;  // the peer's, to answer a repeated SHUTDOWN ACK
+  bool shutdown_wanted_ = false;
+  Stats totals_;
+  Counters<DropReason> drops_;
+};
+
+}  // namespace kaon::sctp

@@ -1,0 +1,241 @@
+// What arrives: checks of packets and the chunks of a running association.
+#include "kaon/base/reader.h"
+#include "kaon/sctp/internal/association_impl.h"
+#include "kaon/sctp/internal/text2pcap.h"
+
+namespace kaon::sctp {
+
+void Association::Impl::trace(char direction, ByteView packet) {
+  if (env_.log.enabled(LogLevel::Trace)) {
+    env_.log.write(LogLevel::Trace, "sctp", text2pcap_line(direction, now_, packet));
+  }
+}
+
+void Association::Impl::handle_packet(Bytes packet, Time now) {
+  tick(now);
+  if (packet.size() < kCommonHeaderSize + kChunkHeaderSize) return drop(DropReason::TooShort);
+  trace('I', packet);
+  if (!checksum_fits(packet)) return drop(DropReason::BadChecksum);
+  const CommonHeader header = CommonHeader::parse(packet);
+  if (header.source_port != config_.remote_port || header.destination_port != config_.local_port) {
+    return drop(DropReason::BadPorts);
+  }
+  ChunkReader chunks(packet.subspan(kCommonHeaderSize));
+  bool first = true;
+  while (const auto chunk = chunks.next()) {
+    if (std::exchange(first, false)) {
+      if (ended()) return handle_ended(*chunk);
+      // §3: INIT, INIT ACK and SHUTDOWN COMPLETE travel alone.
+      const bool alone = chunk->type == ChunkType::Init || chunk->type == ChunkType::InitAck ||
+                         chunk->type == ChunkType::ShutdownComplete;
+      if (alone && !chunk->last) return drop(DropReason::BadBundling);
+      if (!tag_fits(*chunk, header.verification_tag)) return drop(DropReason::BadVerificationTag);
+      ++totals_.packets_received;
+      totals_.bytes_received += packet.size();
+    } else if (chunk->type == ChunkType::Init || chunk->type == ChunkType::InitAck) {
+      drop(DropReason::BadBundling);
+      break;
+    }
+    if (!handle_chunk(*chunk, header.verification_tag) || ended()) break;
+  }
+  if (chunks.malformed()) drop(DropReason::MalformedChunk);
+  if (auto* open = std::get_if<Open>(&state_)) {
+    open->tcb->receiver.packet_ended();
+    advance_shutdown(*open);
+  }
+  update_timers();
+}
+
+// §8.5 and §8.5.1.
+bool Association::Impl::tag_fits(const Chunk& first, uint32_t tag) {
+  if (first.type == ChunkType::Init) return tag == 0;
+  if (first.type == ChunkType::CookieEcho) return true;  // the cookie knows
+  const Tcb* block = tcb();
+  const auto* wait = std::get_if<CookieWait>(&state_);
+  const uint32_t local = block != nullptr ? block->local_tag : wait != nullptr ? wait->local_tag : 0;
+  const bool reflected = (first.type == ChunkType::Abort || first.type == ChunkType::ShutdownComplete) &&
+                         (first.flags & kTagReflected) != 0;
+  if (reflected) return block != nullptr && tag == block->peer_tag;
+  return local != 0 && tag == local;
+}
+
+// §8.4, 5: the peer did not get our SHUTDOWN COMPLETE.
+void Association::Impl::handle_ended(const Chunk& chunk) {
+  if (chunk.type != ChunkType::ShutdownAck || ended_tag_ == 0) return drop(DropReason::UnexpectedChunk);
+  reply(ended_tag_, ChunkType::ShutdownComplete, 0, {});
+}
+
+// False: the rest of the packet is not to be looked at.
+bool Association::Impl::handle_chunk(const Chunk& chunk, uint32_t tag) {
+  switch (chunk.type) {
+    case ChunkType::Init: handle_init(chunk.value); return true;
+    case ChunkType::InitAck: handle_init_ack(chunk.value); return true;
+    case ChunkType::CookieEcho: return handle_cookie_echo(chunk.value, tag);
+    case ChunkType::CookieAck: handle_cookie_ack(); return true;
+    case ChunkType::Abort: end(CloseReason::AbortedByPeer, describe_causes(chunk.value)); return false;
+    case ChunkType::Error: handle_error(chunk.value); return true;
+    case ChunkType::Heartbeat: handle_heartbeat(chunk); return true;
+    case ChunkType::HeartbeatAck: handle_heartbeat_ack(chunk.value); return true;
+    case ChunkType::Data:
+    case ChunkType::Sack:
+    case ChunkType::Shutdown:
+    case ChunkType::ShutdownAck:
+    case ChunkType::ShutdownComplete:
+    case ChunkType::ReConfig:
+    case ChunkType::ForwardTsn: return handle_chunk_of_open(chunk);
+    case ChunkType::IData:
+    case ChunkType::IForwardTsn:
+      // RFC 8260 §2.2.1: never negotiated here, so using it breaks the protocol.
+      if (tcb() != nullptr)
+        abort_peer(ErrorCause::ProtocolViolation, "I-DATA not negotiated", CloseReason::ProtocolViolation);
+      return false;
+  }
+  return handle_unknown(chunk);
+}
+
+bool Association::Impl::handle_chunk_of_open(const Chunk& chunk) {
+  if (auto* echoed = std::get_if<CookieEchoed>(&state_); echoed != nullptr && chunk.type == ChunkType::Sack) {
+    handle_sack(chunk.value);
+    return true;
+  }
+  if (!std::holds_alternative<Open>(state_)) return drop(DropReason::UnexpectedChunk), true;
+  switch (chunk.type) {
+    case ChunkType::Data: handle_data(chunk); break;
+    case ChunkType::Sack: handle_sack(chunk.value); break;
+    case ChunkType::Shutdown: handle_shutdown(chunk.value); break;
+    case ChunkType::ShutdownAck: handle_shutdown_ack(); break;
+    case ChunkType::ShutdownComplete:
+      if (state() != State::ShutdownAckSent) return drop(DropReason::UnexpectedChunk), true;
+      end(CloseReason::Shutdown, {});
+      break;
+    case ChunkType::ReConfig: handle_reconfig(chunk.value); break;
+    default: handle_forward_tsn(chunk.value); break;
+  }
+  return !ended();
+}
+
+// §3.2, the two highest bits.
+bool Association::Impl::handle_unknown(const Chunk& chunk) {
+  drop(DropReason::UnknownChunk);
+  const Tcb* block = tcb();
+  if (reports(chunk.unknown_action()) && block != nullptr) {
+    reply(block->peer_tag, ChunkType::Error, 0, make_cause(ErrorCause::UnrecognizedChunkType, chunk.whole));
+  }
+  return !stops(chunk.unknown_action());
+}
+
+void Association::Impl::handle_data(const Chunk& chunk) {
+  auto& open = std::get<Open>(state_);
+  const auto data = DataChunk::parse(chunk);
+  if (!data) return drop(DropReason::MalformedChunk);
+  if (data->payload.empty()) return abort_peer(ErrorCause::NoUserData, {}, CloseReason::ProtocolViolation);
+  if (open.phase == Open::Phase::ShutdownReceived || open.phase == Open::Phase::ShutdownAckSent) {
+    return drop(DropReason::UnexpectedChunk);
+  }
+  if (data->stream.value() >= open.tcb->incoming_streams) {
+    std::array<uint8_t, 4> info{};
+    store_be16(info.data(), data->stream.value());
+    drop(DropReason::MalformedChunk);
+    return reply(open.tcb->peer_tag, ChunkType::Error, 0, make_cause(ErrorCause::InvalidStreamIdentifier, info));
+  }
+  if (!pool_) pool_.emplace();
+  switch (open.tcb->receiver.handle_data(*data, *pool_, events_)) {
+    case Receiver::Outcome::Taken: break;
+    case Receiver::Outcome::Duplicate: drop(DropReason::DuplicateData); break;
+    case Receiver::Outcome::OutOfRange: drop(DropReason::TsnOutOfRange); break;
+    case Receiver::Outcome::WindowFull: drop(DropReason::WindowFull); break;
+    case Receiver::Outcome::BrokenFragments:
+      return abort_peer(ErrorCause::ProtocolViolation, "fragments that do not fit", CloseReason::ProtocolViolation);
+    case Receiver::Outcome::MessageTooLarge:
+      return abort_peer(ErrorCause::ProtocolViolation, "message too large", CloseReason::ProtocolViolation);
+  }
+  // §9.2: in ShutdownSent every packet with data is answered by SACK and SHUTDOWN.
+  if (open.phase == Open::Phase::ShutdownSent) {
+    open.shutdown_due = true;
+    open.tcb->receiver.want_sack();
+  }
+}
+
+void Association::Impl::handle_sack(ByteView value) {
+  const auto sack = SackChunk::parse(value);
+  if (!sack) return drop(DropReason::BadSack);
+  switch (tcb()->sender.handle_sack(*sack, rto_, now_)) {
+    case RetransmissionQueue::Verdict::Ok: timeouts_in_row_ = 0; break;
+    case RetransmissionQueue::Verdict::Old: drop(DropReason::OldSack); break;
+    case RetransmissionQueue::Verdict::Bad: drop(DropReason::BadSack); break;
+  }
+}
+
+// §8.3: what the peer put in goes back as it is, if it fits a packet.
+void Association::Impl::handle_heartbeat(const Chunk& chunk) {
+  const Tcb* block = tcb();
+  if (block == nullptr) return drop(DropReason::UnexpectedChunk);
+  if (padded(chunk.whole.size()) + kCommonHeaderSize > config_.max_packet_size) return drop(DropReason::BadHeartbeat);
+  reply(block->peer_tag, ChunkType::HeartbeatAck, 0, chunk.value);
+}
+
+void Association::Impl::handle_heartbeat_ack(ByteView value) {
+  ParameterReader parameters(value);
+  const auto info = parameters.next();
+  if (!info || info->value.size() != 8 || heartbeat_nonce_ != load_be64(info->value.data())) {
+    return drop(DropReason::BadHeartbeat);
+  }
+  heartbeat_nonce_.reset();
+  timeouts_in_row_ = 0;
+  rto_.observe(now_ - heartbeat_sent_);
+}
+
+void Association::Impl::handle_forward_tsn(ByteView value) {
+  Tcb& block = *tcb();
+  const auto chunk = ForwardTsnChunk::parse(value);
+  if (!chunk || !block.capabilities.partial_reliability) return drop(DropReason::BadForwardTsn);
+  if (!block.receiver.handle_forward_tsn(*chunk, events_)) drop(DropReason::BadForwardTsn);
+}
+
+void Association::Impl::handle_reconfig(ByteView value) {
+  Tcb& block = *tcb();
+  bool answered = false;
+  if (!block.reset.handle(value, block.receiver, queue_, events_, answered)) drop(DropReason::BadReconfig);
+  if (answered) {
+    timeouts_in_row_ = 0;
+    // After "in progress" the same is asked again when the timer fires.
+    deadline(Timer::ReConfig) = block.reset.waiting() ? now_ + rto_.current() : kNever;
+  }
+}
+
+void Association::Impl::handle_error(ByteView value) {
+  env_.log.line(LogLevel::Debug, "sctp", "peer reports: ", describe_causes(value));
+  if (has_cause(value, ErrorCause::StaleCookie)) handle_stale_cookie();
+}
+
+// §9.2, the side that is told.
+void Association::Impl::handle_shutdown(ByteView value) {
+  auto& open = std::get<Open>(state_);
+  if (value.size() != 4) return drop(DropReason::MalformedChunk);
+  SackChunk sack;
+  sack.cumulative = Tsn(load_be32(value.data()));
+  sack.a_rwnd = static_cast<uint32_t>(std::min<size_t>(open.tcb->sender.peer_window_estimate(), UINT32_MAX));
+  if (open.tcb->sender.handle_sack(sack, rto_, now_) == RetransmissionQueue::Verdict::Bad)
+    return drop(DropReason::BadSack);
+  switch (open.phase) {
+    case Open::Phase::Established:
+    case Open::Phase::ShutdownPending: open.phase = Open::Phase::ShutdownReceived; break;
+    case Open::Phase::ShutdownSent:  // both at once
+      open.phase = Open::Phase::ShutdownAckSent;
+      open.shutdown_due = true;
+      deadline(Timer::Shutdown) = now_ + rto_.current();
+      break;
+    case Open::Phase::ShutdownReceived: break;
+    case Open::Phase::ShutdownAckSent: open.shutdown_due = true; break;
+  }
+}
+
+void Association::Impl::handle_shutdown_ack() {
+  const State now = state();
+  if (now != State::ShutdownSent && now != State::ShutdownAckSent) return drop(DropReason::UnexpectedChunk);
+  ended_tag_ = tcb()->peer_tag;
+  reply(ended_tag_, ChunkType::ShutdownComplete, 0, {});
+  end(CloseReason::Shutdown, {});
+}
+
+}  // namespace kaon::sctp

@@ -1,0 +1,65 @@
+// What waits to be polled, in the order in which it happened.
+#pragma once
+
+#include <optional>
+
+#include "kaon/base/buffer.h"
+#include "kaon/base/ring.h"
+#include "kaon/sctp/types.h"
+
+namespace kaon::sctp {
+
+/// A complete message that owns its bytes.
+struct ReadyMessage {
+  StreamId stream;
+  Ppid ppid;
+  bool unordered = false;
+  Buffer payload;
+};
+
+/// Messages are bounded by the receive window, which counts them until they are polled; the others by kMaxQueuedEvents,
+/// which the callers respect where the peer is the cause.
+class EventQueue {
+ public:
+  /// What a message costs of the receive window beside the memory of its payload.
+  static constexpr size_t kMessageOverhead = 128;
+
+  void push(ReadyMessage message) {
+    message_bytes_ += message.payload.capacity() + kMessageOverhead;
+    queue_.push_back(std::move(message));
+  }
+  void push(Event event) {
+    ++control_events_;
+    queue_.push_back(std::move(event));
+  }
+
+  bool empty() const { return queue_.empty(); }
+  bool has_room() const { return control_events_ < kMaxQueuedEvents; }
+  size_t message_bytes() const { return message_bytes_; }
+  /// The Message's payload lives until the next call.
+  std::optional<Event> pop() {
+    current_ = Buffer();
+    if (queue_.empty()) return std::nullopt;
+    Entry entry = queue_.pop_front();
+    if (auto* event = std::get_if<Event>(&entry)) {
+      --control_events_;
+      return std::move(*event);
+    }
+    auto& message = std::get<ReadyMessage>(entry);
+    message_bytes_ -= message.payload.capacity() + kMessageOverhead;
+    current_ = std::move(message.payload);
+    return Message{message.stream, message.ppid, message.unordered, current_.view()};
+  }
+  void trim() {
+    if (queue_.empty()) queue_.release();
+  }
+
+ private:
+  using Entry = std::variant<ReadyMessage, Event>;
+  Ring<Entry> queue_;
+  Buffer current_;
+  size_t message_bytes_ = 0;
+  size_t control_events_ = 0;
+};
+
+}  // namespace kaon::sctp

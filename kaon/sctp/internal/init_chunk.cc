@@ -1,0 +1,94 @@
+#include "kaon/sctp/internal/init_chunk.h"
+
+#include <algorithm>
+
+#include "kaon/base/reader.h"
+#include "kaon/base/writer.h"
+
+namespace kaon::sctp {
+namespace {
+
+// RFC 9260 §3.3.2.1, §3.3.3.1; RFC 3758 §3.1; RFC 5061 §4.2.7. The others are known in order to be skipped silently.
+constexpr uint16_t kIpv4Address = 5;
+constexpr uint16_t kIpv6Address = 6;
+constexpr uint16_t kStateCookie = 7;
+constexpr uint16_t kUnrecognizedParameter = 8;
+constexpr uint16_t kCookiePreservative = 9;
+constexpr uint16_t kHostNameAddress = 11;
+constexpr uint16_t kSupportedAddressTypes = 12;
+constexpr uint16_t kSupportedExtensions = 0x8008;
+constexpr uint16_t kForwardTsnSupported = 0xc000;
+
+constexpr size_t kFixedSize = 16;
+constexpr size_t kCapabilitiesSize = kChunkHeaderSize + padded(kChunkHeaderSize + 2);
+
+bool is_known(uint16_t type) {
+  return type == kIpv4Address || type == kIpv6Address || type == kUnrecognizedParameter ||
+         type == kCookiePreservative || type == kHostNameAddress || type == kSupportedAddressTypes;
+}
+
+void read_extensions(ByteView types, Capabilities& capabilities) {
+  for (const uint8_t type : types) {
+    if (type == static_cast<uint8_t>(ChunkType::ReConfig)) capabilities.stream_reset = true;
+    if (type == static_cast<uint8_t>(ChunkType::ForwardTsn)) capabilities.partial_reliability = true;
+  }
+}
+
+void write_parameter(Writer& writer, uint16_t type, ByteView value) {
+  writer.u16(type);
+  writer.u16(static_cast<uint16_t>(kChunkHeaderSize + value.size()));
+  writer.bytes(value);
+  writer.zeros(padded(value.size()) - value.size());
+}
+
+}  // namespace
+
+std::optional<InitChunk> InitChunk::parse(ByteView value) {
+  Reader reader(value);
+  InitChunk init;
+  init.initiate_tag = reader.u32();
+  init.a_rwnd = reader.u32();
+  init.outgoing_streams = reader.u16();
+  init.incoming_streams = reader.u16();
+  init.initial_tsn = Tsn(reader.u32());
+  if (!reader.ok()) return std::nullopt;
+
+  ParameterReader parameters(reader.rest());
+  while (const auto parameter = parameters.next()) {
+    switch (parameter->type) {
+      case kStateCookie: init.cookie = parameter->value; continue;
+      case kSupportedExtensions: read_extensions(parameter->value, init.capabilities); continue;
+      case kForwardTsnSupported: init.capabilities.partial_reliability = true; continue;
+      default: break;
+    }
+    if (is_known(parameter->type)) continue;
+    const UnknownAction action = parameter->unknown_action();
+    if (reports(action) && init.unrecognized.size() < kMaxReported) init.unrecognized.push_back(parameter->whole);
+    if (stops(action)) break;
+  }
+  if (parameters.malformed()) return std::nullopt;
+  return init;
+}
+
+size_t InitChunk::size() const {
+  size_t size = kFixedSize + kCapabilitiesSize;
+  if (!cookie.empty()) size += kChunkHeaderSize + padded(cookie.size());
+  for (const ByteView parameter : unrecognized) size += kChunkHeaderSize + padded(parameter.size());
+  return size;
+}
+
+void InitChunk::write(Bytes out) const {
+  Writer writer(out);
+  writer.u32(initiate_tag);
+  writer.u32(a_rwnd);
+  writer.u16(outgoing_streams);
+  writer.u16(incoming_streams);
+  writer.u32(initial_tsn.value());
+  write_parameter(writer, kForwardTsnSupported, {});
+  const uint8_t extensions[] = {static_cast<uint8_t>(ChunkType::ReConfig), static_cast<uint8_t>(ChunkType::ForwardTsn)};
+  write_parameter(writer, kSupportedExtensions, extensions);
+  if (!cookie.empty()) write_parameter(writer, kStateCookie, cookie);
+  for (const ByteView parameter : unrecognized) write_parameter(writer, kUnrecognizedParameter, parameter);
+}
+
+}  // namespace kaon::sctp

@@ -1,0 +1,98 @@
+#include "kaon/sctp/internal/receiver.h"
+
+#include <algorithm>
+
+#include "kaon/base/writer.h"
+
+namespace kaon::sctp {
+
+size_t Receiver::window_of(const Config& config) {
+  // A message that does not fit could never be completed.
+  return std::min<size_t>(std::max(config.receive_window, 2 * config.max_message_size), 0x40000000);
+}
+
+Receiver::Receiver(const Config& config, Tsn peer_initial_tsn)
+    : window_(window_of(config)),
+      tracker_(peer_initial_tsn),
+      reassembly_(config.max_message_size),
+      last_advertised_(static_cast<uint32_t>(window_)) {}
+
+// Beyond the window only what fills a hole is taken, and that only to twice the window: otherwise early data could
+// keep out for ever the very chunk that all of it waits for.
+bool Receiver::has_room(Tsn tsn, size_t used) const {
+  if (used < window_) return true;
+  return used < 2 * window_ && tracker_.highest().newer_than(tsn);
+}
+
+Receiver::Outcome Receiver::handle_data(const DataChunk& chunk, BufferPool& pool, EventQueue& events) {
+  packet_had_data_ = true;
+  if (chunk.immediate()) sack_now_ = true;
+  switch (tracker_.judge(chunk.tsn)) {
+    case TsnTracker::Verdict::New: break;
+    case TsnTracker::Verdict::Duplicate: sack_now_ = true; return Outcome::Duplicate;
+    case TsnTracker::Verdict::OutOfRange: sack_now_ = true; return Outcome::OutOfRange;
+  }
+  if (!has_room(chunk.tsn, used(events))) {
+    sack_now_ = true;
+    return Outcome::WindowFull;
+  }
+  const bool had_gaps = tracker_.has_gaps();
+  switch (reassembly_.add(chunk, tracker_.cumulative(), pool, events)) {
+    case Reassembly::Status::Ok: break;
+    case Reassembly::Status::BrokenFragments: return Outcome::BrokenFragments;
+    case Reassembly::Status::MessageTooLarge: return Outcome::MessageTooLarge;
+  }
+  tracker_.add(chunk.tsn);
+  if (had_gaps || tracker_.has_gaps()) sack_now_ = true;
+  return Outcome::Taken;
+}
+
+bool Receiver::handle_forward_tsn(const ForwardTsnChunk& chunk, EventQueue& events) {
+  // RFC 3758 §3.6: an old one shows that our SACK was lost.
+  sack_now_ = true;
+  if (!chunk.new_cumulative.newer_than(tracker_.cumulative())) return false;
+  tracker_.skip_to(chunk.new_cumulative);
+  reassembly_.skip(chunk, events);
+  return true;
+}
+
+void Receiver::packet_ended() {
+  if (!std::exchange(packet_had_data_, false)) return;
+  if (++unacknowledged_packets_ >= 2) sack_now_ = true;
+}
+
+uint32_t Receiver::advertised(const EventQueue& events) const {
+  const size_t in_use = used(events);
+  return in_use >= window_ ? 0 : static_cast<uint32_t>(window_ - in_use);
+}
+
+void Receiver::messages_polled(const EventQueue& events) {
+  if (last_advertised_ < window_ / 2 && advertised(events) >= window_ / 2 + window_ / 4) sack_now_ = true;
+}
+
+size_t Receiver::sack_size(size_t space) const {
+  const size_t wanted = SackChunk::kFixedSize + 4 * (tracker_.ranges().size() + tracker_.duplicates().size());
+  return space < SackChunk::kFixedSize ? 0 : std::min(wanted, space & ~size_t{3});
+}
+
+void Receiver::write_sack(Bytes out, const EventQueue& events) {
+  const size_t entries = (out.size() - SackChunk::kFixedSize) / 4;
+  const size_t blocks = std::min(entries, tracker_.ranges().size());
+  const size_t duplicates = std::min(entries - blocks, tracker_.duplicates().size());
+  last_advertised_ = advertised(events);
+  Writer writer(out);
+  writer.u32(tracker_.cumulative().value());
+  writer.u32(last_advertised_);
+  writer.u16(static_cast<uint16_t>(blocks));
+  writer.u16(static_cast<uint16_t>(duplicates));
+  for (size_t i = 0; i < blocks; ++i) {
+    writer.u16(static_cast<uint16_t>(tracker_.ranges()[i].start.distance_from(tracker_.cumulative())));
+    writer.u16(static_cast<uint16_t>(tracker_.ranges()[i].end.distance_from(tracker_.cumulative())));
+  }
+  for (size_t i = 0; i < duplicates; ++i) writer.u32(tracker_.duplicates()[i].value());
+  tracker_.clear_duplicates();
+  unacknowledged_packets_ = 0;
+  sack_now_ = false;
+}
+
+}  // namespace kaon::sctp

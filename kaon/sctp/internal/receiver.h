@@ -1,0 +1,50 @@
+// The receiving half of an association: acknowledges, reassembles, advertises the window.
+#pragma once
+
+#include "kaon/sctp/internal/reassembly.h"
+#include "kaon/sctp/internal/tsn_tracker.h"
+
+namespace kaon::sctp {
+
+class Receiver {
+ public:
+  Receiver(const Config& config, Tsn peer_initial_tsn);
+
+  enum class Outcome : uint8_t { Taken, Duplicate, OutOfRange, WindowFull, BrokenFragments, MessageTooLarge };
+  Outcome handle_data(const DataChunk& chunk, BufferPool& pool, EventQueue& events);
+  /// False if it is of no use: behind us, or far ahead of everything.
+  bool handle_forward_tsn(const ForwardTsnChunk& chunk, EventQueue& events);
+  /// After the last chunk of a packet. True if `sack_now()` turned true or a delayed SACK must be due after
+  /// Config::delayed_sack.
+  void packet_ended();
+
+  /// RFC 9260 §6.2: at once on gaps, duplicates, the I bit and every second packet; otherwise a little later.
+  bool sack_now() const { return sack_now_; }
+  bool sack_later() const { return unacknowledged_packets_ != 0; }
+  void want_sack() { sack_now_ = true; }
+  /// The application polled messages: perhaps the window opened enough to say so (RFC 9260 §6.2).
+  void messages_polled(const EventQueue& events);
+
+  /// Size of the SACK's value in at most `space` bytes.
+  size_t sack_size(size_t space) const;
+  void write_sack(Bytes out, const EventQueue& events);
+
+  Tsn cumulative() const { return tracker_.cumulative(); }
+  Reassembly& reassembly() { return reassembly_; }
+  size_t used(const EventQueue& events) const { return reassembly_.used() + events.message_bytes(); }
+  static size_t window_of(const Config& config);
+
+ private:
+  uint32_t advertised(const EventQueue& events) const;
+  bool has_room(Tsn tsn, size_t used) const;
+
+  size_t window_;
+  TsnTracker tracker_;
+  Reassembly reassembly_;
+  uint32_t last_advertised_;
+  uint8_t unacknowledged_packets_ = 0;
+  bool sack_now_ = false;
+  bool packet_had_data_ = false;
+};
+
+}  // namespace kaon::sctp

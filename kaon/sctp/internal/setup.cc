@@ -1,0 +1,202 @@
+// Association set-up, RFC 9260 §5.
+#include "kaon/sctp/internal/association_impl.h"
+
+namespace kaon::sctp {
+
+Tcb::Tcb(const Config& config, SendQueue& queue, const StateCookie& agreed)
+    : local_tag(agreed.local_tag),
+      peer_tag(agreed.peer_tag),
+      local_initial_tsn(agreed.local_initial_tsn),
+      peer_initial_tsn(agreed.peer_initial_tsn),
+      capabilities(agreed.peer_capabilities),
+      outgoing_streams(std::min(config.outgoing_streams, agreed.peer_incoming_streams)),
+      incoming_streams(std::min(config.incoming_streams, agreed.peer_outgoing_streams)),
+      sender(config, queue, agreed.local_initial_tsn, agreed.peer_a_rwnd, agreed.peer_capabilities.partial_reliability),
+      receiver(config, agreed.peer_initial_tsn),
+      reset(agreed.local_initial_tsn, agreed.peer_initial_tsn) {}
+
+uint32_t Association::Impl::random_tag() {
+  uint32_t tag = 0;
+  while (tag == 0) tag = env_.random.u32();
+  return tag;
+}
+
+InitChunk Association::Impl::own_init(uint32_t tag, Tsn initial_tsn) const {
+  InitChunk init;
+  init.initiate_tag = tag;
+  init.a_rwnd = static_cast<uint32_t>(Receiver::window_of(config_));
+  init.outgoing_streams = config_.outgoing_streams;
+  init.incoming_streams = config_.incoming_streams;
+  init.initial_tsn = initial_tsn;
+  return init;
+}
+
+void Association::Impl::start_handshake(Time now) {
+  const uint32_t tag = random_tag();
+  state_ = CookieWait{tag, Tsn(env_.random.u32()), now, true, false};
+  deadline(Timer::Init) = now + rto_.current();
+}
+
+// §5.1 B, §5.2.1 and §5.2.2: an INIT is always answered, and changes nothing here.
+void Association::Impl::handle_init(ByteView value) {
+  const auto init = InitChunk::parse(value);
+  if (!init || init->initiate_tag == 0) return drop(DropReason::MalformedChunk);
+  if (init->outgoing_streams == 0 || init->incoming_streams == 0) {
+    drop(DropReason::MalformedChunk);
+    return reply(init->initiate_tag, ChunkType::Abort, 0, make_cause(ErrorCause::InvalidMandatoryParameter, {}));
+  }
+  if (!jar_) jar_.emplace(env_.random);
+
+  StateCookie cookie;
+  cookie.created = now_;
+  cookie.peer_tag = init->initiate_tag;
+  cookie.peer_initial_tsn = init->initial_tsn;
+  cookie.peer_a_rwnd = init->a_rwnd;
+  cookie.peer_outgoing_streams = init->outgoing_streams;
+  cookie.peer_incoming_streams = init->incoming_streams;
+  cookie.peer_capabilities = init->capabilities;
+  if (const auto* wait = std::get_if<CookieWait>(&state_)) {
+    // §5.2.1: both sides began at once; the answer repeats what our own INIT said.
+    cookie.local_tag = wait->local_tag;
+    cookie.local_initial_tsn = wait->initial_tsn;
+  } else if (const Tcb* block = tcb()) {
+    cookie.local_tie_tag = block->local_tag;
+    cookie.peer_tie_tag = block->peer_tag;
+    const bool echoed = std::holds_alternative<CookieEchoed>(state_);
+    cookie.local_tag = echoed ? block->local_tag : random_tag();
+    cookie.local_initial_tsn = echoed ? block->local_initial_tsn : Tsn(env_.random.u32());
+  } else {
+    cookie.local_tag = random_tag();
+    cookie.local_initial_tsn = Tsn(env_.random.u32());
+  }
+
+  InitChunk ack = own_init(cookie.local_tag, cookie.local_initial_tsn);
+  const auto sealed = jar_->seal(cookie);
+  ack.cookie = sealed;
+  ack.unrecognized = init->unrecognized;
+  const size_t room = config_.max_packet_size - kCommonHeaderSize - kChunkHeaderSize;
+  while (ack.size() > room && !ack.unrecognized.empty()) ack.unrecognized.pop_back();
+  std::vector<uint8_t> bytes(ack.size());
+  ack.write(bytes);
+  reply(init->initiate_tag, ChunkType::InitAck, 0, bytes);
+}
+
+// §5.1 C and §5.2.3: only CookieWait has a use for it.
+void Association::Impl::handle_init_ack(ByteView value) {
+  const auto* wait = std::get_if<CookieWait>(&state_);
+  if (wait == nullptr) return drop(DropReason::UnexpectedChunk);
+  const auto ack = InitChunk::parse(value);
+  const size_t room = config_.max_packet_size - kCommonHeaderSize - kChunkHeaderSize;
+  if (!ack || ack->initiate_tag == 0 || ack->cookie.size() > room) return drop(DropReason::MalformedChunk);
+  StateCookie agreed;
+  agreed.local_tag = wait->local_tag;
+  agreed.peer_tag = ack->initiate_tag;
+  agreed.local_initial_tsn = wait->initial_tsn;
+  agreed.peer_initial_tsn = ack->initial_tsn;
+  agreed.peer_a_rwnd = ack->a_rwnd;
+  agreed.peer_outgoing_streams = ack->outgoing_streams;
+  agreed.peer_incoming_streams = ack->incoming_streams;
+  agreed.peer_capabilities = ack->capabilities;
+  if (!wait->resent) rto_.observe(now_ - wait->sent);
+  auto block = std::make_unique<Tcb>(config_, queue_, agreed);
+  std::vector<uint8_t> cookie(ack->cookie.begin(), ack->cookie.end());
+  state_ = CookieEchoed{std::move(block), std::move(cookie), true};
+  if (ack->cookie.empty()) {
+    return abort_peer(ErrorCause::MissingMandatoryParameter, {}, CloseReason::ProtocolViolation);
+  }
+  if (ack->outgoing_streams == 0 || ack->incoming_streams == 0) {
+    return abort_peer(ErrorCause::InvalidMandatoryParameter, {}, CloseReason::ProtocolViolation);
+  }
+  for (const ByteView parameter : ack->unrecognized) {
+    reply(agreed.peer_tag, ChunkType::Error, 0, make_cause(ErrorCause::UnrecognizedParameters, parameter));
+  }
+  timeouts_in_row_ = 0;
+  deadline(Timer::Init) = now_ + rto_.current();
+}
+
+// §5.1 D, §5.1.5 and §5.2.4. False: drop the packet's other chunks too.
+bool Association::Impl::handle_cookie_echo(ByteView value, uint32_t verification_tag) {
+  const auto cookie = jar_ ? jar_->open(value) : std::nullopt;
+  if (!cookie || verification_tag != cookie->local_tag) return drop(DropReason::BadCookie), false;
+  const Tcb* block = tcb();
+  const bool same = block != nullptr && cookie->local_tag == block->local_tag && cookie->peer_tag == block->peer_tag;
+  if (!same && now_ - cookie->created > config_.cookie_lifetime) {
+    drop(DropReason::StaleCookie);
+    std::array<uint8_t, 4> staleness{};
+    const auto late = std::chrono::duration_cast<std::chrono::microseconds>(now_ - cookie->created);
+    store_be32(staleness.data(), static_cast<uint32_t>(late.count()));
+    reply(cookie->peer_tag, ChunkType::Error, 0, make_cause(ErrorCause::StaleCookie, staleness));
+    return false;
+  }
+  if (block != nullptr) return handle_cookie_with_tcb(*cookie);
+  if (const auto* wait = std::get_if<CookieWait>(&state_); wait != nullptr && wait->local_tag != cookie->local_tag) {
+    return drop(DropReason::BadCookie), false;
+  }
+  establish(std::make_unique<Tcb>(config_, queue_, *cookie));
+  return true;
+}
+
+// The table of §5.2.4.
+bool Association::Impl::handle_cookie_with_tcb(const StateCookie& cookie) {
+  Tcb& block = *tcb();
+  auto* echoed = std::get_if<CookieEchoed>(&state_);
+  const bool local_same = cookie.local_tag == block.local_tag;
+  const bool peer_same = cookie.peer_tag == block.peer_tag;
+  if (local_same && peer_same) {  // D: both began at once, or our COOKIE ACK was lost
+    if (echoed != nullptr) {
+      establish(std::move(echoed->tcb));
+    } else {
+      std::get<Open>(state_).cookie_ack_due = true;
+    }
+    return true;
+  }
+  if (local_same) {  // B: both began at once, and the peer answered under another tag
+    if (echoed == nullptr) return drop(DropReason::BadCookie), false;
+    establish(std::make_unique<Tcb>(config_, queue_, cookie));
+    return true;
+  }
+  const bool ties = cookie.local_tie_tag == block.local_tag && cookie.peer_tie_tag == block.peer_tag;
+  if (peer_same || !ties) return drop(DropReason::BadCookie), false;  // C: an old cookie that comes late
+
+  // A: the peer has started anew. §5.2.4.1: not while we are waiting for its SHUTDOWN COMPLETE.
+  if (state() == State::ShutdownAckSent) {
+    reply(cookie.peer_tag, ChunkType::Error, 0, make_cause(ErrorCause::CookieWhileShuttingDown, {}));
+    std::get<Open>(state_).shutdown_due = true;
+    return false;
+  }
+  queue_.clear();
+  deadlines_.fill(kNever);
+  events_.push(Restarted{});
+  establish(std::make_unique<Tcb>(config_, queue_, cookie));
+  return true;
+}
+
+void Association::Impl::establish(std::unique_ptr<Tcb> block) {
+  const Connected event{block->outgoing_streams, block->capabilities.partial_reliability,
+                        block->capabilities.stream_reset};
+  state_ =
+      Open{std::move(block), shutdown_wanted_ ? Open::Phase::ShutdownPending : Open::Phase::Established, true, false};
+  deadline(Timer::Init) = kNever;
+  deadline(Timer::Heartbeat) = now_ + config_.heartbeat_interval;
+  timeouts_in_row_ = 0;
+  heartbeat_nonce_.reset();
+  events_.push(event);
+}
+
+// §5.1 E.
+void Association::Impl::handle_cookie_ack() {
+  auto* echoed = std::get_if<CookieEchoed>(&state_);
+  if (echoed == nullptr) return drop(DropReason::UnexpectedChunk);
+  establish(std::move(echoed->tcb));
+  std::get<Open>(state_).cookie_ack_due = false;
+}
+
+// §5.2.6: begin again; the peer will make a fresh cookie.
+void Association::Impl::handle_stale_cookie() {
+  if (!std::holds_alternative<CookieEchoed>(state_) || !count_timeout()) return;
+  const Tcb& block = *tcb();
+  state_ = CookieWait{block.local_tag, block.local_initial_tsn, now_, true, true};
+  deadline(Timer::Init) = now_ + rto_.current();
+}
+
+}  // namespace kaon::sctp

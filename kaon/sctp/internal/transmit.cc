@@ -1,0 +1,81 @@
+// What leaves: one packet per call, built in the caller's memory.
+#include "kaon/sctp/internal/association_impl.h"
+
+namespace kaon::sctp {
+
+std::optional<net::Transmit> Association::Impl::transmit(PacketWriter& writer, uint32_t tag, Bytes out) {
+  net::Transmit result;
+  result.size = writer.finish({config_.local_port, config_.remote_port, tag});
+  ++totals_.packets_sent;
+  totals_.bytes_sent += result.size;
+  trace('O', out.first(result.size));
+  return result;
+}
+
+void Association::Impl::write_sack(PacketWriter& writer, Tcb& block) {
+  const size_t size = block.receiver.sack_size(writer.space());
+  if (size == 0) return;
+  block.receiver.write_sack(writer.add(ChunkType::Sack, 0, size), events_);
+}
+
+std::optional<net::Transmit> Association::Impl::poll_transmit(Bytes out) {
+  KAON_ASSERT(out.size() >= config_.max_packet_size);
+  PacketWriter writer(out, config_.max_packet_size);
+  if (!replies_.empty()) {
+    const Reply answer = replies_.pop_front();
+    writer.add(answer.type, answer.flags, answer.value);
+    return transmit(writer, answer.verification_tag, out);
+  }
+  if (auto* wait = std::get_if<CookieWait>(&state_)) {
+    if (!std::exchange(wait->due, false)) return std::nullopt;
+    const InitChunk init = own_init(wait->local_tag, wait->initial_tsn);
+    init.write(writer.add(ChunkType::Init, 0, init.size()));
+    return transmit(writer, 0, out);
+  }
+  Tcb* block = tcb();
+  if (block == nullptr) return std::nullopt;
+
+  // §5.1: COOKIE ECHO and COOKIE ACK come first; data may ride along.
+  auto* echoed = std::get_if<CookieEchoed>(&state_);
+  if (echoed != nullptr) {
+    if (!std::exchange(echoed->due, false)) return std::nullopt;  // and nothing but them before the COOKIE ACK
+    writer.add(ChunkType::CookieEcho, 0, echoed->cookie);
+    block->sender.fill(writer, now_);
+    update_timers();
+    return transmit(writer, block->peer_tag, out);
+  }
+  auto& open = std::get<Open>(state_);
+  if (std::exchange(open.cookie_ack_due, false)) writer.add(ChunkType::CookieAck, 0, ByteView());
+  block->reset.prepare(queue_, block->sender.last_assigned_tsn(), config_.max_packet_size);
+  const bool sends_data = block->sender.wants_to_send(now_);
+  if (block->receiver.sack_now() || (block->receiver.sack_later() && sends_data)) write_sack(writer, *block);
+  if (block->reset.has_output() && block->reset.write(writer)) deadline(Timer::ReConfig) = now_ + rto_.current();
+  if (sends_data) block->sender.fill(writer, now_);
+  if (open.shutdown_due && writer.space() >= 4) {
+    open.shutdown_due = false;
+    if (open.phase == Open::Phase::ShutdownSent) {
+      store_be32(writer.add(ChunkType::Shutdown, 0, 4).data(), block->receiver.cumulative().value());
+    } else {
+      writer.add(ChunkType::ShutdownAck, 0, ByteView());
+    }
+  }
+  update_timers();
+  if (writer.empty()) return std::nullopt;
+  return transmit(writer, block->peer_tag, out);
+}
+
+// §9.2: the next step once everything that was queued has been acknowledged.
+void Association::Impl::advance_shutdown(Open& open) {
+  if (queue_.has_data() || open.tcb->sender.outstanding()) return;
+  if (open.phase == Open::Phase::ShutdownPending) {
+    open.phase = Open::Phase::ShutdownSent;
+  } else if (open.phase == Open::Phase::ShutdownReceived) {
+    open.phase = Open::Phase::ShutdownAckSent;
+  } else {
+    return;
+  }
+  open.shutdown_due = true;
+  deadline(Timer::Shutdown) = now_ + rto_.current();
+}
+
+}  // namespace kaon::sctp
