@@ -39,6 +39,7 @@ enum class NegotiationError : uint8_t {
   FingerprintChanged,     ///< A new certificate without an ICE restart (RFC 8842 §5).
   NewCredentialsRequired, ///< The offer restarts ICE: call set_transport() with fresh credentials first.
   PlanB,                  ///< Several media streams in one section, as in Plan B.
+  NoMedia,                ///< check_http_offer(): no section of audio or video to accept.
 };
 /// The enumerator's name, then what to do about it; plain ASCII.
 std::string_view to_string(NegotiationError error);
@@ -99,6 +100,7 @@ struct Transceiver {
   bool stopping = false;                            ///< Stopped here; the next offer says so.
   bool for_track = false;
   bool created_by_remote = false;
+  bool changed = false;                             ///< Differs from what our last description said of it.
   std::vector<std::string> stream_ids;
   std::string track_id;
   std::vector<SendEncoding> encodings;              ///< One without rid, or one per layer.
