@@ -82,10 +82,10 @@ struct SendEncoding {
 
 struct TransceiverInit {
   sdp::Direction direction = sdp::Direction::SendRecv;
-  std::vector<std::string> stream_ids;    ///< Streams the track belongs to.
-  std::string track_id;                   ///< Made up if empty.
-  std::vector<std::string> rids;          ///< Simulcast layers, highest priority first; empty for a single stream.
-  std::vector<Codec> codec_preferences;   ///< Empty for the defaults.
+  std::vector<std::string> stream_ids{};    ///< Streams the track belongs to.
+  std::string track_id{};                 ///< Made up if empty.
+  std::vector<std::string> rids{};        ///< Simulcast layers, highest priority first; empty for a single stream.
+  std::vector<Codec> codec_preferences{};   ///< Empty for the defaults.
   /// True if made for a track (addTrack): such a one takes up the section of a remote offer.
   bool for_track = false;
 };
