@@ -62,8 +62,8 @@ class Negotiator {
   Result<void, NegotiationError> set_local_description(SdpType type);
   /// As above, after a check that nobody changed the description.
   Result<void, NegotiationError> set_local_description(SdpType type, const sdp::SessionDescription& description);
-  /// `description` is not looked at for Rollback. Perfect negotiation (W3C) as the polite side: on an offer in HaveLocalOffer,
-  /// set_local_description(Rollback) first.
+  /// `description` is not looked at for Rollback. An offer in HaveLocalOffer rolls ours back first, which is all the polite side
+  /// of perfect negotiation has to do; the impolite side does not call this while its own offer is out.
   Result<void, NegotiationError> set_remote_description(SdpType type, const sdp::SessionDescription& description);
   void close();
 

@@ -39,6 +39,7 @@ enum class NegotiationError : uint8_t {
   FingerprintChanged,     ///< A new certificate without an ICE restart (RFC 8842 §5).
   NewCredentialsRequired, ///< The offer restarts ICE: call set_transport() with fresh credentials first.
   PlanB,                  ///< Several media streams in one section, as in Plan B.
+  NoMedia,                ///< check_http_offer(): no section of audio or video to accept.
 };
 /// The enumerator's name, then what to do about it; plain ASCII.
 std::string_view to_string(NegotiationError error);
@@ -81,10 +82,10 @@ struct SendEncoding {
 
 struct TransceiverInit {
   sdp::Direction direction = sdp::Direction::SendRecv;
-  std::vector<std::string> stream_ids;    ///< Streams the track belongs to.
-  std::string track_id;                   ///< Made up if empty.
-  std::vector<std::string> rids;          ///< Simulcast layers, highest priority first; empty for a single stream.
-  std::vector<Codec> codec_preferences;   ///< Empty for the defaults.
+  std::vector<std::string> stream_ids{};    ///< Streams the track belongs to.
+  std::string track_id{};                 ///< Made up if empty.
+  std::vector<std::string> rids{};        ///< Simulcast layers, highest priority first; empty for a single stream.
+  std::vector<Codec> codec_preferences{};   ///< Empty for the defaults.
   /// True if made for a track (addTrack): such a one takes up the section of a remote offer.
   bool for_track = false;
 };
@@ -99,6 +100,7 @@ struct Transceiver {
   bool stopping = false;                            ///< Stopped here; the next offer says so.
   bool for_track = false;
   bool created_by_remote = false;
+  bool changed = false;                             ///< Differs from what our last description said of it.
   std::vector<std::string> stream_ids;
   std::string track_id;
   std::vector<SendEncoding> encodings;              ///< One without rid, or one per layer.

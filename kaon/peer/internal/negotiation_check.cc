@@ -98,7 +98,11 @@ Result<void, NegotiationError> check_answer_section(const SessionDescription& of
   const MediaDescription& offered = offer.media[index];
   const MediaDescription& answered = answer.media[index];
   if (offered.media != answered.media) return fail(NegotiationError::SectionMismatch);
-  if (answered.port == 0) return {};
+  if (answered.port == 0) {
+    // RFC 9143 §7.3: bundle-only is for offers.
+    if (answered.bundle_only) return fail(NegotiationError::SectionMismatch);
+    return {};
+  }
   if (offered.is_rejected() || offered.mid != answered.mid || offered.is_rtp() != answered.is_rtp()) {
     return fail(NegotiationError::SectionMismatch);
   }

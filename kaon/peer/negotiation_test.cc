@@ -1,0 +1,426 @@
+// Offer/answer between two of us: agreement, renegotiation, rollback, ICE restart.
+#include "kaon/peer/negotiation.h"
+
+#include "kaon/peer/negotiation_test_support.h"
+
+namespace kaon::peer {
+namespace {
+
+using sdp::Direction;
+using sdp::MediaKind;
+using test::exchange;
+using test::Peer;
+using test::sent;
+
+TEST(Negotiator, TwoOfUsAgreeOnAudioVideoAndData) {
+  Peer a(1), b(2);
+  ASSERT_TRUE(a->add_transceiver(MediaKind::Audio, {.stream_ids = {"s"}, .track_id = "mic"}));
+  ASSERT_TRUE(a->add_transceiver(MediaKind::Video));
+  a->want_data();
+  EXPECT_TRUE(a->negotiation_needed());
+  exchange(a, b);
+  EXPECT_EQ(a->state(), SignalingState::Stable);
+  EXPECT_FALSE(a->negotiation_needed());
+  EXPECT_FALSE(b->negotiation_needed());
+  const NegotiatedSession& ours = *a->session();
+  const NegotiatedSession& theirs = *b->session();
+  EXPECT_EQ(ours.bundle, (std::vector<std::string>{"0", "1", "2"}));
+  EXPECT_EQ(ours.dtls_role, DtlsRole::Client);
+  EXPECT_EQ(theirs.dtls_role, DtlsRole::Server);
+  EXPECT_TRUE(ours.ice_controlling);
+  EXPECT_FALSE(theirs.ice_controlling);
+  EXPECT_EQ(ours.remote.ice_ufrag, b->transport().ice_ufrag);
+  EXPECT_EQ(theirs.remote.ice_pwd, a->transport().ice_pwd);
+  ASSERT_TRUE(ours.data && theirs.data);
+  EXPECT_EQ(ours.data->remote_max_message_size, 262144u);
+  const NegotiatedMedia& audio = *theirs.find("0");
+  EXPECT_EQ(audio.direction, Direction::RecvOnly);
+  EXPECT_EQ(audio.codecs.front().kind, CodecKind::Opus);
+  EXPECT_EQ(audio.codecs.front().receive_payload_type, 111);
+  EXPECT_EQ(audio.remote_msids.front(), (sdp::Msid{"s", "mic"}));
+  EXPECT_EQ(audio.remote_streams.front().cname, a->cname());
+  EXPECT_EQ(audio.remote_streams.front().ssrc, a->transceivers()[0].encodings[0].ssrc);
+  const NegotiatedMedia& video = *theirs.find("1");
+  EXPECT_EQ(video.codecs.front().kind, CodecKind::Vp8);
+  EXPECT_EQ(video.codecs.front().receive_rtx_payload_type, 97);
+  EXPECT_TRUE(video.codecs.front().nack && video.codecs.front().pli && video.codecs.front().transport_cc);
+  EXPECT_EQ(video.codecs.size(), default_codecs(MediaKind::Video).size());
+  EXPECT_EQ(video.extension_id(ExtensionKind::TransportSequenceNumber), 3);
+  EXPECT_EQ(video.remote_streams.front().rtx_ssrc, a->transceivers()[1].encodings[0].rtx_ssrc);
+  EXPECT_EQ(ours.find("1")->direction, Direction::SendOnly);
+  EXPECT_EQ(ours.find("1")->send_encodings, a->transceivers()[1].encodings);
+}
+
+TEST(Negotiator, TheSameSeedMakesTheSameOffer) {
+  Peer a(7), b(7);
+  for (Peer* peer : {&a, &b}) ASSERT_TRUE((*peer)->add_transceiver(MediaKind::Video));
+  EXPECT_EQ(a->create_offer()->write(), b->create_offer()->write());
+}
+
+TEST(Negotiator, DataAloneNeedsNoMedia) {
+  Peer a(1), b(2);
+  a->want_data();
+  exchange(a, b);
+  ASSERT_TRUE(b->session()->data);
+  EXPECT_TRUE(b->transceivers().empty());
+  const auto offer = *sdp::SessionDescription::parse(a->local_description());
+  EXPECT_EQ(offer.media[0].protocol, "UDP/DTLS/SCTP");
+  EXPECT_EQ(offer.media[0].transport.setup, sdp::Setup::ActPass);
+}
+
+TEST(Negotiator, ATrackOfTheAnswererTakesUpTheOfferedSection) {
+  Peer a(1), b(2);
+  ASSERT_TRUE(a->add_transceiver(MediaKind::Audio));
+  const auto mine = b->add_transceiver(MediaKind::Audio, {.track_id = "reply", .for_track = true});
+  exchange(a, b);
+  ASSERT_EQ(b->transceivers().size(), 1u);
+  EXPECT_EQ(b->find(*mine)->mid, "0");
+  EXPECT_EQ(a->session()->find("0")->direction, Direction::SendRecv);
+  EXPECT_EQ(a->session()->find("0")->remote_msids.front().track, "reply");
+}
+
+// WHEP: the server puts its tracks on what a receive-only offer made.
+TEST(Negotiator, AServerAnswersAReceiveOnlyOfferWithItsTracks) {
+  Peer viewer(1), server(2);
+  ASSERT_TRUE(viewer->add_transceiver(MediaKind::Video, {.direction = Direction::RecvOnly}));
+  ASSERT_TRUE(viewer->set_local_description(SdpType::Offer));
+  ASSERT_TRUE(server->set_remote_description(SdpType::Offer, *sdp::SessionDescription::parse(viewer->local_description())));
+  ASSERT_NE(server->offered_transport(), nullptr);
+  EXPECT_EQ(server->offered_transport()->ice_ufrag, viewer->transport().ice_ufrag);
+  const TransceiverId id = server->transceivers()[0].id;
+  ASSERT_TRUE(server->set_track(id, {"stage"}, "camera"));
+  const auto answer = server->create_answer();
+  ASSERT_TRUE(server->set_local_description(SdpType::Answer, *answer));
+  EXPECT_EQ(answer->media[0].direction, Direction::SendOnly);
+  ASSERT_TRUE(viewer->set_remote_description(SdpType::Answer, sent(*answer)));
+  EXPECT_EQ(viewer->session()->find("0")->direction, Direction::RecvOnly);
+  EXPECT_EQ(viewer->session()->find("0")->remote_msids.front(), (sdp::Msid{"stage", "camera"}));
+  EXPECT_EQ(server->session()->find("0")->send_encodings.size(), 1u);
+}
+
+TEST(Negotiator, SectionsComeGoAndAreUsedAgainOnALiveConnection) {
+  Peer a(1), b(2);
+  const TransceiverId audio = *a->add_transceiver(MediaKind::Audio);
+  const TransceiverId video = *a->add_transceiver(MediaKind::Video);
+  exchange(a, b);
+  ASSERT_TRUE(a->stop(audio));
+  EXPECT_TRUE(a->negotiation_needed());
+  exchange(a, b);
+  EXPECT_EQ(a->find(audio), nullptr);
+  EXPECT_EQ(b->find("0"), nullptr);
+  EXPECT_TRUE(a->session()->find("0")->rejected);
+  EXPECT_EQ(a->session()->bundle, std::vector<std::string>{"1"});
+  EXPECT_FALSE(a->negotiation_needed());
+  // From the other side, and of another kind, in the free place.
+  ASSERT_TRUE(b->add_transceiver(MediaKind::Video, {.track_id = "screen"}));
+  b->want_data();
+  exchange(b, a);
+  const auto offer = *sdp::SessionDescription::parse(b->local_description());
+  ASSERT_EQ(offer.media.size(), 3u);
+  EXPECT_EQ(offer.media[0].kind(), MediaKind::Video);
+  EXPECT_NE(offer.media[0].mid, "0");
+  EXPECT_EQ(offer.media[1].mid, "1");
+  EXPECT_EQ(a->find(video)->mid, "1");
+  EXPECT_TRUE(a->session()->data);
+  EXPECT_EQ(a->session()->dtls_role, DtlsRole::Client) << "roles stay though the offer came from the other side";
+  EXPECT_TRUE(a->session()->ice_controlling);
+  EXPECT_FALSE(a->session()->ice_restarted);
+}
+
+TEST(Negotiator, TheAnswererMayStopWhatIsOffered) {
+  Peer a(1), b(2);
+  ASSERT_TRUE(a->add_transceiver(MediaKind::Audio));
+  ASSERT_TRUE(a->add_transceiver(MediaKind::Video));
+  ASSERT_TRUE(b->set_remote_description(SdpType::Offer, *a->create_offer()));
+  ASSERT_TRUE(a->set_local_description(SdpType::Offer));
+  ASSERT_TRUE(b->stop(b->find("0")->id));
+  const auto answer = *b->create_answer();
+  EXPECT_EQ(answer.media[0].port, 0);
+  EXPECT_EQ(answer.bundle()->mids, std::vector<std::string>{"1"});
+  ASSERT_TRUE(a->set_remote_description(SdpType::Answer, sent(answer)));
+  EXPECT_EQ(a->find("0"), nullptr);
+  EXPECT_EQ(a->session()->remote.mid, "1");
+}
+
+TEST(Negotiator, HoldAndResumeChangeDirectionsOnly) {
+  Peer a(1), b(2);
+  const TransceiverId id = *a->add_transceiver(MediaKind::Audio);
+  exchange(a, b);
+  const auto before = a->session()->find("0")->codecs;
+  ASSERT_TRUE(a->set_direction(id, Direction::Inactive));
+  EXPECT_TRUE(a->negotiation_needed());
+  exchange(a, b);
+  EXPECT_EQ(b->session()->find("0")->direction, Direction::Inactive);
+  ASSERT_TRUE(a->set_direction(id, Direction::SendOnly));
+  exchange(a, b);
+  EXPECT_EQ(b->session()->find("0")->direction, Direction::RecvOnly);
+  EXPECT_EQ(a->session()->find("0")->codecs, before);
+}
+
+TEST(Negotiator, NumbersOfThePeerStayWhenWeOfferNext) {
+  NegotiatorConfig odd;
+  odd.video_codecs = {{{100, "VP8", 90000, 1, "", {"nack"}}, 101}, {{96, "VP9", 90000, 1, "profile-id=0", {}}, std::nullopt}};
+  odd.video_extensions = {{ExtensionKind::Mid, 9}, {ExtensionKind::TransportSequenceNumber, 4}};
+  Peer a(1, odd), b(2);
+  ASSERT_TRUE(a->add_transceiver(MediaKind::Video));
+  exchange(a, b);
+  EXPECT_EQ(b->session()->find("0")->codecs[0].receive_payload_type, 100);
+  ASSERT_TRUE(b->add_transceiver(MediaKind::Video));
+  const auto offer = *b->create_offer();
+  for (const sdp::MediaDescription& section : offer.media) {
+    EXPECT_EQ(section.find_payload(100)->name, "VP8");
+    EXPECT_EQ(section.find_payload(96)->name, "VP9");
+    EXPECT_EQ(section.extensions[2].id, 9) << "mid";
+  }
+  EXPECT_TRUE(check_http_offer(offer)) << "no number means two things";
+  exchange(b, a);
+}
+
+TEST(Negotiator, SimulcastIsReceivedAndKeptInOffersOfTheReceiver) {
+  Peer a(1), b(2);
+  ASSERT_TRUE(a->add_transceiver(MediaKind::Video, {.direction = Direction::SendOnly, .rids = {"q", "h", "f"}}));
+  const auto offer = *a->create_offer();
+  EXPECT_TRUE(offer.media[0].ssrcs.empty());
+  EXPECT_NE(offer.write().find("a=simulcast:send q;h;f\r\n"), std::string::npos);
+  exchange(a, b);
+  EXPECT_EQ(b->session()->find("0")->receive_rids, (std::vector<std::string>{"q", "h", "f"}));
+  ASSERT_EQ(a->session()->find("0")->send_encodings.size(), 3u);
+  EXPECT_EQ(a->session()->find("0")->send_encodings[1].rid, "h");
+  b->want_data();
+  EXPECT_NE(b->create_offer()->write().find("a=rid:h recv\r\n"), std::string::npos);
+  exchange(b, a);
+  EXPECT_EQ(a->session()->find("0")->send_encodings.size(), 3u);
+}
+
+TEST(Negotiator, SimulcastFallsBackToOneStreamIfThePeerKnowsNone) {
+  Peer a(1), b(2);
+  ASSERT_TRUE(a->add_transceiver(MediaKind::Video, {.rids = {"q", "h"}}));
+  const auto offer = *a->create_offer();
+  ASSERT_TRUE(a->set_local_description(SdpType::Offer));
+  ASSERT_TRUE(b->set_remote_description(SdpType::Offer, offer));
+  auto answer = *b->create_answer();
+  answer.media[0].simulcast.reset();
+  answer.media[0].rids.clear();
+  ASSERT_TRUE(a->set_remote_description(SdpType::Answer, answer));
+  ASSERT_EQ(a->transceivers()[0].encodings.size(), 1u);
+  EXPECT_EQ(a->transceivers()[0].encodings[0].rid, "");
+  EXPECT_EQ(a->session()->find("0")->send_encodings.size(), 1u);
+}
+
+TEST(Negotiator, ALayerThePeerPausesIsInactive) {
+  Peer a(1), b(2);
+  ASSERT_TRUE(a->add_transceiver(MediaKind::Video, {.rids = {"q", "h"}}));
+  const auto offer = *a->create_offer();
+  ASSERT_TRUE(a->set_local_description(SdpType::Offer));
+  ASSERT_TRUE(b->set_remote_description(SdpType::Offer, offer));
+  auto answer = *b->create_answer();
+  answer.media[0].simulcast->recv[1].alternatives[0].paused = true;
+  ASSERT_TRUE(a->set_remote_description(SdpType::Answer, answer));
+  EXPECT_TRUE(a->session()->find("0")->send_encodings[0].active);
+  EXPECT_FALSE(a->session()->find("0")->send_encodings[1].active);
+}
+
+TEST(Negotiator, CodecPreferencesRuleTheAnswersOrder) {
+  Peer a(1), b(2);
+  ASSERT_TRUE(a->add_transceiver(MediaKind::Video));
+  const auto codecs = default_codecs(MediaKind::Video);
+  const TransceiverId id = *b->add_transceiver(MediaKind::Video, {.codec_preferences = {codecs.back(), codecs[0]}, .for_track = true});
+  exchange(a, b);
+  const auto& agreed = b->session()->find("0")->codecs;
+  ASSERT_EQ(agreed.size(), 2u);
+  EXPECT_EQ(agreed[0].kind, CodecKind::Av1);
+  EXPECT_EQ(a->session()->find("0")->codecs[0].kind, CodecKind::Av1);
+  EXPECT_FALSE(b->set_codec_preferences(id, {{{96, "opus", 48000, 2, "", {}}, std::nullopt}}));
+}
+
+TEST(Negotiator, AnIceRestartOfTheOffererNeedsNewCredentialsHere) {
+  Peer a(1), b(2);
+  a->want_data();
+  exchange(a, b);
+  a->set_transport(test::make_transport('x'));
+  EXPECT_TRUE(a->negotiation_needed());
+  const auto offer = *a->create_offer();
+  ASSERT_TRUE(a->set_local_description(SdpType::Offer));
+  ASSERT_TRUE(b->set_remote_description(SdpType::Offer, offer));
+  EXPECT_TRUE(b->remote_restarts_ice());
+  EXPECT_EQ(b->create_answer().error(), NegotiationError::NewCredentialsRequired);
+  b->set_transport(test::make_transport('y'));
+  const auto answer = b->create_answer();
+  ASSERT_TRUE(answer);
+  ASSERT_TRUE(b->set_local_description(SdpType::Answer));
+  ASSERT_TRUE(a->set_remote_description(SdpType::Answer, *answer));
+  EXPECT_TRUE(a->session()->ice_restarted && b->session()->ice_restarted);
+  EXPECT_FALSE(a->session()->new_association);
+  EXPECT_EQ(a->session()->remote.ice_ufrag, "yyyy");
+  EXPECT_FALSE(a->negotiation_needed());
+}
+
+TEST(Negotiator, ANewCertificateNeedsAnIceRestart) {
+  Peer a(1), b(2);
+  a->want_data();
+  exchange(a, b);
+  auto offer = *a->create_offer();
+  offer.media[0].transport.fingerprints[0].back() = 'E';
+  EXPECT_EQ(b->set_remote_description(SdpType::Offer, offer).error(), NegotiationError::FingerprintChanged);
+  EXPECT_EQ(b->state(), SignalingState::Stable);
+  offer.media[0].transport.ice_ufrag = "zzzz";
+  ASSERT_TRUE(b->set_remote_description(SdpType::Offer, offer));
+  b->set_transport(test::make_transport('y'));
+  ASSERT_TRUE(b->set_local_description(SdpType::Answer));
+  EXPECT_TRUE(b->session()->new_association);
+}
+
+TEST(Negotiator, ARunningAssociationKeepsItsRoles) {
+  Peer a(1), b(2);
+  a->want_data();
+  exchange(a, b);
+  auto offer = *a->create_offer();
+  offer.media[0].transport.setup = sdp::Setup::Passive;  // would make us the client
+  ASSERT_TRUE(b->set_remote_description(SdpType::Offer, offer));
+  EXPECT_EQ(b->set_local_description(SdpType::Answer).error(), NegotiationError::BadSetup);
+  EXPECT_EQ(b->state(), SignalingState::HaveRemoteOffer);
+}
+
+TEST(Negotiator, RollbackTakesBackWhatAnOfferGave) {
+  Peer a(1), b(2);
+  const TransceiverId mine = *a->add_transceiver(MediaKind::Audio);
+  ASSERT_TRUE(a->set_local_description(SdpType::Offer));
+  EXPECT_EQ(a->find(mine)->mid, "0");
+  EXPECT_FALSE(a->negotiation_needed());
+  ASSERT_TRUE(a->set_local_description(SdpType::Rollback));
+  EXPECT_EQ(a->find(mine)->mid, "");
+  EXPECT_TRUE(a->negotiation_needed());
+  EXPECT_EQ(a->local_description(), "");
+  ASSERT_TRUE(b->add_transceiver(MediaKind::Video));
+  ASSERT_TRUE(a->set_remote_description(SdpType::Offer, *b->create_offer()));
+  EXPECT_EQ(a->transceivers().size(), 2u);
+  ASSERT_TRUE(a->set_remote_description(SdpType::Rollback, {}));
+  EXPECT_EQ(a->transceivers().size(), 1u);
+  EXPECT_EQ(a->set_local_description(SdpType::Rollback).error(), NegotiationError::WrongState);
+}
+
+// Perfect negotiation (W3C): on a collision the polite side gives way and offers again later; both tracks arrive.
+TEST(Negotiator, CollidingOffersEndInAgreement) {
+  Peer polite(1), impolite(2);
+  const TransceiverId mine = *polite->add_transceiver(MediaKind::Audio, {.for_track = true});
+  ASSERT_TRUE(impolite->add_transceiver(MediaKind::Audio, {.for_track = true}));
+  ASSERT_TRUE(impolite->add_transceiver(MediaKind::Video, {.for_track = true}));
+  ASSERT_TRUE(polite->set_local_description(SdpType::Offer));
+  ASSERT_TRUE(impolite->set_local_description(SdpType::Offer));
+  const auto theirs = *sdp::SessionDescription::parse(impolite->local_description());
+  ASSERT_TRUE(polite->set_remote_description(SdpType::Offer, theirs));
+  ASSERT_TRUE(polite->set_local_description(SdpType::Answer));
+  ASSERT_TRUE(impolite->set_remote_description(SdpType::Answer, *sdp::SessionDescription::parse(polite->local_description())));
+  EXPECT_EQ(polite->find(mine)->current_direction, Direction::SendRecv);
+  EXPECT_FALSE(polite->negotiation_needed());
+  EXPECT_EQ(impolite->session()->find("1")->direction, Direction::SendOnly);
+}
+
+TEST(Negotiator, AProvisionalAnswerStartsMediaAndTheFinalOneEndsTheExchange) {
+  Peer a(1), b(2);
+  ASSERT_TRUE(a->add_transceiver(MediaKind::Audio));
+  const auto offer = *a->create_offer();
+  ASSERT_TRUE(a->set_local_description(SdpType::Offer, offer));
+  ASSERT_TRUE(b->set_remote_description(SdpType::Offer, offer));
+  ASSERT_TRUE(b->set_local_description(SdpType::Pranswer));
+  EXPECT_EQ(b->state(), SignalingState::HaveLocalPranswer);
+  ASSERT_TRUE(a->set_remote_description(SdpType::Pranswer, *sdp::SessionDescription::parse(b->local_description())));
+  EXPECT_EQ(a->state(), SignalingState::HaveRemotePranswer);
+  EXPECT_NE(a->session(), nullptr);
+  EXPECT_EQ(a->set_remote_description(SdpType::Offer, offer).error(), NegotiationError::WrongState);
+  ASSERT_TRUE(b->set_local_description(SdpType::Answer));
+  ASSERT_TRUE(a->set_remote_description(SdpType::Answer, *sdp::SessionDescription::parse(b->local_description())));
+  EXPECT_EQ(a->state(), SignalingState::Stable);
+  EXPECT_EQ(b->state(), SignalingState::Stable);
+}
+
+TEST(Negotiator, CallsInTheWrongStateChangeNothing) {
+  Peer a(1), b(2);
+  a->want_data();
+  const auto offer = *a->create_offer();
+  EXPECT_EQ(a->create_answer().error(), NegotiationError::WrongState);
+  EXPECT_EQ(a->set_remote_description(SdpType::Answer, offer).error(), NegotiationError::WrongState);
+  EXPECT_EQ(a->set_local_description(SdpType::Answer).error(), NegotiationError::WrongState);
+  auto munged = offer;
+  munged.media[0].sctp_port = 1;
+  EXPECT_EQ(a->set_local_description(SdpType::Offer, munged).error(), NegotiationError::Modified);
+  EXPECT_EQ(a->state(), SignalingState::Stable);
+  ASSERT_TRUE(b->set_remote_description(SdpType::Offer, offer));
+  EXPECT_EQ(b->create_offer().error(), NegotiationError::WrongState);
+  b->close();
+  EXPECT_EQ(b->state(), SignalingState::Closed);
+  EXPECT_EQ(b->create_answer().error(), NegotiationError::Closed);
+  EXPECT_EQ(b->set_remote_description(SdpType::Offer, offer).error(), NegotiationError::Closed);
+  EXPECT_EQ(b->add_transceiver(MediaKind::Audio).error(), NegotiationError::Closed);
+}
+
+TEST(Negotiator, ArgumentsThatCouldBreakADescriptionAreRefused) {
+  Peer a(1);
+  EXPECT_EQ(a->add_transceiver(MediaKind::Application).error(), NegotiationError::BadParameter);
+  for (const char* rid : {"", "a b", "a;b", "aaaaaaaaaaaaaaaaa", "a\r\n"}) {
+    EXPECT_FALSE(a->add_transceiver(MediaKind::Video, {.rids = {rid}})) << rid;
+  }
+  EXPECT_FALSE(a->add_transceiver(MediaKind::Video, {.rids = {"q", "q"}}));
+  EXPECT_FALSE(a->add_transceiver(MediaKind::Audio, {.track_id = "x\r\na=odd"}));
+  EXPECT_FALSE(a->add_transceiver(MediaKind::Audio, {.stream_ids = {"x y"}}));
+  Peer bare(3);
+  bare->set_transport({});
+  EXPECT_EQ(bare->create_offer().error(), NegotiationError::MissingTransport);
+  for (size_t i = 0; i < kMaxTransceivers; ++i) ASSERT_TRUE(a->add_transceiver(MediaKind::Audio));
+  EXPECT_EQ(a->add_transceiver(MediaKind::Audio).error(), NegotiationError::TooManySections);
+  a->want_data();
+  EXPECT_EQ(a->create_offer().error(), NegotiationError::TooManySections);
+}
+
+TEST(Negotiator, SnapIsAgreedOnlyIfBothGiveTheirOwn) {
+  const auto with_init = [](char letter, const char* init) {
+    LocalTransport transport = test::make_transport(letter);
+    transport.sctp_init = init;
+    return transport;
+  };
+  Peer a(1), b(2), c(3);
+  a->set_transport(with_init('a', "AQAAHg"));
+  b->set_transport(with_init('b', "AQAAHw"));
+  a->want_data();
+  exchange(a, b);
+  EXPECT_EQ(a->session()->data->remote_sctp_init, "AQAAHw");
+  EXPECT_EQ(b->session()->data->remote_sctp_init, "AQAAHg");
+  Peer d(4);
+  d->set_transport(with_init('d', "AQAAHg"));
+  d->want_data();
+  exchange(d, c);
+  EXPECT_EQ(d->session()->data->remote_sctp_init, "");
+  Peer e(5), echo(6);
+  e->set_transport(with_init('e', "AQAAHg"));
+  echo->set_transport(with_init('f', "AQAAHg"));
+  e->want_data();
+  exchange(e, echo);
+  EXPECT_EQ(e->session()->data->remote_sctp_init, "") << "an echo is no support";
+}
+
+TEST(Negotiator, CandidatesGoIntoTheSectionOfTheTransport) {
+  Peer a(1);
+  ASSERT_TRUE(a->add_transceiver(MediaKind::Audio));
+  a->want_data();
+  ASSERT_TRUE(a->set_local_description(SdpType::Offer));
+  const std::string candidates[] = {"candidate:1 1 udp 1 192.0.2.1 4 typ host"};
+  const auto description = *sdp::SessionDescription::parse(a->local_description(candidates, true));
+  EXPECT_EQ(description.media[0].candidates.size(), 1u);
+  EXPECT_TRUE(description.media[0].end_of_candidates);
+  EXPECT_TRUE(description.media[1].candidates.empty());
+}
+
+TEST(Negotiator, AnIceLiteServerIsControlled) {
+  Peer server(1), client(2);
+  LocalTransport lite = test::make_transport('l');
+  lite.ice_lite = true;
+  server->set_transport(lite);
+  server->want_data();
+  exchange(server, client);
+  EXPECT_FALSE(server->session()->ice_controlling);
+  EXPECT_TRUE(client->session()->ice_controlling);
+  EXPECT_TRUE(client->session()->remote.ice_lite);
+}
+
+}  // namespace
+}  // namespace kaon::peer
