@@ -25,6 +25,8 @@ class ReorderBuffer {
   rtp::Packet pop();
   /// True if packets wait behind a gap.
   bool gap() const { return count_ != 0 && front() == nullptr; }
+  /// Arrival of the first packet behind the gap, which must be there (asserted).
+  Time behind_gap() const;
   /// Goes on at the first packet behind the gap.
   void skip_gap();
   void clear();
@@ -68,7 +70,7 @@ class FrameAssembler {
   /// How long a gap may hold up what is behind it: about what two retransmissions take.
   void set_max_wait(Duration wait) { max_wait_ = wait; }
   /// `sequence` as ReceiveStatistics unwrapped it. A jump of more than the buffer's span starts anew.
-  void push(int64_t sequence, rtp::Packet packet, Time now);
+  void push(int64_t sequence, rtp::Packet packet);
   std::optional<AssembledFrame> poll(Time now);
   /// When a gap will be given up; kNever without one.
   Time next_timeout() const { return gap_deadline_; }
@@ -81,12 +83,14 @@ class FrameAssembler {
   size_t buffered() const { return buffer_.size() + frame_.size(); }
 
  private:
+  void restart_at(int64_t sequence, rtp::Packet packet);
   void give_up_gap();
   void lose_frame();
   bool starts_frame(const rtp::Packet& packet) const;
-  AssembledFrame complete();
+  bool ends_before(const rtp::Packet& packet) const;
   bool take_packet();
-  void update_deadline(Time now);
+  AssembledFrame complete();
+  void update_deadline();
 
   Mode mode_;
   Duration max_wait_;
@@ -99,7 +103,7 @@ class FrameAssembler {
   bool frame_lost_ = false;
   std::optional<rtp::Timestamp> last_timestamp_;
   Time gap_deadline_ = kNever;
-  int64_t gap_at_ = 0;
+  int64_t gap_at_ = 0;  // next() when the deadline was set
   Counters<ReorderBuffer::Drop> dropped_;
 };
 

@@ -5,7 +5,8 @@
 namespace kaon::interceptor {
 
 void NackGenerator::on_packet(int64_t sequence, Time now) {
-  if (!started_) {
+  if (!started_ || sequence < expected_ - kMaxStepBack) {
+    forget_before(expected_);
     started_ = true;
     expected_ = sequence + 1;
     return;

@@ -18,6 +18,8 @@ class NackGenerator {
   static constexpr uint8_t kMaxTries = 10;
   /// A packet this old is given up.
   static constexpr Duration kMaxAge = std::chrono::milliseconds(1500);
+  /// A step back of more than this is a new numbering, not a late packet.
+  static constexpr int64_t kMaxStepBack = 3000;
   /// A gap waits this long for packets that were only reordered.
   static constexpr Duration kReorderWait = std::chrono::milliseconds(5);
   static constexpr Duration kMinRetry = std::chrono::milliseconds(20);

@@ -24,6 +24,8 @@ class ReceiveStatistics {
   /// A packet that arrived on the wire; retransmissions restored from RTX are not, see on_retransmission(). Returns its
   /// unwrapped sequence number, nothing if it is not to be believed yet.
   std::optional<int64_t> on_packet(const rtp::Packet& packet);
+  /// The unwrapped number of a packet that did not come on this stream's wire: restored by RTX or FEC.
+  int64_t unwrap(rtp::SequenceNumber sequence) const { return unwrapper_.peek(sequence.value()); }
   /// A packet that RTX or FEC gave back.
   void on_retransmission(const rtp::Packet& packet);
   void on_sender_report(const rtcp::SenderReport& report, Time now);
