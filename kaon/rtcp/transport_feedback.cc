@@ -253,7 +253,11 @@ WrittenFeedback write_transport_feedback(FeedbackHead head, uint8_t feedback_cou
     }
   }
   plan.encoder().flush(emit);
-  writer.zeros(extent.size() - writer.size());
+  if (const size_t padding = extent.size() - writer.size(); padding != 0) {
+    out[0] |= 0x20;  // RFC 3550 §6.4.1: the padding bit, and the count in the last byte
+    writer.zeros(padding - 1);
+    writer.u8(static_cast<uint8_t>(padding));
+  }
   return {.size = writer.size(), .arrivals = extent.arrivals};
 }
 

@@ -57,6 +57,8 @@ struct Packet {
   ShortText repaired_rid;
   /// Padding after the payload; a packet with padding only has an empty payload.
   uint8_t padding_size = 0;
+  /// Set on a retransmission to be sent: these two bytes stand before the payload. RFC 4588 §4.
+  std::optional<SequenceNumber> original_sequence;
   /// Restored from a RTX stream (RFC 4588) or by FEC.
   bool recovered = false;
   FrameMarks frame;
@@ -69,8 +71,10 @@ struct Packet {
   ByteView color_space() const { return bytes(color_space_slice); }
   /// All values this packet carries, borrowed from it: the start of an OutgoingHeader.
   Extensions borrowed_extensions() const;
-  /// Fixed header with its sources, payload and padding: the size without extensions.
-  size_t wire_size() const { return kFixedHeaderSize + 4 * header.csrcs.size() + payload_slice.size + padding_size; }
+  /// Fixed header with its sources, payload and padding: the size without extensions and SRTP.
+  size_t wire_size() const {
+    return kFixedHeaderSize + 4 * header.csrcs.size() + (original_sequence ? 2 : 0) + payload_slice.size + padding_size;
+  }
 
   /// The packet in `buffer`, which holds a whole plaintext packet of at most 64 KiB.
   static Result<Packet, ParseError> parse(SharedBuffer buffer, const ExtensionMap& map, Time arrival);
