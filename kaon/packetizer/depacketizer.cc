@@ -20,7 +20,7 @@ Result<AssembledFrame, DepacketizeError> Depacketizer::assemble(std::span<const 
   if (!first_info) return fail(DepacketizeError::Malformed);
   if (!is_video(codec_)) {
     if (packets.size() != 1) return fail(DepacketizeError::Malformed);
-    return AssembledFrame{packets[0].payload, {.keyframe = true, .resolution = std::nullopt}, *first_info};
+    return AssembledFrame{packets[0].payload, {.keyframe = true}, *first_info};
   }
 
   frame_.clear();
