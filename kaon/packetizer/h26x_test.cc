@@ -57,9 +57,10 @@ TEST(NalPacketizer, aggregates_in_an_ap_for_h265) {
   ASSERT_TRUE(payloads && payloads->size() == 2);
   EXPECT_EQ(bytes_of((*payloads)[0]), hex("60 01 0003 40 01 0c 0003 42 01 01 0003 44 01 c0"));
   EXPECT_EQ((*payloads)[1].size(), 53u);
-  const auto fragments = packetizer.packetize(stream({nal({0x26, 0x01, 0xaf}, 100)}), {.max_payload = 64});
+  const auto large = stream({nal({0x26, 0x01, 0xaf}, 100)});
+  const auto fragments = packetizer.packetize(large, {.max_payload = 64});
   ASSERT_TRUE(fragments && fragments->size() == 2);
-  EXPECT_EQ(ByteView(bytes_of(fragments->front())).first(4)[0], 0x62);
+  EXPECT_EQ(bytes_of(fragments->front())[0], 0x62);
   EXPECT_EQ(bytes_of(fragments->front())[2], 0x80 | 19);
   EXPECT_EQ(bytes_of(fragments->back())[2], 0x40 | 19);
 }
