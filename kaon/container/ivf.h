@@ -13,7 +13,7 @@ namespace kaon::container {
 /// The header of 32 bytes.
 struct IvfHeader {
   Codec codec = Codec::Vp8;
-  Resolution resolution;
+  Resolution resolution = {};
   /// Seconds per unit of the frames' time stamps: numerator / denominator.
   uint32_t timebase_denominator = 90000;
   uint32_t timebase_numerator = 1;

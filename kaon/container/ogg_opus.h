@@ -76,7 +76,7 @@ class OggOpusWriter {
   static constexpr int64_t kMaxGap = int64_t{60} * 48000;
 
   struct Options {
-    OpusHead head;
+    OpusHead head = {};
     /// Of the logical stream; take it at random.
     uint32_t serial = 1;
     std::string vendor = "kaon";

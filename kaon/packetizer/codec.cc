@@ -55,7 +55,7 @@ FrameInfo inspect_frame(Codec codec, ByteView frame) {
     case Codec::Pcma:
     case Codec::G722: break;
   }
-  return {.keyframe = true, .resolution = std::nullopt};
+  return {.keyframe = true};
 }
 
 }  // namespace kaon::packetizer

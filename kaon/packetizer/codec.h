@@ -30,7 +30,7 @@ struct Resolution {
 struct FrameInfo {
   bool keyframe = false;
   /// Of key frames, where the header gives it cheaply.
-  std::optional<Resolution> resolution;
+  std::optional<Resolution> resolution = std::nullopt;
 };
 
 /// Looks at a whole encoded frame: a VP8 or VP9 frame, an AV1 temporal unit, an H.264 or H.265 access unit in Annex B

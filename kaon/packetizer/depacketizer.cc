@@ -20,7 +20,7 @@ Result<AssembledFrame, DepacketizeError> Depacketizer::assemble(std::span<const 
   if (!first_info) return fail(DepacketizeError::Malformed);
   if (!is_video(codec_)) {
     if (packets.size() != 1) return fail(DepacketizeError::Malformed);
-    return AssembledFrame{packets[0].payload, {.keyframe = true, .resolution = std::nullopt}, *first_info};
+    return AssembledFrame{packets[0].payload, {.keyframe = true}, *first_info};
   }
 
   frame_.clear();
@@ -118,8 +118,7 @@ Depacketizer::Status Depacketizer::append_h264(ByteView payload, bool first) {
     return append_fragment(payload[1], header, payload.subspan(2), first);
   }
   if (unit_open_) return fail(DepacketizeError::Malformed);
-  if (type == h264::kStapA) return append_aggregated(payload.subspan(1));
-  return append_unit(payload);
+  return type == h264::kStapA ? append_aggregated(payload.subspan(1)) : append_unit(payload);
 }
 
 // RFC 7798 §4.4, without DONL fields (sprop-max-don-diff is 0 in WebRTC) and PACI.
@@ -132,8 +131,7 @@ Depacketizer::Status Depacketizer::append_h265(ByteView payload, bool first) {
     return append_fragment(payload[2], header, payload.subspan(3), first);
   }
   if (unit_open_) return fail(DepacketizeError::Malformed);
-  if (type == h265::kAggregation) return append_aggregated(payload.subspan(2));
-  return append_unit(payload);
+  return type == h265::kAggregation ? append_aggregated(payload.subspan(2)) : append_unit(payload);
 }
 
 Depacketizer::Status Depacketizer::append_aggregated(ByteView units) {
@@ -157,19 +155,33 @@ Depacketizer::Status Depacketizer::append_fragment(uint8_t flags, ByteView heade
   if (!start) {
     if ((flags & 0x3f) != fragmented_type_) return fail(DepacketizeError::Malformed);
     append_bytes(body);
+    if (!unit_open_) strip_trailing_zeros();
     return {};
   }
   fragmented_type_ = flags & 0x3f;
-  // Enough of the NAL unit for append_unit() to judge it: its header and the first byte of its payload.
+  // Enough of the NAL unit for begin_unit() to judge it: its header and the first byte of its payload.
   std::array<uint8_t, 3> head{};
   std::ranges::copy(header, head.begin());
   head[header.size()] = body[0];
-  if (auto status = append_unit(ByteView(head).first(header.size() + 1)); !status) return status;
+  if (auto status = begin_unit(ByteView(head).first(header.size() + 1)); !status) return status;
   append_bytes(body.subspan(1));
+  if (!unit_open_) strip_trailing_zeros();
   return {};
 }
 
+// H.264 §7.4.1, H.265 §7.4.2.1: a NAL unit never ends with a zero byte; ffmpeg sends the zero_byte of the next start
+// code.
+void Depacketizer::strip_trailing_zeros() {
+  while (frame_.back() == 0) frame_.pop_back();  // the start code ends with a one
+}
+
 Depacketizer::Status Depacketizer::append_unit(ByteView nal) {
+  if (auto status = begin_unit(nal); !status) return status;
+  strip_trailing_zeros();
+  return {};
+}
+
+Depacketizer::Status Depacketizer::begin_unit(ByteView nal) {
   if (codec_ == Codec::H264) {
     if (nal.empty() || h264::nal_type(nal) == 0 || h264::nal_type(nal) >= h264::kStapA) {
       return fail(DepacketizeError::Malformed);

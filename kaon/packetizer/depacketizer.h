@@ -73,6 +73,8 @@ class Depacketizer {
   Status append_aggregated(ByteView units);
   Status append_fragment(uint8_t flags, ByteView header, ByteView body, bool first);
   Status append_unit(ByteView nal);
+  Status begin_unit(ByteView nal);
+  void strip_trailing_zeros();
   void append_bytes(ByteView bytes) { frame_.insert(frame_.end(), bytes.begin(), bytes.end()); }
 
   Codec codec_;

@@ -1,5 +1,7 @@
 #include "kaon/packetizer/packetizer.h"
 
+#include "kaon/packetizer/internal/split.h"
+
 namespace kaon::packetizer {
 
 Packetizer::Packetizer(const Options& options) : codec_(options.codec) {
@@ -31,7 +33,8 @@ Result<std::span<const Payload>, PacketizeError> Packetizer::packetize(ByteView 
     done = nal->packetize(frame, limits, list_);
   } else {
     // RFC 7587 §4.2, RFC 3551 §4.2: one audio packet is one payload.
-    if (frame.size() + limits.first_reduction + limits.last_reduction > limits.max_payload) {
+    if (!internal::limits_fit(limits)) return fail(PacketizeError::LimitsTooSmall);
+    if (frame.size() > limits.max_payload - limits.first_reduction - limits.last_reduction) {
       return fail(PacketizeError::TooLarge);
     }
     list_.add_piece(frame);

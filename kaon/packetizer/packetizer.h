@@ -18,8 +18,8 @@ namespace kaon::packetizer {
 /// How one stream is packetized. Fields of other codecs are ignored.
 struct Options {
   Codec codec = Codec::Vp8;
-  Vp8Options vp8;
-  Vp9Options vp9;
+  Vp8Options vp8 = {};
+  Vp9Options vp9 = {};
   /// packetization-mode of H.264 (RFC 6184 §6): 0 or 1. Mode 0 cannot cut a NAL unit.
   int h264_packetization_mode = 1;
 };

@@ -48,7 +48,7 @@ struct LayerInfo {
   bool starts_picture = true;
   /// VP9 flexible mode: how many pictures back the references are, at most three; empty stands for the previous
   /// picture.
-  std::span<const uint8_t> reference_distances;
+  std::span<const uint8_t> reference_distances = {};
 };
 
 /// No payload is ever cut smaller than this; limits that ask for it are refused.

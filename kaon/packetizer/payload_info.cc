@@ -44,6 +44,9 @@ std::optional<PayloadInfo> inspect_vp9(ByteView payload) {
   info.tl0_picture_index = descriptor->tl0_picture_index;
   info.resolution = descriptor->resolution;
   info.keyframe = info.starts_frame && !info.inter_picture_predicted && !info.inter_layer_predicted;
+  // Senders that fill in no more than B and E (ffmpeg) leave P clear always: the frame decides. Others are believed,
+  // since the frame may be encrypted end to end.
+  if (info.keyframe && !info.picture_id) info.keyframe = inspect_vp9_frame(payload.subspan(descriptor->size)).keyframe;
   return info;
 }
 
