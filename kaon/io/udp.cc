@@ -1,5 +1,7 @@
 #include "kaon/io/udp.h"
 
+#include <optional>
+
 #include "kaon/base/text.h"
 #include "kaon/io/internal/udp_shard.h"
 #include "kaon/io/loop.h"
@@ -28,6 +30,8 @@ class Port final : public UdpPort {
   void tell_buffers(const UdpOptions& options) const;
 
  private:
+  std::optional<IoError> open_sockets(Shard& shard, const UdpOptions& options, bool shared);
+
   std::vector<std::shared_ptr<Shard>> shards_;
   std::vector<net::Endpoint> bound_;
 };
@@ -37,11 +41,9 @@ Result<std::unique_ptr<Port>, IoError> Port::try_open(std::span<const Member> me
   port->bound_ = options.bind;
   for (size_t i = 0; i < members.size(); ++i) {
     auto shard = std::make_shared<Shard>(*members[i].loop, *members[i].handler, i);
-    for (net::Endpoint& local : port->bound_) {
-      // The first socket of all finds the free port, the others share it.
-      if (local.port == 0) local.port = port->bound_.front().port;
-      KAON_TRY(local, shard->open(local, options, members.size() > 1));
-    }
+    std::optional<IoError> error;
+    members[i].loop->invoke([&] { error = port->open_sockets(*shard, options, members.size() > 1); });
+    if (error) return fail(*error);
     port->shards_.push_back(std::move(shard));
   }
   for (const auto& from : port->shards_) {
@@ -50,6 +52,17 @@ Result<std::unique_ptr<Port>, IoError> Port::try_open(std::span<const Member> me
     }
   }
   return port;
+}
+
+std::optional<IoError> Port::open_sockets(Shard& shard, const UdpOptions& options, bool shared) {
+  for (net::Endpoint& local : bound_) {
+    // The first socket of all finds the free port, the others share it.
+    if (local.port == 0) local.port = bound_.front().port;
+    const auto bound = shard.open(local, options, shared);
+    if (!bound) return bound.error();
+    local = *bound;
+  }
+  return std::nullopt;
 }
 
 void Port::start() {

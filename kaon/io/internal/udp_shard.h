@@ -14,9 +14,9 @@ class Shard final : public UdpShard, public std::enable_shared_from_this<Shard> 
  public:
   Shard(Loop& loop, UdpHandler& handler, size_t index) : loop_(loop), handler_(handler), index_(index) {}
 
-  // --- Any one thread, before start().
+  // --- Before start().
 
-  /// Opens and binds one more socket; returns where it is bound.
+  /// Opens and binds one more socket, on the loop; returns where it is bound.
   Result<net::Endpoint, IoError> open(const net::Endpoint& local, const UdpOptions& options, bool shared);
   /// The ring over which this shard gives datagrams to another.
   void connect(Shard& to, size_t slots);
