@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include "kaon/io/internal/test_support.h"
-#include "kaon/io/udp.h"
 
 namespace kaon::io {
 namespace {
@@ -182,41 +181,6 @@ TEST(Driver, LetsOthersSpeakBetweenTheRunsOfATalkativeConnection) {
   f.loop.step();
   ASSERT_EQ(f.sender.sent.size(), 201u);
   EXPECT_EQ(f.sender.sent[Driver::kMaxRunsPerVisit], "b");
-}
-
-// The whole way over real sockets: a full send buffer blocks, nothing is lost or disordered on our side of the kernel.
-TEST(Driver, KeepsTheOrderOverARealSocketThatIsFullAgainAndAgain) {
-  Loop loop, sink_loop;
-  Collector sink;
-  struct Side : UdpHandler {
-    void receive(std::span<const net::Datagram>, Time) override {}
-    void writable() override {
-      ++blocked;
-      driver->writable();
-    }
-    Driver* driver = nullptr;
-    int blocked = 0;
-  } side;
-  const UdpPort::Member sink_member{&sink_loop, &sink}, member{&loop, &side};
-  const auto to = UdpPort::open(std::span(&sink_member, 1), {.bind = {endpoint("127.0.0.1:0")}});
-  const auto from = UdpPort::open(std::span(&member, 1), {.bind = {endpoint("127.0.0.1:0")}, .send_buffer = 2048});
-  ASSERT_TRUE(to && from);
-  {
-    Driver driver(loop, (*from)->shard(0));
-    side.driver = &driver;
-    Talker talker;
-    talker.remote = (*to)->bound()[0];
-    DrivenEngine driven(talker, kIgnore);
-    driver.attach(driven);
-    std::vector<std::string> expected;
-    for (int i = 0; i < 1000; ++i) {
-      expected.push_back(std::to_string(i) + std::string(1000, 'x'));
-      talker.to_say.push_back(expected.back());
-    }
-    EXPECT_TRUE(step_until({&loop, &sink_loop}, [&] { return sink.texts.size() == expected.size(); }));
-    EXPECT_EQ(sink.texts, expected);
-    EXPECT_EQ((*from)->shard(0).stats().blocked, static_cast<uint64_t>(side.blocked));
-  }
 }
 
 }  // namespace
