@@ -1,0 +1,27 @@
+// What sockets of this module need of a loop.
+#pragma once
+
+#include "kaon/base/bytes.h"
+#include "kaon/io/loop.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace kaon::io {
+
+/// Receiving needs room for this many reads of up to 64 KiB (a read with GRO holds a run of datagrams).
+inline constexpr size_t kReadsPerBatch = 16;
+inline constexpr size_t kReadSize = 64 * 1024;
+
+struct LoopAccess {
+  static boost::asio::io_context& context(Loop& loop);
+  /// kReadsPerBatch * kReadSize bytes, whose pages the system gives on first use; one user at a time.
+  static Bytes receive_memory(Loop& loop);
+  /// A stepped loop's poll_fd() watches the sockets beside Asio.
+  static void watch(Loop& loop, int fd);
+  static void watch_writable(Loop& loop, int fd, bool on);
+  static void unwatch(Loop& loop, int fd);
+};
+
+}  // namespace kaon::io

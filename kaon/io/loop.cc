@@ -1,0 +1,313 @@
+#include "kaon/io/loop.h"
+
+#include <algorithm>
+#include <atomic>
+#include <boost/asio.hpp>
+#include <latch>
+#include <mutex>
+#include <thread>
+
+#include "kaon/io/asio.h"
+#include "kaon/io/internal/endpoints.h"
+#include "kaon/io/internal/loop_access.h"
+#include "kaon/io/internal/shadow_poll.h"
+
+namespace kaon::io {
+namespace {
+
+using boost::asio::ip::udp;
+
+// How many handlers one step() runs before it lets the caller breathe.
+constexpr int kHandlersPerStep = 64;
+// Results of Asio's resolver thread do not show in poll_fd(): a stepped loop looks this often while it waits for one.
+constexpr Duration kResolvePoll = std::chrono::milliseconds(10);
+
+std::chrono::steady_clock::time_point to_steady(Time time) {
+  return std::chrono::steady_clock::time_point(time.time_since_epoch());
+}
+
+}  // namespace
+
+struct Loop::Impl {
+  enum class Mode : uint8_t { Stepped, Running, Ended };
+
+  boost::asio::io_context context{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard{context.get_executor()};
+  boost::asio::steady_timer timer{context};
+  Time armed = kNever;
+  udp::resolver resolver{context};
+  size_t resolving = 0;
+
+  TimerHeap heap;
+  std::vector<Function<void(Time)>> on_due;  // by timer
+  std::vector<TimerId> due;                  // in this turn; kept for its memory
+  std::vector<Function<void(Time)>> hooks;   // empty ones are free
+  bool turn_requested = false;
+  bool in_turn = false;
+
+  std::mutex mutex;
+  std::vector<Function<void()>> posted;  // guarded by mutex
+  Mode mode = Mode::Stepped;             // written under mutex
+  std::atomic<bool> threaded{false};
+  std::atomic<std::thread::id> owner{};
+  std::atomic<bool> woken{false};
+  std::atomic<bool> stopping{false};
+  std::atomic<bool> shadowed{false};
+  std::thread thread;
+
+  std::vector<Function<void()>> running;  // the posted work of this turn; kept for its memory
+  ShadowPoll shadow;
+  BufferPool pool;
+  std::unique_ptr<uint8_t[]> scratch = std::make_unique_for_overwrite<uint8_t[]>(kScratchSize);
+  std::unique_ptr<uint8_t[]> receive_memory;
+
+  void on_wake();
+  void run_posted();
+  void arm();
+  void fire_timers();
+  void end_turn();
+  void run();
+};
+
+void Loop::Impl::on_wake() {
+  woken.store(false, std::memory_order_release);
+  run_posted();
+}
+
+void Loop::Impl::run_posted() {
+  {
+    const std::lock_guard lock(mutex);
+    std::swap(posted, running);
+  }
+  for (const auto& work : running) work();
+  running.clear();
+}
+
+// The one timer of Asio follows the soonest deadline, but only to the front: a deadline that moves back, as most do
+// with every packet, costs no system call; the timer fires early once and finds nothing due.
+void Loop::Impl::arm() {
+  const Time next = heap.next();
+  if (next >= armed) return;
+  armed = next;
+  timer.expires_at(to_steady(next));
+  timer.async_wait([this](const boost::system::error_code& error) {
+    if (!error) armed = kNever;
+  });
+}
+
+void Loop::Impl::fire_timers() {
+  if (heap.next() == kNever) return;
+  // Time stands still within the turn, so that a timer which sets itself to "now" gets its next call in the next turn
+  // only.
+  const Time time = Loop::now();
+  if (heap.next() > time) return;
+  due.clear();
+  TimerId id;
+  while (heap.pop_due(time, id)) due.push_back(id);
+  for (const TimerId timer_id : due) {
+    // Whoever was removed, or set anew, by one before it has no call to expect now.
+    if (on_due[timer_id.value()] && heap.deadline(timer_id) == kNever) on_due[timer_id.value()](time);
+  }
+}
+
+void Loop::Impl::end_turn() {
+  fire_timers();
+  turn_requested = false;
+  if (hooks.empty()) return;
+  const Time time = Loop::now();
+  for (size_t i = 0; i < hooks.size(); ++i) {
+    if (hooks[i]) hooks[i](time);
+  }
+}
+
+void Loop::Impl::run() {
+  owner.store(std::this_thread::get_id());
+  in_turn = true;
+  while (!stopping.load(std::memory_order_acquire)) {
+    if (turn_requested || heap.next() <= Loop::now()) {
+      context.poll_one();
+    } else {
+      arm();
+      context.run_one();
+    }
+    end_turn();
+  }
+  in_turn = false;
+  while (true) {
+    {
+      const std::lock_guard lock(mutex);
+      if (posted.empty()) {
+        mode = Mode::Ended;
+        break;
+      }
+    }
+    run_posted();
+    end_turn();
+  }
+}
+
+Loop::Loop() : impl_(std::make_unique<Impl>()) {}
+
+Loop::~Loop() {
+  stop();
+  join();
+}
+
+void Loop::start() {
+  const std::lock_guard lock(impl_->mutex);
+  KAON_ASSERT(impl_->mode == Impl::Mode::Stepped && !impl_->shadowed);
+  impl_->mode = Impl::Mode::Running;
+  impl_->threaded = true;
+  impl_->thread = std::thread([impl = impl_.get()] { impl->run(); });
+}
+
+void Loop::stop() {
+  impl_->stopping.store(true, std::memory_order_release);
+  wake();
+}
+
+void Loop::join() {
+  if (!impl_->thread.joinable()) return;
+  KAON_ASSERT(impl_->thread.get_id() != std::this_thread::get_id());
+  impl_->thread.join();
+  impl_->threaded = false;
+}
+
+int Loop::poll_fd() {
+  KAON_ASSERT(!impl_->threaded);
+  const int fd = impl_->shadow.fd();
+  impl_->shadowed = fd >= 0;
+  return fd;
+}
+
+Time Loop::next_timeout() const {
+  if (impl_->turn_requested) return now();
+  return impl_->resolving == 0 ? impl_->heap.next() : std::min(impl_->heap.next(), now() + kResolvePoll);
+}
+
+void Loop::step() {
+  KAON_ASSERT(!impl_->threaded && !impl_->in_turn);
+  impl_->in_turn = true;
+  impl_->shadow.clear();
+  int handlers = 0;
+  while (handlers < kHandlersPerStep && impl_->context.poll_one() > 0) ++handlers;
+  impl_->end_turn();
+  if (handlers == kHandlersPerStep || impl_->turn_requested) impl_->shadow.wake();
+  impl_->in_turn = false;
+}
+
+void Loop::post(Function<void()> work) {
+  {
+    const std::lock_guard lock(impl_->mutex);
+    if (impl_->mode == Impl::Mode::Ended) return;
+    impl_->posted.push_back(std::move(work));
+  }
+  wake();
+}
+
+void Loop::invoke(Function<void()> work) {
+  if (on_loop_thread()) return work();
+  std::latch done(1);
+  {
+    std::unique_lock lock(impl_->mutex);
+    if (impl_->mode != Impl::Mode::Running) {
+      lock.unlock();
+      return work();
+    }
+    impl_->posted.push_back([&] {
+      work();
+      done.count_down();
+    });
+  }
+  wake();
+  done.wait();
+}
+
+void Loop::wake() {
+  if (impl_->woken.exchange(true, std::memory_order_acq_rel)) return;
+  boost::asio::post(impl_->context, [impl = impl_.get()] { impl->on_wake(); });
+  if (impl_->shadowed) impl_->shadow.wake();
+}
+
+bool Loop::on_loop_thread() const {
+  return !impl_->threaded.load(std::memory_order_relaxed) ||
+         impl_->owner.load(std::memory_order_relaxed) == std::this_thread::get_id();
+}
+
+Time Loop::now() {
+  return Time(std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()));
+}
+
+std::chrono::nanoseconds Loop::wall_clock() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch());
+}
+
+TimerId Loop::add_timer(Function<void(Time)> on_due) {
+  KAON_ASSERT(on_loop_thread() && on_due);
+  const TimerId id = impl_->heap.add();
+  if (impl_->on_due.size() <= id.value()) impl_->on_due.resize(id.value() + 1);
+  impl_->on_due[id.value()] = std::move(on_due);
+  return id;
+}
+
+void Loop::schedule(TimerId id, Time deadline) {
+  const bool first = deadline < impl_->heap.next();
+  impl_->heap.schedule(id, deadline);
+  // Set between two steps: the caller's event loop has to ask for next_timeout() again.
+  if (first && !impl_->in_turn) request_turn();
+}
+
+void Loop::remove_timer(TimerId id) {
+  impl_->heap.remove(id);
+  // The callable may be running just now, so it is not destroyed before the next turn.
+  post([keep = std::move(impl_->on_due[id.value()])] {});
+}
+
+Loop::HookId Loop::add_hook(Function<void(Time)> hook) {
+  KAON_ASSERT(on_loop_thread() && hook);
+  impl_->hooks.push_back(std::move(hook));
+  return static_cast<HookId>(impl_->hooks.size() - 1);
+}
+
+void Loop::remove_hook(HookId id) {
+  impl_->hooks[id] = nullptr;
+  while (!impl_->hooks.empty() && !impl_->hooks.back()) impl_->hooks.pop_back();
+}
+
+void Loop::request_turn() {
+  if (std::exchange(impl_->turn_requested, true) || impl_->in_turn) return;
+  wake();
+}
+
+BufferPool& Loop::buffers() { return impl_->pool; }
+
+Bytes Loop::scratch() { return {impl_->scratch.get(), kScratchSize}; }
+
+void Loop::resolve(const std::string& host, ResolveHandler handler) {
+  ++impl_->resolving;
+  auto shared = std::make_shared<ResolveHandler>(std::move(handler));
+  impl_->resolver.async_resolve(
+      host, "", [this, shared](const boost::system::error_code& error, const udp::resolver::results_type& results) {
+        --impl_->resolving;
+        if (error) return (*shared)(fail(IoError::HostNotFound));
+        std::vector<net::IpAddress> addresses;
+        for (const auto& entry : results) addresses.push_back(from_asio(entry.endpoint().address()));
+        (*shared)(std::move(addresses));
+      });
+}
+
+boost::asio::io_context& LoopAccess::context(Loop& loop) { return loop.impl_->context; }
+boost::asio::io_context& asio_context(Loop& loop) { return LoopAccess::context(loop); }
+
+Bytes LoopAccess::receive_memory(Loop& loop) {
+  constexpr size_t kSize = kReadsPerBatch * kReadSize;
+  auto& memory = loop.impl_->receive_memory;
+  if (memory == nullptr) memory = std::make_unique_for_overwrite<uint8_t[]>(kSize);
+  return {memory.get(), kSize};
+}
+
+void LoopAccess::watch(Loop& loop, int fd) { loop.impl_->shadow.watch(fd); }
+void LoopAccess::watch_writable(Loop& loop, int fd, bool on) { loop.impl_->shadow.watch_writable(fd, on); }
+void LoopAccess::unwatch(Loop& loop, int fd) { loop.impl_->shadow.unwatch(fd); }
+
+}  // namespace kaon::io

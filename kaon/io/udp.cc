@@ -1,0 +1,110 @@
+#include "kaon/io/udp.h"
+
+#include <optional>
+
+#include "kaon/base/text.h"
+#include "kaon/io/internal/udp_shard.h"
+#include "kaon/io/loop.h"
+
+namespace kaon::io {
+namespace {
+
+// A free port of one family may be taken in the other: then we try another.
+constexpr int kPortAttempts = 16;
+
+class Port final : public UdpPort {
+ public:
+  ~Port() override {
+    for (const auto& shard : shards_) {
+      shard->loop().invoke([&] { shard->close(); });
+    }
+  }
+
+  static Result<std::unique_ptr<Port>, IoError> try_open(std::span<const Member> members, const UdpOptions& options);
+
+  uint16_t port() const override { return bound_.front().port; }
+  std::span<const net::Endpoint> bound() const override { return bound_; }
+  size_t size() const override { return shards_.size(); }
+  UdpShard& shard(size_t index) override { return *shards_[index]; }
+  void start();
+  void tell_buffers(const UdpOptions& options) const;
+
+ private:
+  std::optional<IoError> open_sockets(Shard& shard, const UdpOptions& options, bool shared);
+
+  std::vector<std::shared_ptr<Shard>> shards_;
+  std::vector<net::Endpoint> bound_;
+};
+
+Result<std::unique_ptr<Port>, IoError> Port::try_open(std::span<const Member> members, const UdpOptions& options) {
+  auto port = std::make_unique<Port>();
+  port->bound_ = options.bind;
+  for (size_t i = 0; i < members.size(); ++i) {
+    auto shard = std::make_shared<Shard>(*members[i].loop, *members[i].handler, i);
+    std::optional<IoError> error;
+    members[i].loop->invoke([&] { error = port->open_sockets(*shard, options, members.size() > 1); });
+    if (error) return fail(*error);
+    port->shards_.push_back(std::move(shard));
+  }
+  for (const auto& from : port->shards_) {
+    for (const auto& to : port->shards_) {
+      if (from != to) from->connect(*to, options.handover_slots);
+    }
+  }
+  return port;
+}
+
+std::optional<IoError> Port::open_sockets(Shard& shard, const UdpOptions& options, bool shared) {
+  for (net::Endpoint& local : bound_) {
+    // The first socket of all finds the free port, the others share it.
+    if (local.port == 0) local.port = bound_.front().port;
+    const auto bound = shard.open(local, options, shared);
+    if (!bound) return bound.error();
+    local = *bound;
+  }
+  return std::nullopt;
+}
+
+void Port::start() {
+  for (const auto& shard : shards_) {
+    shard->loop().invoke([&] { shard->start(); });
+  }
+}
+
+void Port::tell_buffers(const UdpOptions& options) const {
+  const int got = shards_.front()->receive_buffer();
+  if (options.log == nullptr || got >= options.receive_buffer) return;
+  options.log->line(
+      LogLevel::Warning, "io", "UDP port ", port(), " has a receive buffer of ", got, " bytes instead of ",
+      options.receive_buffer,
+      ", so bursts may be lost; to raise the limit: sysctl -w net.core.rmem_max=", options.receive_buffer);
+}
+
+}  // namespace
+
+UdpShard::SendResult UdpShard::send(const net::Transmit& transmit, ByteView bytes) {
+  Outgoing outgoing{transmit, bytes};
+  const uint64_t refused = stats().send_errors + stats().no_socket;
+  if (send(std::span(&outgoing, 1)) == 0) return SendResult::Blocked;
+  return stats().send_errors + stats().no_socket == refused ? SendResult::Sent : SendResult::Dropped;
+}
+
+Result<std::unique_ptr<UdpPort>, IoError> UdpPort::open(std::span<const Member> members, const UdpOptions& options) {
+  if (members.empty() || options.bind.empty()) return fail(IoError::InvalidArgument);
+  for (const net::Endpoint& local : options.bind) {
+    if (local.ip.is_none()) return fail(IoError::InvalidArgument);
+  }
+  const bool free_choice = options.bind.front().port == 0;
+  for (int attempt = 1;; ++attempt) {
+    auto port = Port::try_open(members, options);
+    if (!port) {
+      if (port.error() == IoError::AddressInUse && free_choice && attempt < kPortAttempts) continue;
+      return fail(port.error());
+    }
+    (*port)->tell_buffers(options);
+    (*port)->start();
+    return std::unique_ptr<UdpPort>(std::move(*port));
+  }
+}
+
+}  // namespace kaon::io
