@@ -236,12 +236,12 @@ size_t Shard::route(const net::Datagram& datagram) {
   const ByteView bytes = datagram.bytes;
   if (!bytes.empty() && bytes[0] < 4) {
     if (const auto message = stun::Message::parse(bytes)) {
-      const std::string_view user = message->username();
-      if (!user.empty()) {
-        const size_t home = kLoopNames.find(user[0]);
+      const auto user = message->text(stun::Attribute::Username);
+      if (user && !user->empty()) {
+        const size_t home = kLoopNames.find(user->front());
         return home < port_.size() ? home : kHere;
       }
-      const auto it = foreign_tags_.find(load_be32(message->transaction_id().bytes().data()));
+      const auto it = foreign_tags_.find(load_be32(message->transaction_id().bytes.data()));
       return it == foreign_tags_.end() ? kHere : it->second;
     }
     return kHere;

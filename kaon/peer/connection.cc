@@ -49,7 +49,8 @@ void Connection::Impl::emit(Event event) {
 void Connection::Impl::set_state(ConnectionState next, std::string detail) {
   if (state == next || state == ConnectionState::Closed || state == ConnectionState::Failed) {
     // Failed is left by an ICE restart only, Closed never.
-    if (!(state == ConnectionState::Failed && (next == ConnectionState::Closed || next == ConnectionState::Connecting))) return;
+    if (!(state == ConnectionState::Failed && (next == ConnectionState::Closed || next == ConnectionState::Connecting)))
+      return;
   }
   state = next;
   env.log.line(LogLevel::Debug, "peer", to_string(next), detail.empty() ? "" : ": ", detail);
@@ -105,6 +106,11 @@ void Connection::Impl::settle(Time time) {
   while (auto event = transport.poll_dtls_event()) handle_dtls_event(*event, time);
 }
 
+std::optional<Event> Connection::Impl::poll_event() {
+  if (!events.empty()) return events.pop_front();
+  return media.poll_event();
+}
+
 void Connection::Impl::handle_ice_event(ice::Event& event, Time time) {
   if (auto* candidate = std::get_if<ice::LocalCandidate>(&event)) {
     emit(LocalCandidate{candidate->candidate.to_string()});
@@ -134,9 +140,12 @@ void Connection::Impl::handle_ice_event(ice::Event& event, Time time) {
 
 void Connection::Impl::handle_dtls_event(dtls::Event& event, Time time) {
   if (auto* connected = std::get_if<dtls::Connected>(&event)) {
-    env.log.line(LogLevel::Info, "peer", "secured by DTLS ", connected->version == dtls::Version::Dtls13 ? "1.3" : "1.2", ", ",
+    env.log.line(LogLevel::Info, "peer", "secured by DTLS ",
+                 connected->version == dtls::Version::Dtls13 ? "1.3" : "1.2", ", ",
                  dtls::to_string(connected->cipher_suite), ", SRTP profile ", connected->srtp_profile);
     emit(Secured{connected->version, connected->cipher_suite, connected->srtp_profile});
+    if (const auto profile = srtp::profile_from_id(connected->srtp_profile))
+      media.set_srtp_overhead(srtp::rtp_overhead(*profile));
     security = std::move(*connected);
     set_state(ConnectionState::Connected);
     start_channels(time);
@@ -146,7 +155,8 @@ void Connection::Impl::handle_dtls_event(dtls::Event& event, Time time) {
     if (closed->reason == dtls::CloseReason::PeerClose) {
       set_state(ConnectionState::Closed, "the peer closed the connection");
     } else if (closed->reason != dtls::CloseReason::LocalClose) {
-      set_state(ConnectionState::Failed, cat("DTLS: ", dtls::to_string(closed->reason), closed->detail.empty() ? "" : ", ", closed->detail));
+      set_state(ConnectionState::Failed,
+                cat("DTLS: ", dtls::to_string(closed->reason), closed->detail.empty() ? "" : ", ", closed->detail));
     }
   }
 }
@@ -155,7 +165,7 @@ void Connection::Impl::handle_dtls_event(dtls::Event& event, Time time) {
 
 std::optional<net::Transmit> Connection::Impl::poll_transmit(Bytes out) {
   if (auto transmit = transport.poll_transmit(out, now)) return transmit;
-  if (!transport.path() || !security) return std::nullopt;
+  if (!transport.path() || !security || said_goodbye) return std::nullopt;
   if (auto transmit = transmit_carried(out)) return transmit;
   if (transport.secured()) {
     if (const auto run = media.poll_transmit(out, *transport.srtp_sender(), now)) {
@@ -165,7 +175,12 @@ std::optional<net::Transmit> Connection::Impl::poll_transmit(Bytes out) {
       return transmit;
     }
   }
-  return transmit_data(out);
+  if (auto transmit = transmit_data(out)) return transmit;
+  if (state != ConnectionState::Closed) return std::nullopt;
+  // All that was to be said before the end has been said.
+  said_goodbye = true;
+  transport.close();
+  return transport.poll_transmit(out, now);
 }
 
 std::optional<net::Transmit> Connection::Impl::transmit_carried(Bytes out) {
@@ -179,7 +194,7 @@ std::optional<net::Transmit> Connection::Impl::transmit_carried(Bytes out) {
 
 // SCTP packets of equal size become one run; the first smaller one ends it.
 std::optional<net::Transmit> Connection::Impl::transmit_data(Bytes out) {
-  if (!channels || state == ConnectionState::Closed) return std::nullopt;
+  if (!channels) return std::nullopt;
   const size_t largest = config.data.sctp.max_packet_size + transport.data_overhead();
   size_t size = 0;
   size_t segment = 0;
@@ -229,10 +244,7 @@ void Connection::handle_timeout(Time now) { impl_->handle_timeout(now); }
 Time Connection::next_timeout() const { return impl_->next_timeout(); }
 std::optional<net::Transmit> Connection::poll_transmit(Bytes out) { return impl_->poll_transmit(out); }
 
-std::optional<Event> Connection::poll_event() {
-  if (impl_->events.empty()) return std::nullopt;
-  return impl_->events.pop_front();
-}
+std::optional<Event> Connection::poll_event() { return impl_->poll_event(); }
 
 Result<void, ice::Error> Connection::add_local_address(const ice::LocalAddress& address, Time now) {
   auto result = impl_->transport.ice().add_local_candidate(address, impl_->advance(now));
@@ -265,6 +277,7 @@ Result<void, ice::Error> Connection::add_remote_candidate(std::string_view line,
 const ice::Agent& Connection::ice() const { return impl_->transport.ice(); }
 ConnectionState Connection::state() const { return impl_->state; }
 const Counters<DropReason>& Connection::drops() const { return impl_->transport.drops(); }
+const Counters<DropReason>& Connection::media_drops() const { return impl_->media.drops(); }
 void Connection::close(Time now) { impl_->close(now); }
 
 }  // namespace kaon::peer

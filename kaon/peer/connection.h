@@ -16,8 +16,8 @@
 
 namespace kaon::peer {
 
-/// ICE, DTLS, SRTP, SCTP and the RTP machinery behind offer and answer (RFC 8829). A net::DatagramEngine with two calls more,
-/// poll_media() and poll_frame(). Used on one loop only; nothing here calls user code.
+/// ICE, DTLS, SRTP, SCTP and the RTP machinery behind offer and answer (RFC 8829). A net::DatagramEngine with two calls
+/// more, poll_media() and poll_frame(). Used on one loop only; nothing here calls user code.
 ///
 /// Drain poll_event(), poll_channel_event() and the media calls after each batch of inputs, then poll_transmit().
 class Connection {
@@ -50,8 +50,8 @@ class Connection {
   [[nodiscard]] Result<sdp::SessionDescription, NegotiationError> create_answer(Time now);
   /// Sets what create_offer() or create_answer() makes; Rollback undoes an offer.
   [[nodiscard]] Result<void, NegotiationError> set_local_description(SdpType type, Time now);
-  [[nodiscard]] Result<void, NegotiationError> set_remote_description(SdpType type, const sdp::SessionDescription& remote,
-                                                                      Time now);
+  [[nodiscard]] Result<void, NegotiationError> set_remote_description(SdpType type,
+                                                                      const sdp::SessionDescription& remote, Time now);
   /// As text, with the candidates known by now; empty before set_local_description().
   std::string local_description() const;
   SignalingState signaling_state() const;
@@ -76,8 +76,10 @@ class Connection {
   // -- data channels -------------------------------------------------------------------------------------------------
   [[nodiscard]] Result<datachannel::ChannelId, datachannel::OpenError> open_channel(datachannel::ChannelOptions options,
                                                                                     Time now);
-  [[nodiscard]] Result<void, datachannel::SendError> send_text(datachannel::ChannelId channel, std::string_view text, Time now);
-  [[nodiscard]] Result<void, datachannel::SendError> send_binary(datachannel::ChannelId channel, ByteView bytes, Time now);
+  [[nodiscard]] Result<void, datachannel::SendError> send_text(datachannel::ChannelId channel, std::string_view text,
+                                                               Time now);
+  [[nodiscard]] Result<void, datachannel::SendError> send_binary(datachannel::ChannelId channel, ByteView bytes,
+                                                                 Time now);
   void close_channel(datachannel::ChannelId channel, Time now);
   /// Null before there are any.
   datachannel::Channels* channels();
@@ -89,12 +91,12 @@ class Connection {
   /// The codec our frames on this transceiver must have: the first that the peer takes. Nothing before negotiation.
   std::optional<packetizer::Codec> send_codec(TransceiverId id) const;
   /// Packetizes and queues one frame of that codec, or of another the peer takes.
-  [[nodiscard]] Result<void, MediaError> send_frame(TransceiverId id, packetizer::Codec codec, const OutgoingFrame& frame,
-                                                    Time now);
-  /// Queues a packet whose sequence number and timestamp the caller has set; SSRC, payload type and extensions become ours.
-  /// The payload is shared, not copied.
-  [[nodiscard]] Result<void, MediaError> send_packet(TransceiverId id, packetizer::Codec codec, const rtp::Packet& packet,
-                                                     Time now);
+  [[nodiscard]] Result<void, MediaError> send_frame(TransceiverId id, packetizer::Codec codec,
+                                                    const OutgoingFrame& frame, Time now);
+  /// Queues a packet whose sequence number and timestamp the caller has set; SSRC, payload type and extensions become
+  /// ours. The payload is shared, not copied.
+  [[nodiscard]] Result<void, MediaError> send_packet(TransceiverId id, packetizer::Codec codec,
+                                                     const rtp::Packet& packet, Time now);
   /// Asks the peer for a key frame of this track, and again with back-off until one comes.
   void request_keyframe(TransceiverId id, Time now);
   std::optional<MediaPacket> poll_media();
@@ -112,7 +114,9 @@ class Connection {
   void close(Time now);
 
   Stats stats(Time now) const;
+  /// Of packets that did not get past the transport, and of media behind it.
   const Counters<DropReason>& drops() const;
+  const Counters<DropReason>& media_drops() const;
 
  private:
   struct Impl;

@@ -17,12 +17,14 @@ void Connection::Impl::start_channels(Time time) {
 
 // -- the public face -------------------------------------------------------------------------------------------------
 
-Result<datachannel::ChannelId, datachannel::OpenError> Connection::open_channel(datachannel::ChannelOptions options, Time now) {
+Result<datachannel::ChannelId, datachannel::OpenError> Connection::open_channel(datachannel::ChannelOptions options,
+                                                                                Time now) {
   impl_->negotiator.want_data();
   return impl_->need_channels().open(std::move(options), impl_->advance(now));
 }
 
-Result<void, datachannel::SendError> Connection::send_text(datachannel::ChannelId channel, std::string_view text, Time now) {
+Result<void, datachannel::SendError> Connection::send_text(datachannel::ChannelId channel, std::string_view text,
+                                                           Time now) {
   if (!impl_->channels) return fail(datachannel::SendError::UnknownChannel);
   return impl_->channels->send_text(channel, text, impl_->advance(now));
 }

@@ -28,7 +28,7 @@ void Connection::Impl::apply_session(Time time) {
   const NegotiatedSession* session = negotiator.session();
   if (session == nullptr) return;
   transport.apply(*session, time);
-  media.apply(*session, [this](Event event) { emit(std::move(event)); });
+  media.apply(*session, negotiator.transceivers(), negotiator.cname(), [this](Event event) { emit(std::move(event)); });
   if (session->data) {
     need_channels().set_remote_max_message_size(session->data->remote_max_message_size);
     start_channels(time);
@@ -44,7 +44,8 @@ Result<void, NegotiationError> Connection::Impl::set_local(SdpType type, Time ti
   return {};
 }
 
-Result<void, NegotiationError> Connection::Impl::set_remote(SdpType type, const sdp::SessionDescription& remote, Time time) {
+Result<void, NegotiationError> Connection::Impl::set_remote(SdpType type, const sdp::SessionDescription& remote,
+                                                            Time time) {
   advance(time);
   if (auto result = negotiator.set_remote_description(type, remote); !result) return result;
   if (type == SdpType::Answer || type == SdpType::Pranswer) apply_session(now);
@@ -97,7 +98,8 @@ Result<void, NegotiationError> Connection::set_local_description(SdpType type, T
   return impl_->set_local(type, now);
 }
 
-Result<void, NegotiationError> Connection::set_remote_description(SdpType type, const sdp::SessionDescription& remote, Time now) {
+Result<void, NegotiationError> Connection::set_remote_description(SdpType type, const sdp::SessionDescription& remote,
+                                                                  Time now) {
   return impl_->set_remote(type, remote, now);
 }
 

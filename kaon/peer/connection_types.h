@@ -85,12 +85,13 @@ struct TrackAdded {
 struct TrackRemoved {
   TransceiverId transceiver;
 };
-/// The receiver of our media on this transceiver cannot go on without a key frame. Comes at most every 100 ms per sender.
+/// The receiver of our media on this transceiver cannot go on without a key frame. Comes at most every 100 ms per
+/// sender.
 struct KeyframeRequested {
   TransceiverId transceiver;
 };
-using Event = std::variant<LocalCandidate, GatheringDone, UfragChanged, PathValidated, StateChanged, Secured, TrackAdded,
-                           TrackRemoved, KeyframeRequested, dtls::KeyLogLine>;
+using Event = std::variant<LocalCandidate, GatheringDone, UfragChanged, PathValidated, StateChanged, Secured,
+                           TrackAdded, TrackRemoved, KeyframeRequested, dtls::KeyLogLine>;
 
 /// A received RTP packet, decrypted, retransmissions restored. Not in order.
 struct MediaPacket {
@@ -126,24 +127,24 @@ struct OutgoingFrame {
 
 enum class MediaError : uint8_t {
   UnknownTransceiver,
-  NotNegotiated,   ///< the peer does not take this codec, or does not want to receive
-  NotConnected,    ///< no keys yet
-  Malformed,       ///< the frame is not what its codec says
-  QueueFull,       ///< more than kMaxQueuedPackets wait for the pacer
+  NotNegotiated,  ///< the peer does not take this codec, or does not want to receive
+  NotConnected,   ///< no keys yet
+  Malformed,      ///< the frame is not what its codec says
+  QueueFull,      ///< more than kMaxQueuedPackets wait for the pacer
 };
 std::string_view to_string(MediaError error);
 
 /// Why a packet went no further. The engines count their own reasons.
 enum class DropReason : uint8_t {
-  UnknownProtocol,   ///< first byte of nothing we speak (RFC 7983)
-  UnknownAddress,    ///< DTLS or media from where no authenticated check came
-  HeldTooMany,       ///< early DTLS beyond kMaxHeldPackets
-  NoKeys,            ///< media before the handshake
-  BadSrtp,           ///< authentication failed
+  UnknownProtocol,  ///< first byte of nothing we speak (RFC 7983)
+  UnknownAddress,   ///< DTLS or media from where no authenticated check came
+  HeldTooMany,      ///< early DTLS beyond kMaxHeldPackets
+  NoKeys,           ///< media before the handshake
+  BadSrtp,          ///< authentication failed
   ReplayedSrtp,
   MalformedRtp,
   MalformedRtcp,
-  UnknownStream,     ///< an SSRC that no section explains
+  UnknownStream,  ///< an SSRC that no section explains
   TooManyStreams,
   UnknownPayloadType,
   QueueFull,

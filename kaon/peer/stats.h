@@ -53,9 +53,9 @@ struct TransportStats {
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;
   std::optional<Duration> round_trip_time;
-  std::string tls_version;   ///< "FEFD"
-  std::string dtls_cipher;   ///< TLS registry name
-  std::string srtp_cipher;   ///< IANA name of the SRTP profile
+  std::string tls_version;  ///< "FEFD"
+  std::string dtls_cipher;  ///< TLS registry name
+  std::string srtp_cipher;  ///< IANA name of the SRTP profile
   std::optional<ice::Path> path;
 };
 

@@ -27,6 +27,7 @@ struct Connection::Impl {
   std::optional<net::Transmit> transmit_carried(Bytes out);
   void deliver_data(Time now);
   void settle(Time now);
+  std::optional<Event> poll_event();
   void handle_ice_event(ice::Event& event, Time now);
   void handle_dtls_event(dtls::Event& event, Time now);
   void set_state(ConnectionState next, std::string detail = {});
@@ -56,7 +57,7 @@ struct Connection::Impl {
   ConnectionState state = ConnectionState::New;
   std::string fingerprint;
   std::optional<dtls::Connected> security;
-  uint32_t restarts = 0;
+  bool said_goodbye = false;
   Ring<Event> events;
   // A packet that did not fit into the run before it: encrypted, so it must be sent as it is.
   std::vector<uint8_t> carried;

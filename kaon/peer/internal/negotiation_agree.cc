@@ -17,7 +17,8 @@ constexpr size_t kMaxRemoteStreams = 64;
 const PayloadFormat* find_offered(const MediaDescription& offered, const PayloadFormat& answered) {
   const PayloadFormat* same_number = offered.find_payload(answered.payload_type);
   if (same_number != nullptr && same_format(*same_number, answered)) return same_number;
-  const auto it = std::ranges::find_if(offered.payloads, [&](const PayloadFormat& f) { return same_format(f, answered); });
+  const auto it =
+      std::ranges::find_if(offered.payloads, [&](const PayloadFormat& f) { return same_format(f, answered); });
   return it == offered.payloads.end() ? nullptr : &*it;
 }
 
@@ -47,7 +48,8 @@ NegotiatedCodec make_codec(const MediaDescription& local, const PayloadFormat& o
   return codec;
 }
 
-std::vector<NegotiatedCodec> agree_codecs(const MediaDescription& offered, const MediaDescription& answered, bool local_offer) {
+std::vector<NegotiatedCodec> agree_codecs(const MediaDescription& offered, const MediaDescription& answered,
+                                          bool local_offer) {
   std::vector<NegotiatedCodec> codecs;
   for (const PayloadFormat& format : answered.payloads) {
     const CodecKind kind = codec_kind(format.name);
@@ -78,7 +80,8 @@ std::vector<NegotiatedExtension> agree_extensions(const MediaDescription& offere
   return extensions;
 }
 
-const sdp::SimulcastStream::Alternative* find_stream(const std::vector<sdp::SimulcastStream>& streams, std::string_view rid) {
+const sdp::SimulcastStream::Alternative* find_stream(const std::vector<sdp::SimulcastStream>& streams,
+                                                     std::string_view rid) {
   for (const sdp::SimulcastStream& stream : streams) {
     for (const auto& alternative : stream.alternatives) {
       if (alternative.rid == rid) return &alternative;
@@ -87,7 +90,8 @@ const sdp::SimulcastStream::Alternative* find_stream(const std::vector<sdp::Simu
   return nullptr;
 }
 
-// RFC 8853 §5.3: only layers both name remain; without simulcast in the peer's section the first layer is sent alone, without rid.
+// RFC 8853 §5.3: only layers both name remain; without simulcast in the peer's section the first layer is sent alone,
+// without rid.
 std::vector<SendEncoding> accepted_encodings(const Transceiver& transceiver, const MediaDescription& local,
                                              const MediaDescription& remote) {
   std::vector<SendEncoding> accepted;
@@ -189,7 +193,8 @@ NegotiatedData agree_data(const Exchange& exchange, size_t index) {
   data.remote_port = remote.sctp_port.value_or(5000);
   data.remote_max_message_size = remote.max_message_size.value_or(65536);
   // An answer with our own value is an echo of what the peer does not understand.
-  const bool snap = !offered.sctp_init.empty() && !answered.sctp_init.empty() && offered.sctp_init != answered.sctp_init;
+  const bool snap =
+      !offered.sctp_init.empty() && !answered.sctp_init.empty() && offered.sctp_init != answered.sctp_init;
   if (snap) data.remote_sctp_init = remote.sctp_init;
   return data;
 }

@@ -85,7 +85,8 @@ class AnswerBuilder {
     describe_codec(std::move(format), rtx, section);
   }
 
-  // RFC 9429 §5.3.1: in the offerer's order, unless the application set preferences of its own. The numbers are the offerer's.
+  // RFC 9429 §5.3.1: in the offerer's order, unless the application set preferences of its own. The numbers are the
+  // offerer's.
   void accept_codecs(const MediaDescription& offered, const Transceiver& transceiver, MediaDescription& section) const {
     const std::vector<Codec>& codecs = state_.codecs_of(transceiver);
     if (transceiver.codec_preferences.empty()) {
@@ -119,7 +120,8 @@ class AnswerBuilder {
 
   // RFC 8851 §6.3: a restriction we do not know makes the rid unusable; formats we refused leave its list.
   static std::optional<sdp::Rid> accept_rid(const sdp::Rid& offered, const MediaDescription& section) {
-    constexpr std::string_view kKnown[] = {"max-width", "max-height", "max-fps", "max-fs", "max-br", "max-pps", "max-bpp"};
+    constexpr std::string_view kKnown[] = {"max-width", "max-height", "max-fps", "max-fs",
+                                           "max-br",    "max-pps",    "max-bpp"};
     for (const sdp::Attribute& restriction : offered.restrictions) {
       const bool number = !restriction.value.empty() && restriction.value.size() <= 16 &&
                           restriction.value.find_first_not_of("0123456789.") == std::string::npos;
@@ -173,8 +175,8 @@ class AnswerBuilder {
 
 }  // namespace
 
-sdp::SessionDescription build_answer(const LocalState& state, const sdp::SessionDescription& offer, const BundleView& bundle,
-                                     const std::vector<Section>& sections) {
+sdp::SessionDescription build_answer(const LocalState& state, const sdp::SessionDescription& offer,
+                                     const BundleView& bundle, const std::vector<Section>& sections) {
   sdp::SessionDescription answer = describe_session(state);
   answer.extmap_allow_mixed = offer.extmap_allow_mixed;
   const AnswerBuilder builder(state, offer);

@@ -3,6 +3,8 @@
 namespace kaon::peer::internal {
 namespace {
 
+constexpr size_t kMaxExportedSize = 88;  // AES-256-GCM: two keys of 32 bytes, two salts of 12
+
 ice::Config ice_config(Env env, const Config& config) {
   ice::Config ice = config.ice;
   if (ice.ufrag.empty()) ice.ufrag = config.ufrag_prefix + ice::random_ice_chars(env.random, 8);
@@ -152,19 +154,18 @@ std::optional<dtls::Event> Transport::poll_dtls_event() {
   return event;
 }
 
-// RFC 5764 §4.2: client key, server key, client salt, server salt.
 void Transport::install_keys(dtls::SrtpProfileId id) {
   const auto profile = srtp::profile_from_id(id);
   if (!profile) return;
-  std::array<uint8_t, srtp::kMaxExportSize> block{};
-  const Bytes used = Bytes(block).first(srtp::export_size(*profile));
-  if (!dtls_->export_keying_material(dtls::kSrtpExporterLabel, {}, used)) return;
-  const auto [client, server] = srtp::split_export(*profile, used);
-  const bool is_client = dtls_role_ == dtls::Role::Client;
-  srtp_sender_ = std::make_unique<srtp::Sender>(*profile, is_client ? client : server);
-  srtp_receiver_ = std::make_unique<srtp::Receiver>(*profile, is_client ? server : client);
+  std::array<uint8_t, kMaxExportedSize> memory{};
+  const Bytes block = Bytes(memory).first(srtp::exported_size(*profile));
+  if (!dtls_->export_keying_material(dtls::kSrtpExporterLabel, {}, block)) return;
+  const auto role = dtls_role_ == dtls::Role::Client ? srtp::DtlsRole::Client : srtp::DtlsRole::Server;
+  const srtp::DirectionKeys keys = srtp::split_exported_keys(*profile, block, role);
+  srtp_sender_ = std::make_unique<srtp::Sender>(*profile, keys.local);
+  srtp_receiver_ = std::make_unique<srtp::Receiver>(*profile, keys.remote);
   srtp_profile_ = id;
-  wipe(block);
+  wipe(memory);
 }
 
 }  // namespace kaon::peer::internal

@@ -10,7 +10,8 @@
 #include "kaon/dtls/connection.h"
 #include "kaon/ice/agent.h"
 #include "kaon/peer/connection_types.h"
-#include "kaon/srtp/srtp.h"
+#include "kaon/srtp/receiver.h"
+#include "kaon/srtp/sender.h"
 
 namespace kaon::peer::internal {
 
