@@ -1,0 +1,358 @@
+// What others may send: the rows of the attack list for DTLS, by number.
+#include <gmock/gmock.h>
+
+#include "kaon/base/reader.h"
+#include "kaon/base/writer.h"
+#include "kaon/dtls/internal/browser_hello.h"
+#include "kaon/dtls/internal/messages.h"
+#include "kaon/dtls/internal/reassembler.h"
+#include "kaon/dtls/internal/record_layer.h"
+#include "kaon/dtls/internal/testing.h"
+
+namespace kaon::dtls {
+namespace {
+
+using crypto::KeyType;
+using testing::config_of;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using testing::kStart;
+using testing::Packet;
+using testing::Pair;
+using testing::Side;
+using ::testing::SizeIs;
+
+Packet clear_record(uint8_t type, ByteView fragment, uint16_t version = 0xfeff) {
+  Packet packet(kRecordHeaderSize + fragment.size());
+  Writer out(packet);
+  out.u8(type);
+  out.u16(version);
+  out.u16(0);
+  out.u48(77);
+  out.u16(static_cast<uint16_t>(fragment.size()));
+  out.bytes(fragment);
+  return packet;
+}
+
+/// A record with one fragment of a handshake message.
+Packet fragment_record(HandshakeType type, uint16_t sequence, ByteView body, size_t offset, size_t size) {
+  Packet fragment(kHandshakeHeaderSize + size);
+  Writer out(fragment);
+  out.u8(static_cast<uint8_t>(type));
+  out.u24(static_cast<uint32_t>(body.size()));
+  out.u16(sequence);
+  out.u24(static_cast<uint32_t>(offset));
+  out.u24(static_cast<uint32_t>(size));
+  out.bytes(body.subspan(offset, size));
+  return clear_record(22, fragment);
+}
+Packet whole_record(HandshakeType type, uint16_t sequence, ByteView body) {
+  return fragment_record(type, sequence, body, 0, body.size());
+}
+
+/// The first message of the flight that the server has to say; empty if it says nothing.
+std::optional<Packet> server_hello_of(Side& server) {
+  for (Packet& packet : server.take_packets()) {
+    Bytes left = packet;
+    const auto record = next_record(left);
+    if (!record || record->type != ContentType::Handshake) continue;
+    Reader reader(record->fragment);
+    const auto fragment = Fragment::parse(reader, 0);
+    if (fragment && fragment->type == HandshakeType::ServerHello)
+      return Packet(fragment->bytes.begin(), fragment->bytes.end());
+  }
+  return std::nullopt;
+}
+
+void expect_answers_browser(Side& server) {
+  const auto body = server_hello_of(server);
+  ASSERT_TRUE(body);
+  const auto hello = ServerHello::parse(*body);
+  ASSERT_TRUE(hello);
+  EXPECT_EQ(hello->version, 0xfefd);
+  EXPECT_EQ(hello->cipher_suite, 0xc02b);
+  EXPECT_EQ(hello->srtp_profile, kSrtpAeadAes128Gcm);
+  EXPECT_TRUE(hello->extended_master_secret);
+}
+
+TEST(C6ClientHelloInTwoDatagrams, IsAnsweredInBothOrdersWithDuplicates) {
+  SeededRandom random(3);
+  for (const bool firefox : {false, true})
+    for (const std::vector<int>& order : {std::vector{0, 1}, {1, 0}, {0, 0, 1}, {1, 1, 0}, {0, 0, 1, 1}}) {
+      const Packet body = firefox ? testing::firefox_client_hello(random) : testing::chromium_client_hello(random);
+      constexpr size_t kFirst = 1200 - kRecordHeaderSize - kHandshakeHeaderSize;
+      const Packet parts[] = {fragment_record(HandshakeType::ClientHello, 0, body, 0, kFirst),
+                              fragment_record(HandshakeType::ClientHello, 0, body, kFirst, body.size() - kFirst)};
+      EXPECT_EQ(parts[0].size(), 1200u);
+      Side server(config_of(Role::Server), 1);
+      for (const int part : order) server.give(parts[part], kStart);
+      expect_answers_browser(server);
+    }
+}
+
+TEST(C6ClientHelloInTwoDatagrams, SurvivesADelayedSecondHalf) {
+  SeededRandom random(3);
+  const Packet body = testing::chromium_client_hello(random);
+  Side server(config_of(Role::Server), 1);
+  server.give(fragment_record(HandshakeType::ClientHello, 0, body, 0, 1000), kStart);
+  EXPECT_THAT(server.take_packets(), IsEmpty());
+  server.connection.handle_timeout(kStart + testing::seconds(20));
+  server.give(fragment_record(HandshakeType::ClientHello, 0, body, 1000, body.size() - 1000),
+              kStart + testing::seconds(20));
+  expect_answers_browser(server);
+}
+
+TEST(C5Fragments, OfOneByteOverlapping) {
+  SeededRandom random(3);
+  const Packet body = testing::chromium_client_hello(random);
+  Side server(config_of(Role::Server), 1);
+  for (size_t i = body.size(); i-- > 0;)
+    server.give(fragment_record(HandshakeType::ClientHello, 0, body, i, std::min<size_t>(1 + i % 3, body.size() - i)),
+                kStart);
+  expect_answers_browser(server);
+}
+
+TEST(C1ClientHelloRace, ForeignOnesBeforeBetweenAndAfterDoNoHarm) {
+  SeededRandom random(3);
+  const Packet valid = testing::chromium_client_hello(random);
+  Packet no_suite = valid;
+  for (size_t i = 38; i < 38 + 28; ++i) no_suite[i] = 0;
+  Packet truncated = valid;
+  truncated.resize(100);
+  const std::vector<Packet> foreign = {
+      whole_record(HandshakeType::ClientHello, 0, no_suite), whole_record(HandshakeType::ClientHello, 0, truncated),
+      whole_record(HandshakeType::ClientHello, 0, {}), whole_record(HandshakeType::Certificate, 0, truncated),
+      fragment_record(HandshakeType::ClientHello, 0, valid, 0, 50)};
+  Pair pair;
+  pair.tamper = [&](bool from_client, Packet packet) -> std::vector<Packet> {
+    if (!from_client) return {packet};
+    std::vector<Packet> all = foreign;
+    all.push_back(packet);
+    // After the real one even a flawless one is a repetition to the server.
+    all.push_back(whole_record(HandshakeType::ClientHello, 0, valid));
+    all.insert(all.end(), foreign.begin(), foreign.end());
+    return all;
+  };
+  ASSERT_TRUE(pair.run());
+  EXPECT_TRUE(pair.both_connected());
+  EXPECT_EQ(pair.server.connection.dropped()[DropReason::HelloRefused], 4u);
+}
+
+TEST(C1ClientHelloRace, NothingIsSaidToARefusedOne) {
+  SeededRandom random(3);
+  Packet old = testing::chromium_client_hello(random);
+  old.resize(100);
+  Side server(config_of(Role::Server), 1);
+  server.give(whole_record(HandshakeType::ClientHello, 0, old), kStart);
+  EXPECT_THAT(server.take_packets(), IsEmpty());
+  EXPECT_FALSE(server.closed);
+  server.connection.handle_timeout(server.connection.next_timeout());
+  server.drain();
+  EXPECT_EQ(server.closed->reason, CloseReason::Timeout);
+  EXPECT_EQ(server.closed->detail, "ClientHello refused: malformed");
+}
+
+/// Alerts, application data, ChangeCipherSpec, ACK and heartbeat in the clear.
+std::vector<Packet> unauthenticated_records() {
+  std::vector<Packet> all;
+  for (const uint16_t version : {0xfeff, 0xfefd}) {
+    all.push_back(clear_record(21, Packet{2, 40}, version));
+    all.push_back(clear_record(21, Packet{1, 0}, version));
+    all.push_back(clear_record(23, as_bytes("evil"), version));
+    all.push_back(clear_record(20, Packet{1}, version));
+    all.push_back(clear_record(26, Packet{0, 0}, version));
+    all.push_back(clear_record(24, Packet{1, 0, 9}, version));
+  }
+  return all;
+}
+
+TEST(C2C18PlaintextRecords, AreIgnoredDuringAndAfterTheHandshake) {
+  Pair pair;
+  pair.tamper = [&](bool, Packet packet) {
+    std::vector<Packet> all = unauthenticated_records();
+    all.insert(all.begin() + 6, packet);
+    return all;
+  };
+  ASSERT_TRUE(pair.run());
+  ASSERT_TRUE(pair.both_connected());
+  for (const bool client : {true, false}) {
+    for (const Packet& packet : unauthenticated_records()) pair.side(client).give(packet, pair.now);
+    EXPECT_FALSE(pair.side(client).closed);
+    EXPECT_THAT(pair.side(client).received, IsEmpty());
+  }
+}
+
+TEST(C3Signatures, OfAnotherKeyAreFatal) {
+  // The honest certificate, used by somebody who does not have its key: the fingerprint fits, the signatures do not.
+  for (const bool client_lies : {true, false}) {
+    Pair pair;
+    pair.tamper = [&](bool from_client, Packet packet) -> std::vector<Packet> {
+      if (from_client != client_lies) return {packet};
+      const auto der = testing::certificate(KeyType::EcdsaP256, from_client ? 1 : 2).der();
+      const auto found = std::search(packet.begin(), packet.end(), der.begin(), der.end());
+      // Any bit of the signature after the certificate: the last byte of the last handshake message in the clear.
+      if (found != packet.end()) {
+        Bytes left = packet;
+        while (!left.empty()) {
+          const auto record = next_record(left);
+          const bool is_signed = record && record->epoch == 0 && record->type == ContentType::Handshake &&
+                                 (record->fragment[0] == 12 || record->fragment[0] == 15);
+          if (is_signed) record->fragment.back() ^= 1;
+        }
+      }
+      return {packet};
+    };
+    ASSERT_TRUE(pair.run());
+    EXPECT_FALSE(pair.both_connected());
+    Side& deceived = pair.side(!client_lies);
+    EXPECT_FALSE(deceived.connected);
+    ASSERT_TRUE(deceived.closed);
+    EXPECT_EQ(deceived.closed->detail.substr(0, 15), "wrong signature");
+  }
+}
+
+/// Every handshake message in the clear, changed in one way each time it is sent.
+enum class Change { Drop, Double, Truncate, FlipBit };
+
+void change_messages(Pair& pair, bool of_client, int which, Change change) {
+  pair.tamper = [=](bool from_client, Packet packet) -> std::vector<Packet> {
+    if (from_client != of_client) return {packet};
+    Packet out;
+    Bytes left = packet;
+    while (!left.empty()) {
+      const uint8_t* begin = left.data();
+      const auto record = next_record(left);
+      if (!record) break;
+      Packet bytes(begin, static_cast<const uint8_t*>(record->fragment.data()) + record->fragment.size());
+      const bool hit = record->epoch == 0 && record->type == ContentType::Handshake && record->fragment[0] == which;
+      const size_t size = record->fragment.size() - kHandshakeHeaderSize;
+      if (hit && change == Change::Drop) continue;
+      if (hit && change == Change::Double) out.insert(out.end(), bytes.begin(), bytes.end());
+      if (hit && change == Change::FlipBit && size > 0) bytes[kRecordHeaderSize + kHandshakeHeaderSize + size / 2] ^= 4;
+      if (hit && change == Change::Truncate && size > 0) {
+        bytes.pop_back();
+        store_be16(&bytes[11], static_cast<uint16_t>(bytes.size() - kRecordHeaderSize));
+        store_be24(&bytes[kRecordHeaderSize + 1], static_cast<uint32_t>(size - 1));
+        store_be24(&bytes[kRecordHeaderSize + 9], static_cast<uint32_t>(size - 1));
+      }
+      out.insert(out.end(), bytes.begin(), bytes.end());
+    }
+    return {out};
+  };
+}
+
+TEST(C4Messages, DroppedTruncatedOrChangedNeverConnectAndDoubledAlwaysDo) {
+  const std::vector<std::pair<bool, int>> messages = {{true, 1},   {true, 11},  {true, 16},  {true, 15}, {false, 2},
+                                                      {false, 11}, {false, 12}, {false, 13}, {false, 14}};
+  for (const auto& [of_client, which] : messages)
+    for (const Change change : {Change::Drop, Change::Double, Change::Truncate, Change::FlipBit}) {
+      SCOPED_TRACE(::testing::Message() << of_client << " " << which << " " << static_cast<int>(change));
+      if (which == 14 && change >= Change::Truncate) continue;  // ServerHelloDone has no body
+      Config client = config_of(Role::Client);
+      Config server = config_of(Role::Server);
+      client.mtu = server.mtu = 4000;  // no fragments
+      client.handshake_timeout = server.handshake_timeout = testing::seconds(30);
+      Pair pair(client, server);
+      change_messages(pair, of_client, which, change);
+      pair.run();
+      if (change == Change::Double) {
+        EXPECT_TRUE(pair.both_connected());
+      } else {
+        EXPECT_FALSE(pair.client.connected);
+        EXPECT_FALSE(pair.server.connected);
+        EXPECT_TRUE(pair.client.closed || pair.server.closed);
+      }
+    }
+}
+
+TEST(C8Replay, OfAWholeHandshakeAndOfDataDoesNothing) {
+  Pair pair;
+  ASSERT_TRUE(pair.run());
+  const Packet data = pair.client.protect("once");
+  for (int i = 0; i < 3; ++i) pair.server.give(data, pair.now);
+  EXPECT_THAT(pair.server.texts(), ElementsAre("once"));
+  for (const auto& [from_client, packet] : pair.sent) pair.side(!from_client).give(packet, pair.now);
+  EXPECT_TRUE(pair.both_connected());
+  EXPECT_THAT(pair.server.texts(), ElementsAre("once"));
+  EXPECT_GE(pair.server.connection.dropped()[DropReason::Replayed], 3u);
+  EXPECT_THAT(pair.server.take_packets(), IsEmpty());
+}
+
+TEST(C11HelloVerifyRequests, InALoopAreFatal) {
+  Side client(config_of(Role::Client), 1);
+  client.connection.start(kStart);
+  EXPECT_THAT(client.take_packets(), SizeIs(1));
+  const Packet body = {0xfe, 0xff, 2, 0xaa, 0xbb};
+  for (uint16_t i = 0; i < 2; ++i) {
+    client.give(whole_record(HandshakeType::HelloVerifyRequest, i, body), kStart);
+    // The answer has the cookie and the next message number; a copy of the request is not answered again.
+    EXPECT_THAT(client.take_packets(), SizeIs(1));
+    client.give(whole_record(HandshakeType::HelloVerifyRequest, i, body), kStart);
+    EXPECT_THAT(client.take_packets(), IsEmpty());
+  }
+  EXPECT_FALSE(client.closed);
+  client.give(whole_record(HandshakeType::HelloVerifyRequest, 2, body), kStart);
+  ASSERT_TRUE(client.closed);
+  EXPECT_EQ(client.closed->reason, CloseReason::HandshakeFailure);
+}
+
+TEST(C12Caps, AGiantMessageIsNotCollected) {
+  SeededRandom random(3);
+  Pair pair;
+  ASSERT_TRUE(pair.server.connection.dropped().total() == 0);
+  const Packet giant(kMaxHandshakeMessage + 1);
+  Side server(config_of(Role::Server), 1);
+  for (size_t offset = 0; offset + 1000 < giant.size(); offset += 1000)
+    server.give(fragment_record(HandshakeType::ClientHello, 0, giant, offset, 1000), kStart);
+  EXPECT_EQ(server.connection.dropped()[DropReason::MessageTooLarge], 16u);
+  server.give(whole_record(HandshakeType::ClientHello, 0, testing::chromium_client_hello(random)), kStart);
+  expect_answers_browser(server);
+}
+
+TEST(Garbage, NeverChangesState) {
+  const uint64_t seed = testing::test_seed(11);
+  SCOPED_TRACE(::testing::Message() << "KAON_SEED=" << seed);
+  SeededRandom random(seed);
+  Pair pair;
+  pair.tamper = [&](bool, Packet packet) {
+    std::vector<Packet> all;
+    for (int i = 0; i < 20; ++i) {
+      Packet noise(random.below(100));
+      random.fill(noise);
+      all.push_back(noise);
+      // Looks like records, of both epochs, and like handshake fragments of no known type.
+      Packet record = clear_record(static_cast<uint8_t>(20 + random.below(8)), noise, 0xfefd);
+      record[4] = static_cast<uint8_t>(random.below(3));
+      if (record[0] == 22 && record[4] == 0 && !noise.empty()) record[kRecordHeaderSize] = 99;
+      all.push_back(record);
+    }
+    all.insert(all.begin() + 10, packet);
+    return all;
+  };
+  ASSERT_TRUE(pair.run());
+  EXPECT_TRUE(pair.both_connected());
+  EXPECT_GT(pair.client.connection.dropped().total() + pair.server.connection.dropped().total(), 100u);
+}
+
+TEST(Peers, OfTheSameRoleNeverConnect) {
+  for (const Role role : {Role::Client, Role::Server}) {
+    Config config = config_of(role);
+    config.handshake_timeout = testing::seconds(5);
+    Side a(config, 1);
+    Side b(config, 2);
+    for (Time now = kStart; now < kStart + testing::seconds(6); now += testing::milliseconds(50)) {
+      a.connection.start(now);
+      b.connection.start(now);
+      for (const Packet& packet : a.take_packets()) b.give(packet, now);
+      for (const Packet& packet : b.take_packets()) a.give(packet, now);
+      a.connection.handle_timeout(now);
+      b.connection.handle_timeout(now);
+    }
+    a.drain();
+    EXPECT_FALSE(a.connected);
+    EXPECT_EQ(a.closed->reason, CloseReason::Timeout);
+  }
+}
+
+}  // namespace
+}  // namespace kaon::dtls
