@@ -20,7 +20,7 @@ endfunction()
 # Warnings and dialect of everything we compile.
 add_library(kaon_flags INTERFACE)
 target_compile_features(kaon_flags INTERFACE cxx_std_23)
-target_compile_options(kaon_flags INTERFACE -fPIC -Wall -Wextra -Wshadow -Wpedantic -Wnon-virtual-dtor -fvisibility=hidden
+target_compile_options(kaon_flags INTERFACE -fPIC -Wall -Wextra -Wshadow -Wpedantic -Wnon-virtual-dtor -Wno-missing-field-initializers -fvisibility=hidden
   $<$<BOOL:${KAON_WERROR}>:-Werror>
   # GCC 12 warns falsely about moved-out variants and inlined string copies at -O2.
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds

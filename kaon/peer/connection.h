@@ -10,6 +10,7 @@
 #include "kaon/base/buffer.h"
 #include "kaon/base/env.h"
 #include "kaon/base/result.h"
+#include "kaon/ice/agent.h"
 #include "kaon/net/engine.h"
 #include "kaon/peer/connection_types.h"
 #include "kaon/peer/stats.h"

@@ -49,7 +49,7 @@ void Media::deliver(ReceiveStream& stream, rtp::Packet packet, Time now) {
   }
   if (!stream.accept(packet, now)) return;
   if (next_report_ == kNever) next_report_ = now;
-  if (delivery_ == Delivery::Frames) return stream.assemble(std::move(packet), now);
+  if (delivery_ == Delivery::Frames) return stream.assemble(std::move(packet));
   if (received_.size() == Connection::kMaxReceivedPackets) return drops_.add(DropReason::QueueFull);
   received_.push_back({stream.transceiver(), stream.layer(), stream.codec(), std::move(packet)});
 }

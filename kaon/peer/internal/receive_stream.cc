@@ -76,8 +76,8 @@ bool ReceiveStream::accept(rtp::Packet& packet, Time now) {
   return true;
 }
 
-void ReceiveStream::assemble(rtp::Packet packet, Time now) {
-  if (assembler_) assembler_->push(sequence_, std::move(packet), now);
+void ReceiveStream::assemble(rtp::Packet packet) {
+  if (assembler_) assembler_->push(sequence_, std::move(packet));
 }
 
 std::optional<MediaFrame> ReceiveStream::poll_frame(Time now) {
