@@ -59,6 +59,19 @@ bool set_validity(X509* certificate, std::chrono::seconds from, std::chrono::sec
          ASN1_TIME_set(X509_getm_notAfter(certificate), static_cast<time_t>(until.count())) != nullptr;
 }
 
+/// X509_set_pubkey() says the same, but runs libcrypto's encoders: most of the time that a certificate takes.
+bool set_public_key(X509* certificate, KeyType type, EVP_PKEY* key) {
+  if (type == KeyType::Rsa2048) return X509_set_pubkey(certificate, key) == 1;
+  const bool ec = type != KeyType::Ed25519;
+  const int curve = type == KeyType::EcdsaP256 ? NID_X9_62_prime256v1 : NID_secp384r1;
+  const std::vector<uint8_t> encoded = internal::encoded_public_key(key);
+  auto* copy = static_cast<unsigned char*>(OPENSSL_memdup(encoded.data(), encoded.size()));  // the certificate frees it
+  return copy != nullptr && X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(certificate),
+                                                   OBJ_nid2obj(ec ? NID_X9_62_id_ecPublicKey : NID_ED25519),
+                                                   ec ? V_ASN1_OBJECT : V_ASN1_UNDEF, ec ? OBJ_nid2obj(curve) : nullptr,
+                                                   copy, internal::int_size(encoded.size())) == 1;
+}
+
 std::vector<uint8_t> to_der(X509* certificate) {
   std::vector<uint8_t> der(static_cast<size_t>(i2d_X509(certificate, nullptr)));
   uint8_t* cursor = der.data();
@@ -108,7 +121,7 @@ Certificate Certificate::generate(KeyType type, Random& random, std::chrono::sec
   const bool ok = X509_set_version(certificate.get(), X509_VERSION_3) == 1 && set_serial(certificate.get(), random) &&
                   set_names(certificate.get()) &&
                   set_validity(certificate.get(), now - std::chrono::days(1), now + lifetime) &&
-                  X509_set_pubkey(certificate.get(), key.get()) == 1 &&
+                  set_public_key(certificate.get(), type, key.get()) &&
                   X509_sign(certificate.get(), key.get(), certificate_digest(type)) > 0;
   KAON_ASSERT(ok);
   std::vector<uint8_t> der = to_der(certificate.get());
