@@ -350,7 +350,7 @@ TEST(IceProperty, RandomInterleavingsKeepTheInvariants) {
       const auto octet = random.below(6);
       switch (random.below(12)) {
         case 0:
-          if (node.addresses.size() < 6) node.add_address(cat("10.0.", &node == nodes[0], ".", octet + 1, ":", step + 1));
+          if (node.addresses.size() < 6) node.add_address(cat("10.0.", &node == nodes[0] ? 0 : 1, ".", octet + 1, ":", step + 1));
           break;
         case 1: (void)node.agent.set_remote_credentials(node.peer->agent.local_credentials(), false, world.now); break;
         case 2:
