@@ -190,6 +190,8 @@ class Agent {
   void select(Pair& pair);
   void unselect();
   bool stale(const Pair& pair, Time now) const;
+  bool fresh(const Pair& pair, Time now) const;
+  void probe_spares(const Pair& current, Time now);
   bool silent(const Pair& pair, Time now) const;
   Time silent_at(const Pair& pair) const;
   Pair* best_valid(Time now);

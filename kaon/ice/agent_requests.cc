@@ -119,7 +119,8 @@ void Agent::accept_request(const stun::Message& message, const net::Datagram& pa
   p->last_received = std::max(p->last_received, now);
   mark_validated(*p);
   if (config_.lite) {
-    p->last_response = p->last_received;
+    // A lite agent has no answers to count: the checks of the selected pair are the peer's consent.
+    if (p->id == selected_ || !selected_path_) p->last_response = p->last_received;
   } else if (p->state != PairState::Succeeded) {
     trigger(*p, now);
   }
@@ -144,7 +145,7 @@ void Agent::respond_error(const stun::Message& request, const net::Datagram& pac
                           stun::ErrorNumber error, const stun::AttributeList& unknown, Time now) {
   const size_t list_size = unknown.empty() ? 0 : 4 + ((2 * unknown.size + 3) & ~size_t{3});
   if (kErrorSize + list_size > request.size() || responses_.size() >= kMaxResponses) return;
-  if (error_window_ == Time::min() || now - error_window_ >= kErrorWindow) {
+  if (now >= error_window_ + kErrorWindow) {
     error_window_ = now;
     errors_in_window_ = 0;
   }

@@ -21,7 +21,12 @@ constexpr Duration kUnansweredBeforeDisconnected = milliseconds(1000);
 bool Agent::stale(const Pair& p, Time now) const {
   if (config_.lite || p.unanswered_since == kNever) return false;
   const Duration wait = std::max(kMinStale, p.rtt * 3);
-  return now - p.unanswered_since >= wait && now - p.last_received >= wait;
+  return now >= p.unanswered_since + wait && now >= p.last_received + wait;
+}
+
+// Answered lately enough to send data there without asking again.
+bool Agent::fresh(const Pair& p, Time now) const {
+  return p.state == PairState::Succeeded && now < p.last_response + 2 * config_.consent_interval;
 }
 
 // When silent() will become true if nothing happens.
@@ -69,7 +74,7 @@ Agent::Pair* Agent::best_valid(Time now) {
   Pair* best = nullptr;
   for (Pair& p : pairs_) {
     if (p.generation != generation_ || p.state != PairState::Succeeded || stale(p, now)) continue;
-    if (now - p.last_response >= config_.consent_expiry) continue;
+    if (p.id != selected_ && !fresh(p, now)) continue;
     if (best == nullptr || p.priority > best->priority) best = &p;
   }
   return best;
@@ -79,13 +84,10 @@ void Agent::update_selection(Time now) {
   Pair* current = pair(selected_);
   if (current == nullptr && selected_path_) unselect();
   if (config_.lite) return;  // selects by USE-CANDIDATE alone
+  const bool failing = current != nullptr && stale(*current, now);
+  if (failing) probe_spares(*current, now);
   Pair* best = best_valid(now);
-  if (best == nullptr) return;
-  if (current != nullptr && current != best && stale(*current, now) && best->last_response < current->unanswered_since) {
-    // A spare pair that was good once: is it still?
-    if (best->unanswered_since == kNever) trigger(*best, now);
-    return;
-  }
+  if (best == nullptr || (failing && best->last_response < current->unanswered_since)) return;
   if (role_ == Role::Controlling) {
     control(*best, current, now);
   } else {
@@ -93,11 +95,19 @@ void Agent::update_selection(Time now) {
   }
 }
 
+// Pairs that were good once: are they still?
+void Agent::probe_spares(const Pair& current, Time now) {
+  for (Pair& p : pairs_) {
+    if (p.id == current.id || p.generation != generation_ || p.state != PairState::Succeeded) continue;
+    if (p.unanswered_since == kNever && p.last_response < current.unanswered_since) trigger(p, now);
+  }
+}
+
 // RFC 8445 §8.1.1: the first valid pair is nominated at once, and a better one when it turns up. The controlled side takes
 // the best of what is nominated.
 void Agent::control(Pair& best, Pair* current, Time now) {
   const bool settled = current != nullptr && current->nominated && current->generation == generation_ && !stale(*current, now);
-  if (settled && best.priority <= current->priority) return;
+  if (settled && &best != current && best.priority <= current->priority) return;
   if (best.nominated || !settled) select(best);
   if (!best.nominated && !best.nominating) nominate(best);
 }
@@ -125,20 +135,17 @@ void Agent::consider_nomination(Pair& p, std::optional<uint32_t> number, Time no
     p.nomination_number = *number;
   }
   Pair* current = pair(selected_);
-  if (config_.lite && current == nullptr) {
-    p.state = PairState::Succeeded;
-  } else if (config_.lite && p.state != PairState::Succeeded) {
-    // A lite agent cannot tell a replayed check from a moved peer, so that it asks before it redirects media.
-    trigger(p, now);
-  }
-  if (p.state != PairState::Succeeded) {
+  if (config_.lite && current == nullptr) p.state = PairState::Succeeded;
+  // Nobody can tell a replayed check from a peer that has moved, so that data is redirected only after an answer to a check
+  // of our own. This binds lite agents too.
+  if (&p != current && !(config_.lite && current == nullptr) && !fresh(p, now)) {
     p.nominate_on_success = true;
-    return;
+    return trigger(p, now);
   }
   p.nominated = true;
   const bool outranked = current != nullptr && current != &p && current->nominated && current->generation == generation_ &&
                          p.nomination_number <= current->nomination_number && p.priority < current->priority &&
-                         now - current->last_received < kQuietBeforeDowngrade;
+                         now < current->last_received + kQuietBeforeDowngrade;
   if (!outranked) select(p);
 }
 

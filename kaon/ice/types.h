@@ -5,6 +5,7 @@
 #include <string>
 #include <variant>
 
+#include "kaon/base/time.h"
 #include "kaon/ice/candidate.h"
 #include "kaon/ice/credentials.h"
 
