@@ -93,9 +93,7 @@ void Channels::Impl::start(DtlsRole role, Time now) {
   now_ = std::max(now_, now);
   if (role_ || closed_) return;
   role_ = role;
-  std::vector<ChannelId> waiting = all_ids();
-  std::ranges::sort(waiting);  // streams in the order of open()
-  for (const ChannelId id : waiting) {
+  for (const ChannelId id : all_ids()) {
     Channel& channel = *channels_.at(id.value());
     if (!channel.options.stream) {
       channel.options.stream = choose_stream();
@@ -227,6 +225,7 @@ std::vector<ChannelId> Channels::Impl::all_ids() const {
   std::vector<ChannelId> ids;
   ids.reserve(channels_.size());
   for (const auto& [id, channel] : channels_) ids.emplace_back(id);
+  std::ranges::sort(ids);
   return ids;
 }
 

@@ -31,16 +31,16 @@ struct Config {
 
 /// As RTCDataChannelInit of the W3C.
 struct ChannelOptions {
-  std::string label;
-  std::string protocol;
+  std::string label = {};
+  std::string protocol = {};
   bool ordered = true;
   /// At most one of the two.
-  std::optional<uint16_t> max_packet_lifetime_ms;
-  std::optional<uint16_t> max_retransmits;
+  std::optional<uint16_t> max_packet_lifetime_ms = {};
+  std::optional<uint16_t> max_retransmits = {};
   /// True: both sides call open() with the same stream id and nothing is said on the wire.
   bool negotiated = false;
   /// Needed if negotiated; otherwise chosen when the role is known.
-  std::optional<uint16_t> stream;
+  std::optional<uint16_t> stream = {};
   /// RFC 8831 §6.4: 128 very low, 256 low, 512 medium, 1024 high.
   uint16_t priority = 256;
 };

@@ -61,7 +61,12 @@ Channels::Impl::Handle Channels::Impl::on(sctp::BufferedAmountLow& event) {
   return BufferedAmountLow{channel->id};
 }
 
-Channels::Impl::Handle Channels::Impl::on(sctp::SendBufferAvailable&) { return SendBufferAvailable{}; }
+Channels::Impl::Handle Channels::Impl::on(sctp::SendBufferAvailable&) {
+  for (const auto& [stream, channel] : by_stream_) {
+    if (channel->ack_due) send_ack(*channel);
+  }
+  return SendBufferAvailable{};
+}
 
 // --- Messages ---
 

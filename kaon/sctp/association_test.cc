@@ -167,7 +167,7 @@ TEST(Association, EveryMessageArrivesOnceAndInOrderWhateverThePathDoes) {
     for (int i = 0; i < 120; ++i) {
       const auto stream = static_cast<uint16_t>(random.below(5));
       const auto bytes = pattern(1 + random.below(i % 10 == 0 ? 20'000 : 1'500), used * 1000 + i);
-      ASSERT_TRUE(f.send(stream, bytes, {.unordered = stream == 4, .max_retransmits = {}, .lifetime = {}}));
+      ASSERT_TRUE(f.send(stream, bytes, {.unordered = stream == 4}));
       sent[stream].push_back(bytes);
       f.pair.run_for(Duration(random.below(5'000'000)));
     }
@@ -188,11 +188,13 @@ TEST(Association, LostPartsOfOneStreamDoNotHoldUpAnother) {
   Fixture f;
   ASSERT_TRUE(f.connect());
   bool lose = true;
-  f.pair.a().filter = [&](ByteView packet) { return !(first_chunk(packet) == ChunkType::Data && std::exchange(lose, false)); };
+  f.pair.a().filter = [&](ByteView packet) {
+    return !(first_chunk(packet) == ChunkType::Data && std::exchange(lose, false));
+  };
   ASSERT_TRUE(f.send(1, "lost"));
   f.pair.drain();
   ASSERT_TRUE(f.send(2, "second"));
-  ASSERT_TRUE(f.send(1, "unordered", {.unordered = true, .max_retransmits = {}, .lifetime = {}}));
+  ASSERT_TRUE(f.send(1, "unordered", {.unordered = true}));
   ASSERT_TRUE(f.pair.run(50ms, [&] { return f.b.messages.size() == 2; }));
   ASSERT_TRUE(f.pair.run(1s, [&] { return f.b.messages.size() == 3; }));
 }
@@ -231,7 +233,7 @@ TEST(Association, LimitedRetransmissionsSkipWhatIsLost) {
     f.pair.path = {10ms, 3ms, 0.2, 0.05};
     for (int i = 0; i < 300; ++i) {
       ASSERT_TRUE(f.send(static_cast<uint16_t>(i % 3), pattern(i % 20 == 0 ? 9000 : 300, i),
-                         {.unordered = i % 3 == 2, .max_retransmits = 0, .lifetime = {}}));
+                         {.unordered = i % 3 == 2, .max_retransmits = 0}));
       f.pair.run_for(2ms);
     }
     ASSERT_TRUE(f.send(0, "end"));
@@ -254,7 +256,7 @@ TEST(Association, LimitedRetransmissionsSkipWhatIsLost) {
 TEST(Association, OldMessagesAreGivenUpAlsoHalfSent) {
   Fixture f;
   ASSERT_TRUE(f.connect());
-  ASSERT_TRUE(f.send(1, pattern(60'000, 1), {.unordered = false, .max_retransmits = {}, .lifetime = 25ms}));
+  ASSERT_TRUE(f.send(1, pattern(60'000, 1), {.unordered = false, .lifetime = 25ms}));
   ASSERT_TRUE(f.send(1, "next"));
   ASSERT_TRUE(f.pair.run(10s, [&] { return !f.b.messages.empty(); }));
   EXPECT_EQ(as_text(f.b.messages[0].bytes), "next");
@@ -367,9 +369,11 @@ TEST(Association, ASlowReaderStopsTheSenderAndNothingIsLost) {
   for (int round = 0; round < 300; ++round) {
     now += 10ms;
     std::vector<Wire> to_a, to_b;
-    while (auto t = f.a.association.poll_transmit(scratch)) to_b.push_back({{scratch.begin(), scratch.begin() + t->size}});
+    while (auto t = f.a.association.poll_transmit(scratch))
+      to_b.push_back({{scratch.begin(), scratch.begin() + t->size}});
     for (auto& w : to_b) f.b.association.handle_packet(w.bytes, now);
-    while (auto t = f.b.association.poll_transmit(scratch)) to_a.push_back({{scratch.begin(), scratch.begin() + t->size}});
+    while (auto t = f.b.association.poll_transmit(scratch))
+      to_a.push_back({{scratch.begin(), scratch.begin() + t->size}});
     for (auto& w : to_a) f.a.association.handle_packet(w.bytes, now);
     f.a.association.handle_timeout(now);
     f.b.association.handle_timeout(now);

@@ -61,9 +61,9 @@ inline constexpr size_t kMaxQueuedEvents = 1024;
 struct SendOptions {
   bool unordered = false;
   /// Give up after this many retransmissions of any part (RFC 7496 §3.2); none: never.
-  std::optional<uint32_t> max_retransmits;
+  std::optional<uint32_t> max_retransmits = {};
   /// Give up when this old (RFC 3758 §4.1); none: never.
-  std::optional<Duration> lifetime;
+  std::optional<Duration> lifetime = {};
 };
 
 enum class SendError : uint8_t {

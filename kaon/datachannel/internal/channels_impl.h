@@ -71,6 +71,7 @@ class Channels::Impl {
   void incoming_reset(Channel& channel);
   void outgoing_done(const std::vector<sctp::StreamId>& streams);
   void close_all(ChannelError error);
+  /// In the order of open().
   std::vector<ChannelId> all_ids() const;
 
   Config config_;

@@ -26,13 +26,14 @@ void Reassembly::make_room(uint32_t ahead) {
   }
 }
 
-Reassembly::Status Reassembly::add(const DataChunk& chunk, Tsn cumulative, BufferPool& pool, EventQueue& ready) {
+Reassembly::Status Reassembly::add(const DataChunk& chunk, const TsnTracker& tracker, BufferPool& pool,
+                                   EventQueue& ready) {
   const bool whole = chunk.beginning() && chunk.end();
-  if (slots_.empty() && whole) return start(chunk, pool, ready);  // the table is for fragments only
-  make_room(chunk.tsn.distance_from(cumulative));
+  if (slots_.empty() && whole) return start(chunk, tracker, pool, ready);  // the table is for fragments only
+  make_room(chunk.tsn.distance_from(tracker.cumulative()));
   const uint32_t awaiting = slot(chunk.tsn);
   if (awaiting == kNil) {
-    if (chunk.beginning()) return start(chunk, pool, ready);
+    if (chunk.beginning()) return start(chunk, tracker, pool, ready);
     slot(chunk.tsn) = add_item({Item::Kind::Fragment, chunk.flags, chunk.stream, chunk.ssn, chunk.ppid, chunk.tsn, kNil,
                                 pool.copy(chunk.payload)});
     return Status::Ok;
@@ -43,13 +44,15 @@ Reassembly::Status Reassembly::add(const DataChunk& chunk, Tsn cumulative, Buffe
   partial.flags |= chunk.flags & DataChunk::kEnd;
   ++partial.tsn;
   if (const Status status = append(partial, chunk.payload, pool); status != Status::Ok) return status;
-  return extend(awaiting, pool, ready);
+  return extend(awaiting, tracker, pool, ready);
 }
 
-Reassembly::Status Reassembly::start(const DataChunk& chunk, BufferPool& pool, EventQueue& ready) {
+Reassembly::Status Reassembly::start(const DataChunk& chunk, const TsnTracker& tracker, BufferPool& pool,
+                                     EventQueue& ready) {
   if (chunk.payload.size() > max_message_size_) return Status::MessageTooLarge;
   Item item{Item::Kind::Partial, chunk.flags, chunk.stream, chunk.ssn, chunk.ppid, chunk.tsn + 1, kNil, {}};
   if (chunk.end()) {
+    if (is_fragment(chunk.tsn + 1)) return Status::BrokenFragments;
     item.bytes = pool.copy(chunk.payload);
     complete(std::move(item), ready);
     return Status::Ok;
@@ -57,7 +60,13 @@ Reassembly::Status Reassembly::start(const DataChunk& chunk, BufferPool& pool, E
   item.bytes = pool.allocate(std::max(usual_size_, chunk.payload.size()));
   item.bytes.resize(chunk.payload.size());
   std::memcpy(item.bytes.bytes().data(), chunk.payload.data(), chunk.payload.size());
-  return extend(add_item(std::move(item)), pool, ready);
+  return extend(add_item(std::move(item)), tracker, pool, ready);
+}
+
+bool Reassembly::is_fragment(Tsn tsn) {
+  if (slots_.empty()) return false;
+  const uint32_t index = slot(tsn);
+  return index != kNil && items_[index].kind == Item::Kind::Fragment;
 }
 
 bool Reassembly::belongs(const Item& partial, const DataChunk& chunk) {
@@ -67,11 +76,12 @@ bool Reassembly::belongs(const Item& partial, const DataChunk& chunk) {
 }
 
 // Attaches the fragments that came before their turn; then the message is complete or waits for its next TSN.
-Reassembly::Status Reassembly::extend(uint32_t index, BufferPool& pool, EventQueue& ready) {
+Reassembly::Status Reassembly::extend(uint32_t index, const TsnTracker& tracker, BufferPool& pool, EventQueue& ready) {
   while ((items_[index].flags & DataChunk::kEnd) == 0) {
     Item& partial = items_[index];
     uint32_t& next = slot(partial.tsn);
     if (next == kNil) {
+      if (tracker.received(partial.tsn)) return Status::BrokenFragments;  // and it was no part of this
       next = index;
       return Status::Ok;
     }
@@ -83,6 +93,7 @@ Reassembly::Status Reassembly::extend(uint32_t index, BufferPool& pool, EventQue
     ++partial.tsn;
     if (const Status status = append(partial, fragment.bytes.view(), pool); status != Status::Ok) return status;
   }
+  if (is_fragment(items_[index].tsn)) return Status::BrokenFragments;
   usual_size_ = items_[index].bytes.size();
   complete(take_item(index), ready);
   return Status::Ok;

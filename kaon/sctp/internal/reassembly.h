@@ -7,6 +7,7 @@
 #include "kaon/sctp/internal/forward_tsn_chunk.h"
 #include "kaon/sctp/internal/slab.h"
 #include "kaon/sctp/internal/stream_table.h"
+#include "kaon/sctp/internal/tsn_tracker.h"
 
 namespace kaon::sctp {
 
@@ -19,8 +20,8 @@ class Reassembly {
   explicit Reassembly(size_t max_message_size) : max_message_size_(max_message_size) {}
 
   enum class Status : uint8_t { Ok, BrokenFragments, MessageTooLarge };
-  /// `chunk` is new (TsnTracker) and less than 2^15 past `cumulative`. Complete messages go to `ready`.
-  [[nodiscard]] Status add(const DataChunk& chunk, Tsn cumulative, BufferPool& pool, EventQueue& ready);
+  /// `chunk` is new to `tracker`, which has not been told of it yet. Complete messages go to `ready`.
+  [[nodiscard]] Status add(const DataChunk& chunk, const TsnTracker& tracker, BufferPool& pool, EventQueue& ready);
 
   /// RFC 3758 §3.6: forgets what is incomplete up to the chunk's TSN and delivers what waited for it.
   void skip(const ForwardTsnChunk& chunk, EventQueue& ready);
@@ -59,8 +60,9 @@ class Reassembly {
 
   uint32_t& slot(Tsn tsn) { return slots_[tsn.value() & (slots_.size() - 1)]; }
   void make_room(uint32_t ahead);
-  Status start(const DataChunk& chunk, BufferPool& pool, EventQueue& ready);
-  Status extend(uint32_t partial, BufferPool& pool, EventQueue& ready);
+  Status start(const DataChunk& chunk, const TsnTracker& tracker, BufferPool& pool, EventQueue& ready);
+  Status extend(uint32_t partial, const TsnTracker& tracker, BufferPool& pool, EventQueue& ready);
+  bool is_fragment(Tsn tsn);
   Status append(Item& partial, ByteView bytes, BufferPool& pool);
   static bool belongs(const Item& partial, const DataChunk& chunk);
   void complete(Item message, EventQueue& ready);

@@ -37,7 +37,7 @@ Receiver::Outcome Receiver::handle_data(const DataChunk& chunk, BufferPool& pool
     return Outcome::WindowFull;
   }
   const bool had_gaps = tracker_.has_gaps();
-  switch (reassembly_.add(chunk, tracker_.cumulative(), pool, events)) {
+  switch (reassembly_.add(chunk, tracker_, pool, events)) {
     case Reassembly::Status::Ok: break;
     case Reassembly::Status::BrokenFragments: return Outcome::BrokenFragments;
     case Reassembly::Status::MessageTooLarge: return Outcome::MessageTooLarge;

@@ -11,6 +11,12 @@ std::vector<TsnRange>::iterator TsnTracker::find(Tsn tsn) {
                           [this](const TsnRange& range, Tsn t) { return ahead(range.end) < ahead(t); });
 }
 
+bool TsnTracker::received(Tsn tsn) const {
+  if (!tsn.newer_than(cumulative_)) return true;
+  const auto range = find(tsn);
+  return range != ranges_.end() && ahead(range->start) <= ahead(tsn);
+}
+
 TsnTracker::Verdict TsnTracker::judge(Tsn tsn) {
   const auto note_duplicate = [&] {
     if (duplicates_.size() < kMaxDuplicates) duplicates_.push_back(tsn);

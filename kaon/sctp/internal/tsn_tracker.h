@@ -25,6 +25,7 @@ class TsnTracker {
   /// RFC 3758 §3.6: everything up to `tsn` counts as received.
   void skip_to(Tsn tsn);
 
+  bool received(Tsn tsn) const;
   Tsn cumulative() const { return cumulative_; }
   Tsn highest() const { return ranges_.empty() ? cumulative_ : ranges_.back().end; }
   bool has_gaps() const { return !ranges_.empty(); }
@@ -36,6 +37,7 @@ class TsnTracker {
   uint32_t ahead(Tsn tsn) const { return tsn.distance_from(cumulative_); }
   /// The first range that ends at `tsn` or after it.
   std::vector<TsnRange>::iterator find(Tsn tsn);
+  std::vector<TsnRange>::const_iterator find(Tsn tsn) const { return const_cast<TsnTracker*>(this)->find(tsn); }
   void absorb();
 
   Tsn cumulative_;

@@ -1,0 +1,475 @@
+#include "kaon/datachannel/channels.h"
+
+#include <gmock/gmock.h>
+
+#include <map>
+
+#include "kaon/datachannel/internal/dcep.h"
+#include "kaon/datachannel/internal/utf8.h"
+#include "kaon/sctp/test_pair.h"
+
+namespace kaon::datachannel {
+namespace {
+
+using namespace std::chrono_literals;
+using sctp::test::Pair;
+using sctp::test::seed_or;
+using testing::ElementsAre;
+
+struct Text {
+  ChannelId channel;
+  bool binary;
+  std::string text;
+};
+
+struct Peer {
+  explicit Peer(uint64_t seed, const Config& config = {}) : random(seed), channels(config, Env{random, log}) {}
+  void on(Event& event) {
+    if (auto* m = std::get_if<MessageReceived>(&event)) {
+      messages.push_back({m->channel, m->binary, std::string(as_text(m->payload))});
+    } else if (auto* announced_event = std::get_if<ChannelAnnounced>(&event)) {
+      announced.push_back(announced_event->channel);
+    } else if (auto* o = std::get_if<ChannelOpened>(&event)) {
+      opened.push_back(o->channel);
+    } else if (auto* closing_event = std::get_if<ChannelClosing>(&event)) {
+      closing.push_back(closing_event->channel);
+    } else if (auto* c = std::get_if<ChannelClosed>(&event)) {
+      closed.push_back(c->channel);
+      errors.push_back(c->error);
+    } else if (std::holds_alternative<BufferedAmountLow>(event)) {
+      ++lows;
+    } else if (std::holds_alternative<Connected>(event)) {
+      ++connected;
+    } else if (auto* end = std::get_if<Closed>(&event)) {
+      ended = end->reason;
+    }
+  }
+  SeededRandom random;
+  NullLogger log;
+  Channels channels;
+  std::vector<Text> messages;
+  std::vector<ChannelId> announced, opened, closing, closed;
+  std::vector<ChannelError> errors;
+  std::optional<sctp::CloseReason> ended;
+  int connected = 0, lows = 0;
+};
+
+struct Fixture {
+  explicit Fixture(uint64_t seed = 1, const Config& config = {})
+      : a(seed * 2 + 1, config), b(seed * 2 + 2, config), pair(a.channels, b.channels, seed) {
+    pair.a().on_event = [this](Event& e) { a.on(e); };
+    pair.b().on_event = [this](Event& e) { b.on(e); };
+  }
+  bool connect() {
+    a.channels.start(DtlsRole::Client, pair.now());
+    b.channels.start(DtlsRole::Server, pair.now());
+    return run([this] { return a.connected == 1 && b.connected == 1; });
+  }
+  bool run(const std::function<bool()>& done) { return pair.run(300s, done); }
+  ChannelId open(ChannelOptions options) {
+    const auto id = a.channels.open(std::move(options), pair.now());
+    EXPECT_TRUE(id.has_value());
+    return *id;
+  }
+  ChannelId open_named(std::string label) { return open(ChannelOptions{.label = std::move(label)}); }
+  uint16_t stream(Peer& peer, ChannelId id) { return *peer.channels.info(id)->options.stream; }
+
+  Peer a, b;
+  Pair<Channels, Event> pair;
+};
+
+TEST(Channels, OpenInBandWithEverythingTheOptionsSay) {
+  Fixture f;
+  ASSERT_TRUE(f.connect());
+  const ChannelId id = f.open({.label = "läbel",
+                               .protocol = "proto",
+                               .ordered = false,
+                               .max_retransmits = 3,
+                               .negotiated = false,
+                               .priority = 512});
+  ASSERT_TRUE(f.run([&] { return f.b.announced.size() == 1; }));
+  EXPECT_THAT(f.a.opened, ElementsAre(id));
+  const auto info = f.b.channels.info(f.b.announced[0]);
+  EXPECT_EQ(info->options.label, "läbel");
+  EXPECT_EQ(info->options.protocol, "proto");
+  EXPECT_FALSE(info->options.ordered);
+  EXPECT_EQ(info->options.max_retransmits, 3);
+  EXPECT_EQ(info->options.priority, 512);
+  EXPECT_TRUE(info->remote);
+  EXPECT_EQ(info->state, ChannelState::Open);
+}
+
+TEST(Channels, TheClientTakesEvenStreamsAndTheServerOddOnes) {
+  Fixture f;
+  const auto before = f.a.channels.open({.label = "before"}, f.pair.now());
+  ASSERT_TRUE(f.connect());
+  const auto after = f.a.channels.open({.label = "after"}, f.pair.now());
+  const auto server = f.b.channels.open({.label = "server"}, f.pair.now());
+  EXPECT_EQ(f.stream(f.a, *before), 0);
+  EXPECT_EQ(f.stream(f.a, *after), 2);
+  EXPECT_EQ(f.stream(f.b, *server), 1);
+  ASSERT_TRUE(f.run([&] { return f.b.announced.size() == 2 && f.a.announced.size() == 1; }));
+}
+
+TEST(Channels, CarryTextBinaryAndNothing) {
+  Fixture f;
+  ASSERT_TRUE(f.connect());
+  const ChannelId id = f.open_named("chat");
+  EXPECT_TRUE(f.a.channels.send_text(id, "grüße", f.pair.now()));
+  EXPECT_TRUE(f.a.channels.send_text(id, "", f.pair.now()));
+  EXPECT_TRUE(f.a.channels.send_binary(id, {}, f.pair.now()));
+  const uint8_t bytes[] = {0, 255};
+  EXPECT_TRUE(f.a.channels.send_binary(id, bytes, f.pair.now()));
+  ASSERT_TRUE(f.run([&] { return f.b.messages.size() == 4; }));
+  EXPECT_EQ(f.b.messages[0].text, "grüße");
+  EXPECT_FALSE(f.b.messages[0].binary);
+  EXPECT_EQ(f.b.messages[1].text, "");
+  EXPECT_FALSE(f.b.messages[1].binary);
+  EXPECT_EQ(f.b.messages[2].text, "");
+  EXPECT_TRUE(f.b.messages[2].binary);
+  EXPECT_EQ(f.b.messages[3].text, std::string_view("\0\xff", 2));
+  EXPECT_EQ(f.a.channels.stats(id)->bytes_sent, 9u);
+  EXPECT_EQ(f.b.channels.stats(f.b.announced[0])->messages_received, 4u);
+  // And back on the same channel.
+  EXPECT_TRUE(f.b.channels.send_text(f.b.announced[0], "back", f.pair.now()));
+  ASSERT_TRUE(f.run([&] { return f.a.messages.size() == 1; }));
+  EXPECT_EQ(f.a.messages[0].channel, id);
+}
+
+TEST(Channels, NegotiatedOnesSayNothingOnTheWire) {
+  Fixture f;
+  ChannelOptions options{.label = "n", .negotiated = true, .stream = 7};
+  const auto a = f.a.channels.open(options, f.pair.now());
+  const auto b = f.b.channels.open(options, f.pair.now());
+  ASSERT_TRUE(f.connect());
+  EXPECT_THAT(f.a.opened, ElementsAre(*a));
+  EXPECT_TRUE(f.b.announced.empty());
+  EXPECT_TRUE(f.a.channels.send_text(*a, "hi", f.pair.now()));
+  ASSERT_TRUE(f.run([&] { return f.b.messages.size() == 1; }));
+  EXPECT_EQ(f.b.messages[0].channel, *b);
+  EXPECT_EQ(f.a.channels.open(options, f.pair.now()).error(), OpenError::StreamInUse);
+}
+
+TEST(Channels, RefuseOptionsThatCannotBe) {
+  Fixture f;
+  const auto error = [&](ChannelOptions options) {
+    return f.a.channels.open(std::move(options), f.pair.now()).error();
+  };
+  EXPECT_EQ(error({.label = std::string(65536, 'x')}), OpenError::LabelTooLong);
+  EXPECT_EQ(error({.label = "\xff"}), OpenError::InvalidUtf8);
+  EXPECT_EQ(error({.max_packet_lifetime_ms = 1, .max_retransmits = 1}), OpenError::InvalidOptions);
+  EXPECT_EQ(error({.negotiated = true}), OpenError::InvalidOptions);
+  EXPECT_EQ(f.a.channels.send_text(ChannelId(9), "x", f.pair.now()).error(), SendError::UnknownChannel);
+  EXPECT_EQ(f.a.channels.send_text(f.open_named("early"), "x", f.pair.now()).error(), SendError::NotOpen);
+  EXPECT_EQ(f.a.channels.send_text(ChannelId(1), "\xc0\x80", f.pair.now()).error(), SendError::InvalidUtf8);
+}
+
+TEST(Channels, LabelsOf65535BytesArrive) {
+  Fixture f;
+  f.a.channels.set_remote_max_message_size(0);
+  ASSERT_TRUE(f.connect());
+  f.open({.label = std::string(65535, 'l'), .protocol = std::string(65535, 'p')});
+  ASSERT_TRUE(f.run([&] { return f.b.announced.size() == 1; }));
+  EXPECT_EQ(f.b.channels.info(f.b.announced[0])->options.protocol.size(), 65535u);
+}
+
+TEST(Channels, CloseDeliversWhatWasSentAndThenBothSidesForget) {
+  for (uint64_t seed = 1; seed <= 30; ++seed) {
+    SCOPED_TRACE(seed);
+    Fixture f(seed_or(seed));
+    ASSERT_TRUE(f.connect());
+    f.pair.path = {10ms, 10ms, 0.2, 0.1};
+    const ChannelId id = f.open_named("c");
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(f.a.channels.send_text(id, std::string(3000, 'x'), f.pair.now()));
+    f.a.channels.close(id, f.pair.now());
+    EXPECT_EQ(f.a.channels.send_text(id, "late", f.pair.now()).error(), SendError::NotOpen);
+    ASSERT_TRUE(f.run([&] { return f.a.closed.size() == 1 && f.b.closed.size() == 1; }));
+    EXPECT_EQ(f.b.messages.size(), 20u);
+    EXPECT_EQ(f.b.closing.size(), 1u);
+    EXPECT_TRUE(f.a.closing.empty());
+    EXPECT_EQ(f.a.channels.channel_count() + f.b.channels.channel_count(), 0u);
+    // The stream is free for the next, again and again.
+    for (int i = 0; i < 5; ++i) {
+      const ChannelId again = f.open_named("again");
+      EXPECT_EQ(f.stream(f.a, again), 0);
+      ASSERT_TRUE(f.a.channels.send_text(again, "hello", f.pair.now()));
+      f.a.channels.close(again, f.pair.now());
+      const size_t wanted = static_cast<size_t>(i) + 2;
+      ASSERT_TRUE(f.run([&] { return f.a.closed.size() == wanted && f.b.closed.size() == wanted; }));
+      EXPECT_EQ(f.b.messages.size(), 20u + i + 1);
+    }
+  }
+}
+
+TEST(Channels, BothSidesMayCloseAtOnce) {
+  Fixture f;
+  ASSERT_TRUE(f.connect());
+  const ChannelId id = f.open_named("c");
+  ASSERT_TRUE(f.run([&] { return f.b.announced.size() == 1; }));
+  f.a.channels.close(id, f.pair.now());
+  f.b.channels.close(f.b.announced[0], f.pair.now());
+  ASSERT_TRUE(f.run([&] { return f.a.closed.size() == 1 && f.b.closed.size() == 1; }));
+}
+
+TEST(Channels, TheEndOfTheAssociationEndsEveryChannel) {
+  Fixture f;
+  ASSERT_TRUE(f.connect());
+  f.open_named("1");
+  f.open_named("2");
+  ASSERT_TRUE(f.run([&] { return f.b.announced.size() == 2; }));
+  f.a.channels.abort("gone", f.pair.now());
+  ASSERT_TRUE(f.run([&] { return f.b.ended.has_value() && f.a.ended.has_value(); }));
+  EXPECT_EQ(*f.b.ended, sctp::CloseReason::AbortedByPeer);
+  EXPECT_THAT(f.b.errors, ElementsAre(ChannelError::AssociationClosed, ChannelError::AssociationClosed));
+  EXPECT_EQ(f.a.channels.open({}, f.pair.now()).error(), OpenError::Closed);
+}
+
+TEST(Channels, UnorderedMessagesKeepBehindOpenUntilItIsAcknowledged) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    Fixture f(seed_or(seed));
+    ASSERT_TRUE(f.connect());
+    f.pair.path = {10ms, 20ms, 0.2, 0};
+    const ChannelId id = f.open({.label = "u", .ordered = false});
+    for (int i = 0; i < 10; ++i) ASSERT_TRUE(f.a.channels.send_text(id, std::to_string(i), f.pair.now()));
+    ASSERT_TRUE(f.run([&] { return f.b.messages.size() == 10; }));
+    EXPECT_EQ(f.b.channels.drops()[DropReason::UnknownStream], 0u);
+  }
+}
+
+TEST(Channels, BufferedAmountFallsToItsThresholdOnce) {
+  Fixture f;
+  ASSERT_TRUE(f.connect());
+  const ChannelId id = f.open_named("c");
+  f.a.channels.set_buffered_amount_low_threshold(id, 1000);
+  f.pair.run_for(1s);
+  f.a.lows = 0;
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(f.a.channels.send_text(id, std::string(2000, 'x'), f.pair.now()));
+  EXPECT_EQ(f.a.channels.buffered_amount(id), 100'000u);
+  ASSERT_TRUE(f.run([&] { return f.b.messages.size() == 50; }));
+  EXPECT_EQ(f.a.lows, 1);
+  EXPECT_EQ(f.a.channels.buffered_amount(id), 0u);
+}
+
+TEST(Channels, TenThousandOpenAndTalk) {
+  Fixture f;
+  ASSERT_TRUE(f.connect());
+  std::vector<ChannelId> ids;
+  for (int i = 0; i < 10'000; ++i) ids.push_back(f.open_named("c"));
+  ASSERT_TRUE(f.run([&] { return f.b.announced.size() == 10'000; }));
+  for (const ChannelId id : ids) ASSERT_TRUE(f.a.channels.send_text(id, "x", f.pair.now()));
+  ASSERT_TRUE(f.run([&] { return f.b.messages.size() == 10'000; }));
+  for (const ChannelId id : ids) f.a.channels.close(id, f.pair.now());
+  ASSERT_TRUE(f.run([&] { return f.a.closed.size() == 10'000 && f.b.closed.size() == 10'000; }));
+}
+
+// --- What a bad peer does, by speaking SCTP without our channels above ---
+
+struct BadPeer {
+  BadPeer() : random(4), association({}, Env{random, log}), good(5), pair(association, good.channels, 1) {
+    pair.b().on_event = [this](Event& e) { good.on(e); };
+    pair.a().on_event = [this](sctp::Event& e) {
+      if (auto* reset = std::get_if<sctp::IncomingStreamsReset>(&e)) {
+        for (auto id : reset->streams) resets.push_back(id.value());
+      } else if (auto* m = std::get_if<sctp::Message>(&e)) {
+        ppids.push_back(m->ppid.value());
+      } else if (std::holds_alternative<sctp::Connected>(e)) {
+        connected = true;
+      }
+    };
+    good.channels.start(DtlsRole::Client, pair.now());
+    association.connect(pair.now());
+    EXPECT_TRUE(pair.run(5s, [this] { return connected && good.connected == 1; }));
+  }
+  void send(uint16_t stream, uint32_t ppid, ByteView bytes) {
+    EXPECT_TRUE(association.send(sctp::StreamId(stream), sctp::Ppid(ppid), bytes, {}, pair.now()));
+    pair.run_for(1s);
+  }
+  void open(uint16_t stream, std::string label = "ok") {
+    DcepOpen message;
+    message.label = std::move(label);
+    send(stream, 50, message.write());
+  }
+  SeededRandom random;
+  NullLogger log;
+  sctp::Association association;
+  Peer good;
+  template <class A, class B>
+  struct Link {
+    Link(A& a_engine, B& b_engine, uint64_t) : a_(a_engine), b_(b_engine) {}
+    struct SideA {
+      std::function<void(sctp::Event&)> on_event;
+    };
+    struct SideB {
+      std::function<void(Event&)> on_event;
+    };
+    SideA& a() { return side_a_; }
+    SideB& b() { return side_b_; }
+    Time now() const { return now_; }
+    void drain() {
+      for (bool active = true; active;) {
+        active = false;
+        while (auto event = a_.poll_event()) side_a_.on_event(*event), active = true;
+        while (auto event = b_.poll_event()) side_b_.on_event(*event), active = true;
+        while (auto t = a_.poll_transmit(scratch_))
+          b_.handle_packet(Bytes(scratch_).first(t->size), now_), active = true;
+        while (auto t = b_.poll_transmit(scratch_))
+          a_.handle_packet(Bytes(scratch_).first(t->size), now_), active = true;
+      }
+    }
+    bool run(Duration limit, const std::function<bool()>& done) {
+      const Time end = now_ + limit;
+      for (drain(); !done(); drain()) {
+        const Time next = std::min(a_.next_timeout(), b_.next_timeout());
+        if (next > end) return now_ = end, false;
+        now_ = std::max(now_, next);
+        a_.handle_timeout(now_);
+        b_.handle_timeout(now_);
+      }
+      return true;
+    }
+    void run_for(Duration time) {
+      run(time, [] { return false; });
+    }
+    A& a_;
+    B& b_;
+    SideA side_a_;
+    SideB side_b_;
+    Time now_{std::chrono::seconds(5)};
+    std::vector<uint8_t> scratch_ = std::vector<uint8_t>(2048);
+  };
+  Link<sctp::Association, Channels> pair;
+  std::vector<uint16_t> resets;
+  std::vector<uint32_t> ppids;
+  bool connected = false;
+};
+
+TEST(ChannelsD9, OpenIsAcknowledged) {
+  BadPeer bad;
+  bad.open(1);
+  EXPECT_THAT(bad.ppids, ElementsAre(50u));
+  EXPECT_EQ(bad.good.announced.size(), 1u);
+}
+
+TEST(ChannelsD9, OpenOnAStreamOfOurParityIsRefusedByReset) {
+  BadPeer bad;
+  bad.open(1);
+  bad.open(2);
+  EXPECT_EQ(bad.good.announced.size(), 1u);
+  EXPECT_THAT(bad.resets, ElementsAre(2));
+  EXPECT_EQ(bad.good.channels.drops()[DropReason::UnexpectedOpen], 1u);
+  bad.send(1, 51, as_bytes("alive"));
+  EXPECT_EQ(bad.good.messages.size(), 1u);
+}
+
+TEST(ChannelsD9, ASecondOpenClosesThatChannelOnly) {
+  BadPeer bad;
+  bad.open(1);
+  bad.open(3);
+  bad.open(1, "twice");
+  EXPECT_THAT(bad.resets, ElementsAre(1));
+  EXPECT_EQ(bad.good.closing.size(), 1u);
+  bad.send(3, 51, as_bytes("alive"));
+  ASSERT_EQ(bad.good.messages.size(), 1u);
+  EXPECT_EQ(bad.good.messages[0].text, "alive");
+}
+
+TEST(ChannelsD9, MalformedOpensAreRefused) {
+  BadPeer bad;
+  bad.open(1, "\xff");
+  const uint8_t short_open[] = {3, 0, 0, 0};
+  bad.send(3, 50, short_open);
+  DcepOpen lie;
+  lie.label = "abc";
+  auto bytes = lie.write();
+  bytes[9] = 200;
+  bad.send(5, 50, bytes);
+  bytes = lie.write();
+  bytes[1] = 0x03;
+  bad.send(7, 50, bytes);
+  EXPECT_THAT(bad.resets, ElementsAre(1, 3, 5, 7));
+  EXPECT_TRUE(bad.good.announced.empty());
+  EXPECT_EQ(bad.good.channels.drops()[DropReason::MalformedDcep], 4u);
+}
+
+TEST(ChannelsD9, StrayAcksUnknownMessagesAndStraysOfDataDoNothing) {
+  BadPeer bad;
+  const uint8_t ack[] = {2}, unknown[] = {9}, zero[] = {0};
+  bad.send(1, 50, ack);
+  bad.send(1, 50, unknown);
+  bad.send(9, 51, as_bytes("nobody home"));
+  bad.open(1);
+  bad.send(1, 51, as_bytes("\xff\xfe"));
+  bad.send(1, 1234, zero);
+  const auto& drops = bad.good.channels.drops();
+  EXPECT_EQ(drops[DropReason::UnexpectedAck], 1u);
+  EXPECT_EQ(drops[DropReason::UnknownDcep], 1u);
+  EXPECT_EQ(drops[DropReason::UnknownStream], 1u);
+  EXPECT_EQ(drops[DropReason::InvalidUtf8], 1u);
+  EXPECT_EQ(drops[DropReason::UnknownPpid], 1u);
+  EXPECT_TRUE(bad.good.messages.empty());
+  EXPECT_FALSE(bad.good.ended.has_value());
+}
+
+TEST(ChannelsD9, TheOldPartialPpidsAreJoined) {
+  BadPeer bad;
+  bad.open(1);
+  bad.send(1, 54, as_bytes("one "));
+  bad.send(1, 54, as_bytes("two "));
+  bad.send(1, 51, as_bytes("three"));
+  bad.send(1, 52, as_bytes("b1"));
+  bad.send(1, 53, as_bytes("b2"));
+  ASSERT_EQ(bad.good.messages.size(), 2u);
+  EXPECT_EQ(bad.good.messages[0].text, "one two three");
+  EXPECT_EQ(bad.good.messages[1].text, "b1b2");
+  EXPECT_TRUE(bad.good.messages[1].binary);
+}
+
+TEST(ChannelsD9, MoreChannelsThanAllowedAreRefused) {
+  Config config;
+  config.max_incoming_channels = 2;
+  Fixture f(1, config);
+  ASSERT_TRUE(f.connect());
+  for (int i = 0; i < 3; ++i) f.open_named("c");
+  ASSERT_TRUE(f.run([&] { return f.a.closed.size() == 1; }));
+  EXPECT_EQ(f.b.announced.size(), 2u);
+}
+
+TEST(Dcep, OpenIsReadFromACapture) {
+  // DATA_CHANNEL_OPEN as Chromium sends it for createDataChannel("chat"): reliable, priority 256.
+  const uint8_t bytes[] = {0x03, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x04, 0x00, 0x00, 'c', 'h', 'a', 't'};
+  const auto open = DcepOpen::parse(bytes);
+  ASSERT_TRUE(open.has_value());
+  EXPECT_EQ(open->label, "chat");
+  EXPECT_EQ(open->priority, 256);
+  EXPECT_FALSE(open->unordered);
+  EXPECT_THAT(open->write(), testing::ElementsAreArray(bytes));
+}
+
+TEST(Dcep, EveryPrefixIsRefused) {
+  DcepOpen open;
+  open.label = "label";
+  open.protocol = "p";
+  open.unordered = true;
+  open.type = ChannelType::PartialLifetime;
+  open.reliability = 77;
+  const auto bytes = open.write();
+  for (size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(DcepOpen::parse(ByteView(bytes).first(size)));
+  const auto back = DcepOpen::parse(bytes);
+  ASSERT_TRUE(back);
+  EXPECT_TRUE(back->unordered);
+  EXPECT_EQ(back->type, ChannelType::PartialLifetime);
+  EXPECT_EQ(back->reliability, 77u);
+}
+
+TEST(Utf8, FollowsRfc3629) {
+  for (const char* good : {"", "plain", "grüße", "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "12345678ü"}) {
+    EXPECT_TRUE(is_utf8(good)) << good;
+  }
+  for (const char* bad : {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80",
+                          "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe2\x82", "12345678\xff", "\xc3"}) {
+    EXPECT_FALSE(is_utf8(bad));
+  }
+}
+
+}  // namespace
+}  // namespace kaon::datachannel
