@@ -13,7 +13,8 @@ using sdp::MediaKind;
 using sdp::parameter;
 using sdp::PayloadFormat;
 
-constexpr std::array<std::string_view, 9> kCodecNames = {"opus", "G722", "PCMU", "PCMA", "VP8", "VP9", "H264", "H265", "AV1"};
+constexpr std::array<std::string_view, 9> kCodecNames = {"opus", "G722", "PCMU", "PCMA", "VP8",
+                                                         "VP9",  "H264", "H265", "AV1"};
 
 Codec audio(uint8_t payload_type, const char* name, uint32_t clock_rate, uint8_t channels, const char* parameters) {
   return {{payload_type, name, clock_rate, channels, parameters, {"transport-cc", "nack"}}, std::nullopt};
@@ -58,7 +59,8 @@ constexpr std::array<UriOfKind, kExtensionKinds> kUris = {{
     {ExtensionKind::Mid, "urn:ietf:params:rtp-hdrext:sdes:mid"},
     {ExtensionKind::RtpStreamId, "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"},
     {ExtensionKind::RepairedRtpStreamId, "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"},
-    {ExtensionKind::TransportSequenceNumber, "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"},
+    {ExtensionKind::TransportSequenceNumber,
+     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"},
     {ExtensionKind::AbsoluteSendTime, "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"},
     {ExtensionKind::AudioLevel, "urn:ietf:params:rtp-hdrext:ssrc-audio-level"},
     {ExtensionKind::VideoOrientation, "urn:3gpp:video-orientation"},
@@ -110,10 +112,14 @@ std::optional<H264Profile> h264_profile(std::string_view profile_level_id) {
   };
   // RFC 6184 §8.1, table 5: of profile_iop only some bits count.
   constexpr Pattern kPatterns[] = {
-      {0x42, 0x4F, 0x40, H264Profile::ConstrainedBaseline}, {0x4D, 0x8F, 0x80, H264Profile::ConstrainedBaseline},
-      {0x58, 0xCF, 0xC0, H264Profile::ConstrainedBaseline}, {0x42, 0x4F, 0x00, H264Profile::Baseline},
-      {0x58, 0xCF, 0x80, H264Profile::Baseline},            {0x4D, 0xAF, 0x00, H264Profile::Main},
-      {0x64, 0xFF, 0x00, H264Profile::High},                {0x64, 0xFF, 0x0C, H264Profile::ConstrainedHigh},
+      {0x42, 0x4F, 0x40, H264Profile::ConstrainedBaseline},
+      {0x4D, 0x8F, 0x80, H264Profile::ConstrainedBaseline},
+      {0x58, 0xCF, 0xC0, H264Profile::ConstrainedBaseline},
+      {0x42, 0x4F, 0x00, H264Profile::Baseline},
+      {0x58, 0xCF, 0x80, H264Profile::Baseline},
+      {0x4D, 0xAF, 0x00, H264Profile::Main},
+      {0x64, 0xFF, 0x00, H264Profile::High},
+      {0x64, 0xFF, 0x0C, H264Profile::ConstrainedHigh},
       {0xF4, 0xFF, 0x00, H264Profile::High444Predictive},
   };
   const auto idc = static_cast<uint8_t>(*number >> 16);
@@ -134,12 +140,14 @@ bool same_format(const PayloadFormat& a, const PayloadFormat& b) {
     case CodecKind::Av1: return same_value(a, b, "profile", "0");
     // RFC 7798 §7.2.2: profile, tier and transmission mode are symmetric, the level may be lowered.
     case CodecKind::H265:
-      return same_value(a, b, "profile-id", "1") && same_value(a, b, "tier-flag", "0") && same_value(a, b, "tx-mode", "SRST");
+      return same_value(a, b, "profile-id", "1") && same_value(a, b, "tier-flag", "0") &&
+             same_value(a, b, "tx-mode", "SRST");
     default: return true;
   }
 }
 
-// A forwarder and our depacketizers take any level, so the answer promises what the offer asks for and browsers need not scale down.
+// A forwarder and our depacketizers take any level, so the answer promises what the offer asks for and browsers need
+// not scale down.
 std::string answer_parameters(const PayloadFormat& ours, const PayloadFormat& offered) {
   std::string out = ours.parameters;
   switch (codec_kind(ours.name)) {
@@ -190,9 +198,9 @@ std::vector<SupportedExtension> default_extensions(MediaKind kind) {
     return {{AudioLevel, 1}, {AbsoluteSendTime, 2}, {TransportSequenceNumber, 3}, {Mid, 4}};
   }
   if (kind != MediaKind::Video) return {};
-  return {{AbsoluteSendTime, 2}, {TransportSequenceNumber, 3}, {Mid, 4},
-          {PlayoutDelay, 5},     {VideoContentType, 6},        {RtpStreamId, 10},
-          {RepairedRtpStreamId, 11}, {DependencyDescriptor, 12}, {VideoOrientation, 13}};
+  return {{AbsoluteSendTime, 2},     {TransportSequenceNumber, 3}, {Mid, 4},
+          {PlayoutDelay, 5},         {VideoContentType, 6},        {RtpStreamId, 10},
+          {RepairedRtpStreamId, 11}, {DependencyDescriptor, 12},   {VideoOrientation, 13}};
 }
 
 }  // namespace kaon::peer

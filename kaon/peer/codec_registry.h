@@ -18,20 +18,21 @@ CodecKind codec_kind(std::string_view encoding_name);
 
 /// A codec as we offer it.
 struct Codec {
-  sdp::PayloadFormat format;                   ///< `payload_type` is the one we would like in offers.
-  std::optional<uint8_t> rtx_payload_type;     ///< Retransmissions (RFC 4588), if we want them.
+  sdp::PayloadFormat format;                ///< `payload_type` is the one we would like in offers.
+  std::optional<uint8_t> rtx_payload_type;  ///< Retransmissions (RFC 4588), if we want them.
   bool operator==(const Codec&) const = default;
 };
 
-/// What we offer by default, in order of preference. Audio: Opus, G722, PCMU, PCMA. Video: VP8, VP9 profile 0, H264 (constrained
-/// baseline, baseline, main, high), AV1 main. RED and ULPFEC are missing on purpose: a browser that is told of them sends its video
-/// wrapped in RED.
+/// What we offer by default, in order of preference. Audio: Opus, G722, PCMU, PCMA. Video: VP8, VP9 profile 0, H264
+/// (constrained baseline, baseline, main, high), AV1 main. RED and ULPFEC are missing on purpose: a browser that is
+/// told of them sends its video wrapped in RED.
 std::vector<Codec> default_codecs(sdp::MediaKind kind);
 /// H265 main profile (RFC 7798), for those who want it in their preferences.
 Codec h265_codec();
 
-/// True if both mean the same format by the rules of its RTP payload format: RFC 6184 §8.2.2 (profile and packetization mode, not level),
-/// RFC 7798 §7.2.2, RFC 9628 §6.2, AV1's and Opus's; for the others name, clock and channels. RTX formats never match: they follow their codec.
+/// True if both mean the same format by the rules of its RTP payload format: RFC 6184 §8.2.2 (profile and packetization
+/// mode, not level), RFC 7798 §7.2.2, RFC 9628 §6.2, AV1's and Opus's; for the others name, clock and channels. RTX
+/// formats never match: they follow their codec.
 bool same_format(const sdp::PayloadFormat& a, const sdp::PayloadFormat& b);
 
 /// The a=fmtp of an answer: ours, with what is declared per stream (levels) taken from the offer.

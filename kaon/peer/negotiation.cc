@@ -27,11 +27,11 @@ bool are_rids(const std::vector<std::string>& rids) {
 
 bool are_codecs_of(sdp::MediaKind kind, const std::vector<Codec>& codecs) {
   return codecs.size() <= 32 && std::ranges::all_of(codecs, [&](const Codec& codec) {
-    const CodecKind codec_kind = peer::codec_kind(codec.format.name);
-    const bool audio = codec_kind <= CodecKind::Pcma;
-    const bool known = codec_kind != CodecKind::Rtx && codec_kind != CodecKind::Other;
-    return known && audio == (kind == sdp::MediaKind::Audio) && codec.format.payload_type <= 127;
-  });
+           const CodecKind codec_kind = peer::codec_kind(codec.format.name);
+           const bool audio = codec_kind <= CodecKind::Pcma;
+           const bool known = codec_kind != CodecKind::Rtx && codec_kind != CodecKind::Other;
+           return known && audio == (kind == sdp::MediaKind::Audio) && codec.format.payload_type <= 127;
+         });
 }
 
 bool are_msid_parts(const std::vector<std::string>& stream_ids, const std::string& track_id) {
@@ -93,8 +93,8 @@ Result<void, NegotiationError> Negotiator::set_direction(TransceiverId id, sdp::
   return {};
 }
 
-Result<void, NegotiationError> Negotiator::set_track(TransceiverId id, std::vector<std::string> stream_ids, std::string track_id,
-                                                     std::vector<std::string> rids) {
+Result<void, NegotiationError> Negotiator::set_track(TransceiverId id, std::vector<std::string> stream_ids,
+                                                     std::string track_id, std::vector<std::string> rids) {
   KAON_TRY(Transceiver * transceiver, state_->find_live(id));
   if (!are_msid_parts(stream_ids, track_id) || !are_rids(rids)) return fail(NegotiationError::BadParameter);
   if (!rids.empty()) {
@@ -165,7 +165,8 @@ Result<void, NegotiationError> Negotiator::set_local_description(SdpType type) {
 }
 
 // RFC 9429 §5.4: descriptions are not to be changed between create and set.
-Result<void, NegotiationError> Negotiator::set_local_description(SdpType type, const sdp::SessionDescription& description) {
+Result<void, NegotiationError> Negotiator::set_local_description(SdpType type,
+                                                                 const sdp::SessionDescription& description) {
   State& s = *state_;
   if (s.signaling == SignalingState::Closed) return fail(NegotiationError::Closed);
   if (type == SdpType::Rollback) return set_local_description(type);
@@ -176,7 +177,8 @@ Result<void, NegotiationError> Negotiator::set_local_description(SdpType type, c
   return s.set_local(type, *s.created);
 }
 
-Result<void, NegotiationError> Negotiator::set_remote_description(SdpType type, const sdp::SessionDescription& description) {
+Result<void, NegotiationError> Negotiator::set_remote_description(SdpType type,
+                                                                  const sdp::SessionDescription& description) {
   State& s = *state_;
   switch (type) {
     case SdpType::Rollback: return set_local_description(type);

@@ -25,8 +25,8 @@ struct NegotiatorConfig {
 };
 
 /// The signaling side of a peer connection: transceivers in, descriptions out and in, a NegotiatedSession at the end.
-/// Everything shares one transport (max-bundle, rtcp-mux). A failed call changes nothing. Descriptions at rest are kept as text.
-/// Used on the connection's loop only. Source: RFC 9429 and the W3C's webrtc-pc.
+/// Everything shares one transport (max-bundle, rtcp-mux). A failed call changes nothing. Descriptions at rest are kept
+/// as text. Used on the connection's loop only. Source: RFC 9429 and the W3C's webrtc-pc.
 class Negotiator {
  public:
   explicit Negotiator(Env env, NegotiatorConfig config = {});
@@ -58,12 +58,13 @@ class Negotiator {
   Result<sdp::SessionDescription, NegotiationError> create_offer();
   Result<sdp::SessionDescription, NegotiationError> create_answer();
 
-  /// Sets what create_offer() or create_answer() would make now, or made last (W3C: without argument); Rollback undoes an offer.
+  /// Sets what create_offer() or create_answer() would make now, or made last (W3C: without argument); Rollback undoes
+  /// an offer.
   Result<void, NegotiationError> set_local_description(SdpType type);
   /// As above, after a check that nobody changed the description.
   Result<void, NegotiationError> set_local_description(SdpType type, const sdp::SessionDescription& description);
-  /// `description` is not looked at for Rollback. An offer in HaveLocalOffer rolls ours back first, which is all the polite side
-  /// of perfect negotiation has to do; the impolite side does not call this while its own offer is out.
+  /// `description` is not looked at for Rollback. An offer in HaveLocalOffer rolls ours back first, which is all the
+  /// polite side of perfect negotiation has to do; the impolite side does not call this while its own offer is out.
   Result<void, NegotiationError> set_remote_description(SdpType type, const sdp::SessionDescription& description);
   void close();
 
@@ -75,8 +76,8 @@ class Negotiator {
   /// True if an offer is due (W3C negotiationneeded). Meaningful in Stable.
   bool negotiation_needed() const;
 
-  /// Descriptions as text; empty if there is none. `candidates` ("candidate:…") and the end mark go into the section that carries
-  /// the transport.
+  /// Descriptions as text; empty if there is none. `candidates` ("candidate:…") and the end mark go into the section
+  /// that carries the transport.
   std::string local_description(std::span<const std::string> candidates = {}, bool end_of_candidates = false) const;
   std::string remote_description() const;
   /// The transport of a remote offer that awaits its answer, so that checks can begin early; null in other states.
@@ -88,8 +89,8 @@ class Negotiator {
   std::unique_ptr<State> state_;
 };
 
-/// For WHIP (RFC 9725 §4.2) and WHEP: at least one section of audio or video, and everything bundled, so that one transport does.
-/// The error is what an HTTP 422 should say.
+/// For WHIP (RFC 9725 §4.2) and WHEP: at least one section of audio or video, and everything bundled, so that one
+/// transport does. The error is what an HTTP 422 should say.
 Result<void, NegotiationError> check_http_offer(const sdp::SessionDescription& offer);
 
 }  // namespace kaon::peer

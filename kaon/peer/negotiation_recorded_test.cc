@@ -1,5 +1,5 @@
 // Offers and answers of browsers and servers, and what we make of them.
-#include "kaon/peer/negotiation_test_support.h"
+#include "kaon/peer/internal/negotiation_test_support.h"
 
 namespace kaon::peer {
 namespace {
@@ -108,19 +108,23 @@ TEST(RecordedOffer, ChromiumsVideoIsAnsweredLineByLine) {
   const auto answer = answer_to(peer, load("chromium156/av-data.offer.sdp"));
   const std::string text = answer.write();
   EXPECT_NE(text.find("m=audio 9 UDP/TLS/RTP/SAVPF 111 9 0 8\r\n"), std::string::npos) << text;
-  // AV1, H.264 in six forms, VP8 and VP9 profile 0, each with its rtx; without 100 (VP9 profile 2), 118 (red) and 120 (ulpfec).
-  EXPECT_NE(text.find("m=video 9 UDP/TLS/RTP/SAVPF 96 97 102 103 104 107 108 109 114 115 116 117 39 40 45 46 98 99\r\n"),
-            std::string::npos)
+  // AV1, H.264 in six forms, VP8 and VP9 profile 0, each with its rtx; without 100 (VP9 profile 2), 118 (red) and 120
+  // (ulpfec).
+  EXPECT_NE(
+      text.find("m=video 9 UDP/TLS/RTP/SAVPF 96 97 102 103 104 107 108 109 114 115 116 117 39 40 45 46 98 99\r\n"),
+      std::string::npos)
       << text;
   for (const char* line :
-       {"a=fmtp:111 minptime=10;useinbandfec=1", "a=rtcp-fb:111 transport-cc", "a=rtcp-fb:96 nack pli", "a=rtcp-fb:96 ccm fir",
-        "a=fmtp:97 apt=96", "a=fmtp:116 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=4d001f",
+       {"a=fmtp:111 minptime=10;useinbandfec=1", "a=rtcp-fb:111 transport-cc", "a=rtcp-fb:96 nack pli",
+        "a=rtcp-fb:96 ccm fir", "a=fmtp:97 apt=96",
+        "a=fmtp:116 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=4d001f",
         "a=fmtp:45 level-idx=5;profile=0;tier=0", "a=fmtp:98 profile-id=0", "a=extmap:13 urn:3gpp:video-orientation",
         "a=extmap:10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id", "a=group:BUNDLE 0 1 2", "a=extmap-allow-mixed",
         "a=sctp-port:5000", "a=max-message-size:262144"}) {
     EXPECT_NE(text.find(cat(line, "\r\n")), std::string::npos) << line;
   }
-  for (const char* absent : {"video-timing", "color-space", "toffset", "red/", "ulpfec", "a=msid", "a=ssrc", "a=rtcp:"}) {
+  for (const char* absent :
+       {"video-timing", "color-space", "toffset", "red/", "ulpfec", "a=msid", "a=ssrc", "a=rtcp:"}) {
     EXPECT_EQ(text.find(absent), std::string::npos) << absent;
   }
   const NegotiatedMedia& video = *peer->session()->find("1");
@@ -145,7 +149,8 @@ TEST(RecordedOffer, SimulcastIsReceivedByRid) {
 TEST(RecordedOffer, FirefoxsExtensionDirectionsAreTurnedRound) {
   Peer peer(5);
   const std::string text = answer_to(peer, load("firefox153esr/simulcast.offer.sdp")).write();
-  EXPECT_NE(text.find("a=extmap:6/sendonly http://www.webrtc.org/experiments/rtp-hdrext/playout-delay\r\n"), std::string::npos);
+  EXPECT_NE(text.find("a=extmap:6/sendonly http://www.webrtc.org/experiments/rtp-hdrext/playout-delay\r\n"),
+            std::string::npos);
   EXPECT_NE(text.find("a=extmap:9/recvonly urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n"), std::string::npos);
   EXPECT_NE(text.find("a=extmap-allow-mixed\r\n"), std::string::npos);
 }

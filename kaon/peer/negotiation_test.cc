@@ -1,7 +1,7 @@
 // Offer/answer between two of us: agreement, renegotiation, rollback, ICE restart.
 #include "kaon/peer/negotiation.h"
 
-#include "kaon/peer/negotiation_test_support.h"
+#include "kaon/peer/internal/negotiation_test_support.h"
 
 namespace kaon::peer {
 namespace {
@@ -84,7 +84,8 @@ TEST(Negotiator, AServerAnswersAReceiveOnlyOfferWithItsTracks) {
   Peer viewer(1), server(2);
   ASSERT_TRUE(viewer->add_transceiver(MediaKind::Video, {.direction = Direction::RecvOnly}));
   ASSERT_TRUE(viewer->set_local_description(SdpType::Offer));
-  ASSERT_TRUE(server->set_remote_description(SdpType::Offer, *sdp::SessionDescription::parse(viewer->local_description())));
+  ASSERT_TRUE(
+      server->set_remote_description(SdpType::Offer, *sdp::SessionDescription::parse(viewer->local_description())));
   ASSERT_NE(server->offered_transport(), nullptr);
   EXPECT_EQ(server->offered_transport()->ice_ufrag, viewer->transport().ice_ufrag);
   const TransceiverId id = server->transceivers()[0].id;
@@ -159,7 +160,8 @@ TEST(Negotiator, HoldAndResumeChangeDirectionsOnly) {
 
 TEST(Negotiator, NumbersOfThePeerStayWhenWeOfferNext) {
   NegotiatorConfig odd;
-  odd.video_codecs = {{{100, "VP8", 90000, 1, "", {"nack"}}, 101}, {{96, "VP9", 90000, 1, "profile-id=0", {}}, std::nullopt}};
+  odd.video_codecs = {{{100, "VP8", 90000, 1, "", {"nack"}}, 101},
+                      {{96, "VP9", 90000, 1, "profile-id=0", {}}, std::nullopt}};
   odd.video_extensions = {{ExtensionKind::Mid, 9}, {ExtensionKind::TransportSequenceNumber, 4}};
   Peer a(1, odd), b(2);
   ASSERT_TRUE(a->add_transceiver(MediaKind::Video));
@@ -224,7 +226,8 @@ TEST(Negotiator, CodecPreferencesRuleTheAnswersOrder) {
   Peer a(1), b(2);
   ASSERT_TRUE(a->add_transceiver(MediaKind::Video));
   const auto codecs = default_codecs(MediaKind::Video);
-  const TransceiverId id = *b->add_transceiver(MediaKind::Video, {.codec_preferences = {codecs.back(), codecs[0]}, .for_track = true});
+  const TransceiverId id =
+      *b->add_transceiver(MediaKind::Video, {.codec_preferences = {codecs.back(), codecs[0]}, .for_track = true});
   exchange(a, b);
   const auto& agreed = b->session()->find("0")->codecs;
   ASSERT_EQ(agreed.size(), 2u);
@@ -310,7 +313,8 @@ TEST(Negotiator, CollidingOffersEndInAgreement) {
   const auto theirs = *sdp::SessionDescription::parse(impolite->local_description());
   ASSERT_TRUE(polite->set_remote_description(SdpType::Offer, theirs));
   ASSERT_TRUE(polite->set_local_description(SdpType::Answer));
-  ASSERT_TRUE(impolite->set_remote_description(SdpType::Answer, *sdp::SessionDescription::parse(polite->local_description())));
+  ASSERT_TRUE(
+      impolite->set_remote_description(SdpType::Answer, *sdp::SessionDescription::parse(polite->local_description())));
   EXPECT_EQ(polite->find(mine)->current_direction, Direction::SendRecv);
   EXPECT_FALSE(polite->negotiation_needed());
   EXPECT_EQ(impolite->session()->find("1")->direction, Direction::SendOnly);

@@ -20,26 +20,26 @@ inline constexpr size_t kMaxTransceivers = sdp::kMaxMediaSections;
 inline constexpr size_t kMaxSimulcastLayers = 8;
 
 enum class NegotiationError : uint8_t {
-  Closed,                 ///< After close().
-  WrongState,             ///< Not in this signaling state (InvalidStateError).
-  Modified,               ///< The description is not the one created (InvalidModificationError).
+  Closed,      ///< After close().
+  WrongState,  ///< Not in this signaling state (InvalidStateError).
+  Modified,    ///< The description is not the one created (InvalidModificationError).
   TooManySections,
   UnknownTransceiver,
   TransceiverStopped,
-  BadParameter,           ///< A rid, codec or other argument is malformed or unsupported.
-  MissingTransport,       ///< No ICE credentials or fingerprint, ours or in a live section of theirs.
-  BundleRequired,         ///< Several live sections without a BUNDLE group that contains the first.
-  RtcpMuxRequired,        ///< A live RTP section without a=rtcp-mux.
-  BundleConflict,         ///< Bundled sections give one payload type or extension id two meanings.
-  MissingMid,             ///< A live section without a=mid.
-  SectionMismatch,        ///< Sections fewer, or of other mid, kind or order, than in the description before.
-  BadDirection,           ///< An answer that sends or receives what the offer does not allow.
-  BadCodecs,              ///< An answer accepts a section without any format of the offer.
-  BadSetup,               ///< An a=setup that does not fit the offer or would turn a running association round.
-  FingerprintChanged,     ///< A new certificate without an ICE restart (RFC 8842 §5).
-  NewCredentialsRequired, ///< The offer restarts ICE: call set_transport() with fresh credentials first.
-  PlanB,                  ///< Several media streams in one section, as in Plan B.
-  NoMedia,                ///< check_http_offer(): no section of audio or video to accept.
+  BadParameter,            ///< A rid, codec or other argument is malformed or unsupported.
+  MissingTransport,        ///< No ICE credentials or fingerprint, ours or in a live section of theirs.
+  BundleRequired,          ///< Several live sections without a BUNDLE group that contains the first.
+  RtcpMuxRequired,         ///< A live RTP section without a=rtcp-mux.
+  BundleConflict,          ///< Bundled sections give one payload type or extension id two meanings.
+  MissingMid,              ///< A live section without a=mid.
+  SectionMismatch,         ///< Sections fewer, or of other mid, kind or order, than in the description before.
+  BadDirection,            ///< An answer that sends or receives what the offer does not allow.
+  BadCodecs,               ///< An answer accepts a section without any format of the offer.
+  BadSetup,                ///< An a=setup that does not fit the offer or would turn a running association round.
+  FingerprintChanged,      ///< A new certificate without an ICE restart (RFC 8842 §5).
+  NewCredentialsRequired,  ///< The offer restarts ICE: call set_transport() with fresh credentials first.
+  PlanB,                   ///< Several media streams in one section, as in Plan B.
+  NoMedia,                 ///< check_http_offer(): no section of audio or video to accept.
 };
 /// The enumerator's name, then what to do about it; plain ASCII.
 std::string_view to_string(NegotiationError error);
@@ -66,7 +66,7 @@ struct LocalTransport {
   std::vector<std::string> fingerprints;  ///< "sha-256 AB:CD:…".
   uint16_t sctp_port = 5000;
   uint64_t max_message_size = 262144;
-  std::string sctp_init;                  ///< Base64 of our INIT chunk to offer SNAP; empty for none.
+  std::string sctp_init;  ///< Base64 of our INIT chunk to offer SNAP; empty for none.
 };
 
 using TransceiverId = Strong<struct TransceiverIdTag, uint32_t>;
@@ -82,10 +82,10 @@ struct SendEncoding {
 
 struct TransceiverInit {
   sdp::Direction direction = sdp::Direction::SendRecv;
-  std::vector<std::string> stream_ids{};    ///< Streams the track belongs to.
-  std::string track_id{};                 ///< Made up if empty.
-  std::vector<std::string> rids{};        ///< Simulcast layers, highest priority first; empty for a single stream.
-  std::vector<Codec> codec_preferences{};   ///< Empty for the defaults.
+  std::vector<std::string> stream_ids{};   ///< Streams the track belongs to.
+  std::string track_id{};                  ///< Made up if empty.
+  std::vector<std::string> rids{};         ///< Simulcast layers, highest priority first; empty for a single stream.
+  std::vector<Codec> codec_preferences{};  ///< Empty for the defaults.
   /// True if made for a track (addTrack): such a one takes up the section of a remote offer.
   bool for_track = false;
 };
@@ -94,16 +94,16 @@ struct TransceiverInit {
 struct Transceiver {
   TransceiverId id{};
   sdp::MediaKind kind = sdp::MediaKind::Audio;
-  std::string mid;                                  ///< Empty until associated with a section.
+  std::string mid;  ///< Empty until associated with a section.
   sdp::Direction direction = sdp::Direction::SendRecv;
   std::optional<sdp::Direction> current_direction;  ///< As negotiated last; nothing before.
   bool stopping = false;                            ///< Stopped here; the next offer says so.
   bool for_track = false;
   bool created_by_remote = false;
-  bool changed = false;                             ///< Differs from what our last description said of it.
+  bool changed = false;  ///< Differs from what our last description said of it.
   std::vector<std::string> stream_ids;
   std::string track_id;
-  std::vector<SendEncoding> encodings;              ///< One without rid, or one per layer.
+  std::vector<SendEncoding> encodings;  ///< One without rid, or one per layer.
   std::vector<Codec> codec_preferences;
 };
 
@@ -116,8 +116,8 @@ struct NegotiatedCodec {
   uint8_t receive_payload_type = 0;  ///< In packets we receive: the number we wrote.
   std::optional<uint8_t> send_rtx_payload_type;
   std::optional<uint8_t> receive_rtx_payload_type;
-  std::string send_parameters;       ///< The peer's a=fmtp: what it wants to receive.
-  std::string receive_parameters;    ///< Ours.
+  std::string send_parameters;     ///< The peer's a=fmtp: what it wants to receive.
+  std::string receive_parameters;  ///< Ours.
   bool nack = false;
   bool pli = false;
   bool fir = false;
@@ -147,14 +147,14 @@ struct NegotiatedMedia {
   std::string mid;
   sdp::MediaKind kind = sdp::MediaKind::Audio;
   TransceiverId transceiver{};
-  bool rejected = false;  ///< Then nothing below counts.
+  bool rejected = false;                                ///< Then nothing below counts.
   sdp::Direction direction = sdp::Direction::Inactive;  ///< Ours.
   std::vector<NegotiatedCodec> codecs;                  ///< In order of preference: send the first that you can.
   std::vector<NegotiatedExtension> extensions;
   bool reduced_size_rtcp = false;
-  std::vector<SendEncoding> send_encodings;             ///< What the peer accepted of ours.
-  std::vector<RemoteStream> remote_streams;             ///< Empty with rids only: packets tell the SSRCs.
-  std::vector<std::string> receive_rids;                ///< Simulcast layers the peer will send.
+  std::vector<SendEncoding> send_encodings;  ///< What the peer accepted of ours.
+  std::vector<RemoteStream> remote_streams;  ///< Empty with rids only: packets tell the SSRCs.
+  std::vector<std::string> receive_rids;     ///< Simulcast layers the peer will send.
   std::vector<sdp::Msid> remote_msids;
   bool operator==(const NegotiatedMedia&) const = default;
 
@@ -195,8 +195,8 @@ struct NegotiatedSession {
   bool ice_restarted = false;             ///< The peer's credentials differ from those before.
   bool new_association = false;           ///< The peer's certificate too: start DTLS afresh (RFC 8842 §4).
   bool extmap_allow_mixed = false;
-  std::vector<std::string> bundle;        ///< Mids that live on the transport.
-  std::vector<NegotiatedMedia> media;     ///< All RTP sections, rejected ones too.
+  std::vector<std::string> bundle;     ///< Mids that live on the transport.
+  std::vector<NegotiatedMedia> media;  ///< All RTP sections, rejected ones too.
   std::optional<NegotiatedData> data;
   bool operator==(const NegotiatedSession&) const = default;
 

@@ -17,7 +17,8 @@ constexpr size_t kMaxRemoteStreams = 64;
 const PayloadFormat* find_offered(const MediaDescription& offered, const PayloadFormat& answered) {
   const PayloadFormat* same_number = offered.find_payload(answered.payload_type);
   if (same_number != nullptr && same_format(*same_number, answered)) return same_number;
-  const auto it = std::ranges::find_if(offered.payloads, [&](const PayloadFormat& f) { return same_format(f, answered); });
+  const auto it =
+      std::ranges::find_if(offered.payloads, [&](const PayloadFormat& f) { return same_format(f, answered); });
   return it == offered.payloads.end() ? nullptr : &*it;
 }
 
@@ -47,7 +48,8 @@ NegotiatedCodec make_codec(const MediaDescription& local, const PayloadFormat& o
   return codec;
 }
 
-std::vector<NegotiatedCodec> agree_codecs(const MediaDescription& offered, const MediaDescription& answered, bool local_offer) {
+std::vector<NegotiatedCodec> agree_codecs(const MediaDescription& offered, const MediaDescription& answered,
+                                          bool local_offer) {
   std::vector<NegotiatedCodec> codecs;
   for (const PayloadFormat& format : answered.payloads) {
     const CodecKind kind = codec_kind(format.name);
@@ -78,7 +80,8 @@ std::vector<NegotiatedExtension> agree_extensions(const MediaDescription& offere
   return extensions;
 }
 
-const sdp::SimulcastStream::Alternative* find_stream(const std::vector<sdp::SimulcastStream>& streams, std::string_view rid) {
+const sdp::SimulcastStream::Alternative* find_stream(const std::vector<sdp::SimulcastStream>& streams,
+                                                     std::string_view rid) {
   for (const sdp::SimulcastStream& stream : streams) {
     for (const auto& alternative : stream.alternatives) {
       if (alternative.rid == rid) return &alternative;
@@ -87,7 +90,8 @@ const sdp::SimulcastStream::Alternative* find_stream(const std::vector<sdp::Simu
   return nullptr;
 }
 
-// RFC 8853 §5.3: only layers both name remain; without simulcast in the peer's section the first layer is sent alone, without rid.
+// RFC 8853 §5.3: only layers both name remain; without simulcast in the peer's section the first layer is sent alone,
+// without rid.
 std::vector<SendEncoding> accepted_encodings(const Transceiver& transceiver, const MediaDescription& local,
                                              const MediaDescription& remote) {
   std::vector<SendEncoding> accepted;
@@ -189,16 +193,20 @@ NegotiatedData agree_data(const Exchange& exchange, size_t index) {
   data.remote_port = remote.sctp_port.value_or(5000);
   data.remote_max_message_size = remote.max_message_size.value_or(65536);
   // An answer with our own value is an echo of what the peer does not understand.
-  const bool snap = !offered.sctp_init.empty() && !answered.sctp_init.empty() && offered.sctp_init != answered.sctp_init;
+  const bool snap =
+      !offered.sctp_init.empty() && !answered.sctp_init.empty() && offered.sctp_init != answered.sctp_init;
   if (snap) data.remote_sctp_init = remote.sctp_init;
   return data;
 }
 
 // RFC 8842 §5.3; without a=setup RFC 4145 §4 says active for offers and passive for answers.
-Result<DtlsRole, NegotiationError> agree_role(const Exchange& exchange, size_t tagged) {
-  const auto setup_of = [&](const sdp::SessionDescription& d) { return transport_of(d, d.media[tagged]).setup; };
-  const sdp::Setup offered = setup_of(exchange.offer).value_or(sdp::Setup::Active);
-  const sdp::Setup answered = setup_of(exchange.answer).value_or(sdp::Setup::Passive);
+Result<DtlsRole, NegotiationError> agree_role(const Exchange& exchange, const BundleView& offered_bundle,
+                                              const BundleView& answered_bundle) {
+  const auto setup_of = [](const sdp::SessionDescription& d, const BundleView& bundle) {
+    return transport_of(d, d.media[bundle.sections.front()]).setup;
+  };
+  const sdp::Setup offered = setup_of(exchange.offer, offered_bundle).value_or(sdp::Setup::Active);
+  const sdp::Setup answered = setup_of(exchange.answer, answered_bundle).value_or(sdp::Setup::Passive);
   const bool fits = (answered == sdp::Setup::Active && offered != sdp::Setup::Active) ||
                     (answered == sdp::Setup::Passive && offered != sdp::Setup::Passive);
   if (!fits || offered == sdp::Setup::HoldConn) return fail(NegotiationError::BadSetup);
@@ -223,13 +231,17 @@ bool allows_mixed(const sdp::SessionDescription& description) {
 Result<NegotiatedSession, NegotiationError> negotiate(const Exchange& exchange) {
   KAON_TRY(const BundleView bundle, check_answer(exchange.offer, exchange.answer));
   NegotiatedSession session;
-  KAON_TRY(session.remote, remote_transport(exchange.local_offer ? exchange.answer : exchange.offer, bundle));
+  // The section that stood for the transport in the offer does so even if the answer rejects it: bundle-only ones may
+  // say nothing.
+  KAON_TRY(const BundleView offered_bundle, check_offer(exchange.offer));
+  KAON_TRY(session.remote, exchange.local_offer ? remote_transport(exchange.answer, bundle)
+                                                : remote_transport(exchange.offer, offered_bundle));
   KAON_TRY(const TransportChange change, compare_transport(exchange.before, session.remote));
   session.ice_restarted = change.ice_restarted;
   session.new_association = change.new_association;
   if (exchange.before != nullptr) session.dtls_role = exchange.before->dtls_role;
   if (!bundle.sections.empty()) {
-    KAON_TRY(const DtlsRole role, agree_role(exchange, bundle.sections.front()));
+    KAON_TRY(const DtlsRole role, agree_role(exchange, offered_bundle, bundle));
     const bool running = exchange.before != nullptr && !exchange.before->bundle.empty() && !session.new_association;
     if (running && role != exchange.before->dtls_role) return fail(NegotiationError::BadSetup);
     session.dtls_role = role;

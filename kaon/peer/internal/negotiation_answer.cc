@@ -12,10 +12,13 @@ using sdp::MediaDescription;
 
 class AnswerBuilder {
  public:
-  AnswerBuilder(const LocalState& state, const sdp::SessionDescription& offer) : state_(state), offer_(offer) {}
+  AnswerBuilder(const LocalState& state, const sdp::SessionDescription& offer, const BundleView& bundle)
+      : state_(state), offer_(offer) {
+    if (!bundle.sections.empty()) setup_ = setup_for(offer.media[bundle.sections.front()]);
+  }
 
   MediaDescription rtp_section(const MediaDescription& offered, const Transceiver& transceiver) const {
-    MediaDescription section = describe_section(state_, offered.mid, setup_for(offered));
+    MediaDescription section = describe_section(state_, offered.mid, setup_);
     section.media = offered.media;
     section.protocol = offered.protocol;
     section.direction = intersection(transceiver.direction, sdp::reversed(direction_of(offer_, offered)));
@@ -32,7 +35,7 @@ class AnswerBuilder {
   }
 
   MediaDescription data_section(const MediaDescription& offered) const {
-    MediaDescription section = describe_section(state_, offered.mid, setup_for(offered));
+    MediaDescription section = describe_section(state_, offered.mid, setup_);
     section.media = offered.media;
     section.protocol = offered.protocol;
     section.formats = {"webrtc-datachannel"};
@@ -62,8 +65,8 @@ class AnswerBuilder {
 
  private:
   // RFC 8842 §5.3: the role of a running association stays.
-  sdp::Setup setup_for(const MediaDescription& offered) const {
-    switch (transport_of(offer_, offered).setup.value_or(sdp::Setup::Active)) {
+  sdp::Setup setup_for(const MediaDescription& tagged) const {
+    switch (transport_of(offer_, tagged).setup.value_or(sdp::Setup::Active)) {
       case sdp::Setup::Active: return sdp::Setup::Passive;
       case sdp::Setup::Passive: return sdp::Setup::Active;
       default: break;
@@ -85,7 +88,8 @@ class AnswerBuilder {
     describe_codec(std::move(format), rtx, section);
   }
 
-  // RFC 9429 §5.3.1: in the offerer's order, unless the application set preferences of its own. The numbers are the offerer's.
+  // RFC 9429 §5.3.1: in the offerer's order, unless the application set preferences of its own. The numbers are the
+  // offerer's.
   void accept_codecs(const MediaDescription& offered, const Transceiver& transceiver, MediaDescription& section) const {
     const std::vector<Codec>& codecs = state_.codecs_of(transceiver);
     if (transceiver.codec_preferences.empty()) {
@@ -119,7 +123,8 @@ class AnswerBuilder {
 
   // RFC 8851 §6.3: a restriction we do not know makes the rid unusable; formats we refused leave its list.
   static std::optional<sdp::Rid> accept_rid(const sdp::Rid& offered, const MediaDescription& section) {
-    constexpr std::string_view kKnown[] = {"max-width", "max-height", "max-fps", "max-fs", "max-br", "max-pps", "max-bpp"};
+    constexpr std::string_view kKnown[] = {"max-width", "max-height", "max-fps", "max-fs",
+                                           "max-br",    "max-pps",    "max-bpp"};
     for (const sdp::Attribute& restriction : offered.restrictions) {
       const bool number = !restriction.value.empty() && restriction.value.size() <= 16 &&
                           restriction.value.find_first_not_of("0123456789.") == std::string::npos;
@@ -169,15 +174,16 @@ class AnswerBuilder {
 
   const LocalState& state_;
   const sdp::SessionDescription& offer_;
+  sdp::Setup setup_ = sdp::Setup::Passive;  // one for the one transport
 };
 
 }  // namespace
 
-sdp::SessionDescription build_answer(const LocalState& state, const sdp::SessionDescription& offer, const BundleView& bundle,
-                                     const std::vector<Section>& sections) {
+sdp::SessionDescription build_answer(const LocalState& state, const sdp::SessionDescription& offer,
+                                     const BundleView& bundle, const std::vector<Section>& sections) {
   sdp::SessionDescription answer = describe_session(state);
   answer.extmap_allow_mixed = offer.extmap_allow_mixed;
-  const AnswerBuilder builder(state, offer);
+  const AnswerBuilder builder(state, offer, bundle);
   bool has_data = false;
   for (size_t i = 0; i < offer.media.size(); ++i) {
     const MediaDescription& offered = offer.media[i];

@@ -68,8 +68,8 @@ void describe_sender(const LocalState& state, const Transceiver& transceiver, st
     return;
   }
   const SendEncoding& only = encodings.front();
-  const bool rtx = std::ranges::any_of(section.payloads,
-                                       [](const sdp::PayloadFormat& f) { return codec_kind(f.name) == CodecKind::Rtx; });
+  const bool rtx = std::ranges::any_of(
+      section.payloads, [](const sdp::PayloadFormat& f) { return codec_kind(f.name) == CodecKind::Rtx; });
   section.ssrcs.push_back({only.ssrc, "cname", std::string(state.cname)});
   if (rtx) {
     section.ssrc_groups.push_back({"FID", {only.ssrc, only.rtx_ssrc}});

@@ -26,15 +26,15 @@ struct LocalState {
   const std::vector<SupportedExtension>& extensions_of(sdp::MediaKind kind) const;
 };
 
-/// The sections of the next offer: those there are, in their places; what is new takes rejected places first. Mids count up from
-/// `next_mid`, which moves on.
+/// The sections of the next offer: those there are, in their places; what is new takes rejected places first. Mids
+/// count up from `next_mid`, which moves on.
 std::vector<Section> plan_offer(const std::vector<Section>& sections, const std::vector<Transceiver>& transceivers,
                                 bool wants_data, uint32_t& next_mid);
 sdp::SessionDescription build_offer(const LocalState& state, const std::vector<Section>& plan);
 
 /// `sections` say which transceiver answers for which section of `offer`; `bundle` which of them may be accepted.
-sdp::SessionDescription build_answer(const LocalState& state, const sdp::SessionDescription& offer, const BundleView& bundle,
-                                     const std::vector<Section>& sections);
+sdp::SessionDescription build_answer(const LocalState& state, const sdp::SessionDescription& offer,
+                                     const BundleView& bundle, const std::vector<Section>& sections);
 
 // Parts of both.
 sdp::SessionDescription describe_session(const LocalState& state);

@@ -13,8 +13,9 @@ using sdp::SessionDescription;
 
 // RFC 9429 §5.1.2: these profiles all mean RTP over DTLS-SRTP here; plain RTP/AVP does not.
 bool is_secure_rtp(std::string_view protocol) {
-  constexpr std::string_view kProfiles[] = {"UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "TCP/TLS/RTP/SAVPF", "TCP/DTLS/RTP/SAVPF",
-                                            "TCP/DTLS/RTP/SAVP", "RTP/SAVPF",        "RTP/SAVP"};
+  constexpr std::string_view kProfiles[] = {
+      "UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "TCP/TLS/RTP/SAVPF", "TCP/DTLS/RTP/SAVPF",
+      "TCP/DTLS/RTP/SAVP", "RTP/SAVPF",        "RTP/SAVP"};
   return std::ranges::find(kProfiles, protocol) != std::end(kProfiles);
 }
 
@@ -136,7 +137,8 @@ Result<BundleView, NegotiationError> check_offer(const SessionDescription& offer
 }
 
 // RFC 9429 §5.2.2: sections keep their place; only a rejected one may come back as another.
-Result<BundleView, NegotiationError> check_next_offer(const SessionDescription& offer, const std::vector<Section>& sections) {
+Result<BundleView, NegotiationError> check_next_offer(const SessionDescription& offer,
+                                                      const std::vector<Section>& sections) {
   if (offer.media.size() < sections.size()) return fail(NegotiationError::SectionMismatch);
   for (size_t i = 0; i < sections.size(); ++i) {
     if (sections[i].rejected) continue;
@@ -179,7 +181,8 @@ Result<RemoteTransport, NegotiationError> remote_transport(const SessionDescript
 }
 
 // RFC 8842 §4 and §5: a new certificate comes only with an ICE restart; otherwise somebody else is at the other end.
-Result<TransportChange, NegotiationError> compare_transport(const NegotiatedSession* before, const RemoteTransport& next) {
+Result<TransportChange, NegotiationError> compare_transport(const NegotiatedSession* before,
+                                                            const RemoteTransport& next) {
   TransportChange change;
   if (before == nullptr || before->remote.ice_ufrag.empty() || next.ice_ufrag.empty()) return change;
   change.ice_restarted = before->remote.ice_ufrag != next.ice_ufrag || before->remote.ice_pwd != next.ice_pwd;

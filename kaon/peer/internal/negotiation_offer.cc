@@ -52,8 +52,9 @@ class PayloadTypes {
     if (used_[codec.receive_payload_type & 127]) return;
     used_.set(codec.receive_payload_type & 127);
     if (codec.receive_rtx_payload_type) used_.set(*codec.receive_rtx_payload_type & 127);
-    entries_.push_back({{codec.receive_payload_type, codec.name, codec.clock_rate, codec.channels, codec.receive_parameters, {}},
-                        codec.receive_rtx_payload_type});
+    entries_.push_back(
+        {{codec.receive_payload_type, codec.name, codec.clock_rate, codec.channels, codec.receive_parameters, {}},
+         codec.receive_rtx_payload_type});
   }
 
   // An entry of the format; with a section, only under the number that section uses.
@@ -213,11 +214,12 @@ std::vector<Section> plan_offer(const std::vector<Section>& sections, const std:
   for (const Transceiver& transceiver : transceivers) {
     if (transceiver.mid.empty() && !transceiver.stopping) place({{}, transceiver.kind, false, transceiver.id});
   }
-  const bool has_data = std::ranges::any_of(
-      plan, [](const Section& s) { return s.kind == MediaKind::Application && !s.rejected; });
+  const bool has_data =
+      std::ranges::any_of(plan, [](const Section& s) { return s.kind == MediaKind::Application && !s.rejected; });
   if (wants_data && !has_data) place({{}, MediaKind::Application, false, std::nullopt});
   for (Section& section : plan) {
-    const auto it = std::ranges::find_if(transceivers, [&](const Transceiver& t) { return section.transceiver == t.id; });
+    const auto it =
+        std::ranges::find_if(transceivers, [&](const Transceiver& t) { return section.transceiver == t.id; });
     if (it != transceivers.end() && it->stopping) section.rejected = true;
   }
   return plan;

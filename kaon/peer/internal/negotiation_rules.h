@@ -30,25 +30,29 @@ bool is_supported(const sdp::MediaDescription& section);
 /// The rules every offer must keep, ours and theirs. Sections outside the bundle are no error: the answer rejects them.
 Result<BundleView, NegotiationError> check_offer(const sdp::SessionDescription& offer);
 /// check_offer(), and that it continues what was agreed: no section vanishes or becomes another while it lives.
-Result<BundleView, NegotiationError> check_next_offer(const sdp::SessionDescription& offer, const std::vector<Section>& sections);
-Result<BundleView, NegotiationError> check_answer(const sdp::SessionDescription& offer, const sdp::SessionDescription& answer);
+Result<BundleView, NegotiationError> check_next_offer(const sdp::SessionDescription& offer,
+                                                      const std::vector<Section>& sections);
+Result<BundleView, NegotiationError> check_answer(const sdp::SessionDescription& offer,
+                                                  const sdp::SessionDescription& answer);
 
 /// The remote's parameters out of the section that stands for the transport.
-Result<RemoteTransport, NegotiationError> remote_transport(const sdp::SessionDescription& remote, const BundleView& bundle);
+Result<RemoteTransport, NegotiationError> remote_transport(const sdp::SessionDescription& remote,
+                                                           const BundleView& bundle);
 
 /// Whether `next` means new ICE credentials or a new certificate, compared with the session before.
 struct TransportChange {
   bool ice_restarted = false;
   bool new_association = false;
 };
-Result<TransportChange, NegotiationError> compare_transport(const NegotiatedSession* before, const RemoteTransport& next);
+Result<TransportChange, NegotiationError> compare_transport(const NegotiatedSession* before,
+                                                            const RemoteTransport& next);
 
 /// What negotiate() looks at.
 struct Exchange {
   const sdp::SessionDescription& offer;
   const sdp::SessionDescription& answer;
-  bool local_offer = false;                 ///< True if the offer is ours.
-  const std::vector<Section>& sections;     ///< With the transceivers of the offer.
+  bool local_offer = false;              ///< True if the offer is ours.
+  const std::vector<Section>& sections;  ///< With the transceivers of the offer.
   const std::vector<Transceiver>& transceivers;
   bool local_ice_lite = false;
   const NegotiatedSession* before = nullptr;

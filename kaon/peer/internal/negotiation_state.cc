@@ -45,7 +45,8 @@ uint32_t Negotiator::State::new_ssrc() {
   while (true) {
     const uint32_t ssrc = env.random.u32();
     const bool taken = std::ranges::any_of(transceivers, [&](const Transceiver& t) {
-      return std::ranges::any_of(t.encodings, [&](const SendEncoding& e) { return e.ssrc == ssrc || e.rtx_ssrc == ssrc; });
+      return std::ranges::any_of(t.encodings,
+                                 [&](const SendEncoding& e) { return e.ssrc == ssrc || e.rtx_ssrc == ssrc; });
     });
     if (ssrc != 0 && !taken) return ssrc;
   }
@@ -144,7 +145,8 @@ Result<void, NegotiationError> Negotiator::State::apply_remote_offer(const sdp::
   Pending next;
   KAON_TRY(next.bundle, internal::check_next_offer(offer, sections));
   KAON_TRY(next.remote, internal::remote_transport(offer, next.bundle));
-  KAON_TRY(const internal::TransportChange change, internal::compare_transport(session ? &*session : nullptr, next.remote));
+  KAON_TRY(const internal::TransportChange change,
+           internal::compare_transport(session ? &*session : nullptr, next.remote));
   if (pending) roll_back();
   next.restarts_ice = change.ice_restarted;
   next.offer = offer;
@@ -171,7 +173,8 @@ void Negotiator::State::associate(const sdp::SessionDescription& offer) {
   }
 }
 
-TransceiverId Negotiator::State::transceiver_for(const sdp::SessionDescription& offer, const sdp::MediaDescription& section) {
+TransceiverId Negotiator::State::transceiver_for(const sdp::SessionDescription& offer,
+                                                 const sdp::MediaDescription& section) {
   Transceiver* chosen = nullptr;
   if (receives(direction_of(offer, section))) {
     const auto it = std::ranges::find_if(transceivers, [&](const Transceiver& t) {
@@ -194,7 +197,8 @@ TransceiverId Negotiator::State::transceiver_for(const sdp::SessionDescription& 
   return chosen->id;
 }
 
-// RFC 9429 §4.1.10.2: transceivers lose what the offer gave them, and vanish if it made them and nobody put a track on them.
+// RFC 9429 §4.1.10.2: transceivers lose what the offer gave them, and vanish if it made them and nobody put a track on
+// them.
 void Negotiator::State::roll_back() {
   for (const TransceiverId id : pending->associated) {
     Transceiver* transceiver = find(id);
@@ -213,9 +217,12 @@ void Negotiator::State::roll_back() {
 }
 
 Result<void, NegotiationError> Negotiator::State::apply_answer(SdpType type, const sdp::SessionDescription& answer) {
-  const internal::Exchange exchange{pending->offer,     answer,
-                                    pending->local,     pending->sections,
-                                    transceivers,       transport.ice_lite,
+  const internal::Exchange exchange{pending->offer,
+                                    answer,
+                                    pending->local,
+                                    pending->sections,
+                                    transceivers,
+                                    transport.ice_lite,
                                     session ? &*session : nullptr};
   KAON_TRY(NegotiatedSession agreed, internal::negotiate(exchange));
   session = std::move(agreed);

@@ -16,9 +16,9 @@ namespace internal {
 struct Created {
   SdpType type = SdpType::Offer;
   sdp::SessionDescription description;
-  std::vector<Section> plan;   ///< Of an offer.
+  std::vector<Section> plan;  ///< Of an offer.
   uint32_t next_mid = 0;
-  bool outdated = false;       ///< Something changed since; a new one would differ.
+  bool outdated = false;  ///< Something changed since; a new one would differ.
 };
 
 /// An offer without its final answer: everything that a rollback throws away.
@@ -54,7 +54,7 @@ struct Negotiator::State {
   std::vector<internal::Section> sections;  ///< As agreed last.
   std::string current_local;
   std::string current_remote;
-  std::string described_ufrag;              ///< Of ours, in the last local description.
+  std::string described_ufrag;  ///< Of ours, in the last local description.
   std::optional<NegotiatedSession> session;
   std::optional<internal::Pending> pending;
   std::optional<internal::Created> created;

@@ -38,7 +38,8 @@ inline LocalTransport make_transport(char letter) {
 
 /// A negotiator with a transport, reproducible by seed.
 struct Peer {
-  explicit Peer(uint64_t seed, NegotiatorConfig config = {}) : random(seed), negotiator(Env{random, log}, std::move(config)) {
+  explicit Peer(uint64_t seed, NegotiatorConfig config = {})
+      : random(seed), negotiator(Env{random, log}, std::move(config)) {
     negotiator.set_transport(make_transport(static_cast<char>('a' + seed % 26)));
   }
   Negotiator* operator->() { return &negotiator; }
