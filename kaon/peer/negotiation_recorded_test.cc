@@ -1,5 +1,5 @@
 // Offers and answers of browsers and servers, and what we make of them.
-#include "kaon/peer/negotiation_test_support.h"
+#include "kaon/peer/internal/negotiation_test_support.h"
 
 namespace kaon::peer {
 namespace {

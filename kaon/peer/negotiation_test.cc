@@ -1,7 +1,7 @@
 // Offer/answer between two of us: agreement, renegotiation, rollback, ICE restart.
 #include "kaon/peer/negotiation.h"
 
-#include "kaon/peer/negotiation_test_support.h"
+#include "kaon/peer/internal/negotiation_test_support.h"
 
 namespace kaon::peer {
 namespace {

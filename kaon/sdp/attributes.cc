@@ -35,11 +35,11 @@ std::string_view to_string(Setup setup) {
   return "";
 }
 
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, {}, lower, lower);
-}
+bool equal_ignoring_case(std::string_view a, std::string_view b) { return std::ranges::equal(a, b, {}, lower, lower); }
 
-bool PayloadFormat::has_feedback(std::string_view value) const { return std::ranges::find(feedback, value) != feedback.end(); }
+bool PayloadFormat::has_feedback(std::string_view value) const {
+  return std::ranges::find(feedback, value) != feedback.end();
+}
 
 std::optional<std::string_view> parameter(std::string_view parameters, std::string_view key) {
   while (!parameters.empty()) {

@@ -44,12 +44,12 @@ struct Group {
 
 /// One payload type of an RTP section with its a=rtpmap, a=fmtp and a=rtcp-fb lines.
 struct PayloadFormat {
-  uint8_t payload_type = 0;            ///< 0 to 127.
-  std::string name;                    ///< Encoding name as written; compare without regard to case. Empty if unknown.
-  uint32_t clock_rate = 0;             ///< In Hz.
+  uint8_t payload_type = 0;  ///< 0 to 127.
+  std::string name;          ///< Encoding name as written; compare without regard to case. Empty if unknown.
+  uint32_t clock_rate = 0;   ///< In Hz.
   uint8_t channels = 1;
-  std::string parameters;              ///< What follows "a=fmtp:PT ", for example "apt=96".
-  std::vector<std::string> feedback;   ///< What follows "a=rtcp-fb:PT ", for example "nack pli".
+  std::string parameters;             ///< What follows "a=fmtp:PT ", for example "apt=96".
+  std::vector<std::string> feedback;  ///< What follows "a=rtcp-fb:PT ", for example "nack pli".
   bool operator==(const PayloadFormat&) const = default;
 
   bool has_feedback(std::string_view value) const;
@@ -95,9 +95,9 @@ struct SsrcGroup {
 /// a=rid (RFC 8851).
 struct Rid {
   std::string id;
-  bool send = true;                          ///< Direction: "send" or "recv".
-  std::vector<uint8_t> payload_types;        ///< The pt= list; empty means any.
-  std::vector<Attribute> restrictions;       ///< The other restrictions, in order.
+  bool send = true;                     ///< Direction: "send" or "recv".
+  std::vector<uint8_t> payload_types;   ///< The pt= list; empty means any.
+  std::vector<Attribute> restrictions;  ///< The other restrictions, in order.
   bool operator==(const Rid&) const = default;
 };
 

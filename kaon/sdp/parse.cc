@@ -39,7 +39,7 @@ class Parser {
     while (true) {
       KAON_TRY(const std::optional<Line> line, lines_.next());
       if (!line) break;
-      const Verdict verdict = line->type == 'm' ? open_section(line->value)
+      const Verdict verdict = line->type == 'm'    ? open_section(line->value)
                               : out_.media.empty() ? session_line(*line)
                                                    : media_line(*line);
       if (!verdict.ok()) return lines_.error(verdict.code, verdict.message);
@@ -102,7 +102,8 @@ class Parser {
   Verdict media_attribute(Attribute attribute, MediaDescription& media) {
     const bool names_mid = attribute.name == "mid";
     const Verdict verdict = internal::parse_media_attribute(std::move(attribute), media);
-    if (verdict.ok() && names_mid && !mids_.insert(media.mid).second) return internal::duplicate("two sections of one mid");
+    if (verdict.ok() && names_mid && !mids_.insert(media.mid).second)
+      return internal::duplicate("two sections of one mid");
     return verdict;
   }
 

@@ -205,8 +205,9 @@ TEST(SessionDescription, KeepsUnknownAttributesAside) {
 }
 
 TEST(SessionDescription, NamesStaticPayloadTypesAndSpreadsWildcardFeedback) {
-  const auto parsed = *SessionDescription::parse(kHead + "m=audio 9 UDP/TLS/RTP/SAVPF 0 96 97\r\na=rtcp-fb:* nack\r\n" +
-                                                 "a=rtpmap:97 rtx/90000\r\na=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack\r\n");
+  const auto parsed =
+      *SessionDescription::parse(kHead + "m=audio 9 UDP/TLS/RTP/SAVPF 0 96 97\r\na=rtcp-fb:* nack\r\n" +
+                                 "a=rtpmap:97 rtx/90000\r\na=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack\r\n");
   const auto& payloads = parsed.media[0].payloads;
   EXPECT_EQ(payloads[0], (PayloadFormat{0, "PCMU", 8000, 1, "", {"nack"}}));
   EXPECT_EQ(payloads[1].feedback, std::vector<std::string>{"nack"});
@@ -215,7 +216,8 @@ TEST(SessionDescription, NamesStaticPayloadTypesAndSpreadsWildcardFeedback) {
 }
 
 TEST(SessionDescription, WritesRidsAndSimulcast) {
-  const std::string lines = "a=rid:q send pt=96,97;max-width=1280;max-fps=30\r\na=rid:h recv\r\na=simulcast:send q,~q2;h recv z\r\n";
+  const std::string lines =
+      "a=rid:q send pt=96,97;max-width=1280;max-fps=30\r\na=rid:h recv\r\na=simulcast:send q,~q2;h recv z\r\n";
   const std::string text = kHead + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n" + lines;
   const auto parsed = SessionDescription::parse(text);
   ASSERT_TRUE(parsed) << parsed.error().to_string();
@@ -250,7 +252,8 @@ uint64_t seed() {
   return text == nullptr ? 20261122 : std::strtoull(text, nullptr, 10);
 }
 
-// Swaps, cuts, repeats and changes bytes of recorded descriptions: refused with a reason, or accepted and stable in writing.
+// Swaps, cuts, repeats and changes bytes of recorded descriptions: refused with a reason, or accepted and stable in
+// writing.
 TEST(SessionDescription, DamagedDescriptionsAreRefusedOrStable) {
   RecordProperty("seed", std::to_string(seed()));
   SeededRandom random(seed());
@@ -308,8 +311,9 @@ TEST(TrickleFragment, ReadsThePatchOfRfc9725) {
 }
 
 TEST(TrickleFragment, ReadsAnIceRestartWithoutCandidates) {
-  const auto fragment = TrickleFragment::parse("a=ice-lite\r\na=ice-options:trickle ice2\r\na=ice-ufrag:ysXw\r\na=ice-pwd:" +
-                                               std::string(24, 'x') + "\r\na=end-of-candidates\r\n");
+  const auto fragment = TrickleFragment::parse(
+      "a=ice-lite\r\na=ice-options:trickle ice2\r\na=ice-ufrag:ysXw\r\na=ice-pwd:" + std::string(24, 'x') +
+      "\r\na=end-of-candidates\r\n");
   ASSERT_TRUE(fragment);
   EXPECT_TRUE(fragment->ice_lite && fragment->end_of_candidates);
   EXPECT_EQ(fragment->ice_ufrag, "ysXw");

@@ -23,13 +23,13 @@ inline constexpr size_t kMaxIdLength = 64;
 /// Why a description was refused. `line` counts from 1; 0 stands for the whole.
 struct ParseError {
   enum class Code : uint8_t {
-    TooLarge,          ///< More than kMaxSdpSize bytes.
-    TooManySections,   ///< More than kMaxMediaSections m= lines.
-    BadLine,           ///< Not "x=…", or NUL or a lone CR in it.
-    BadStructure,      ///< v=, o=, s= missing or in the wrong place.
-    BadMedia,          ///< Malformed m= line.
-    BadAttribute,      ///< Malformed value of an attribute that Kaon relies on.
-    Duplicate,         ///< A mid, payload type, extension id, rid or single-valued attribute twice.
+    TooLarge,         ///< More than kMaxSdpSize bytes.
+    TooManySections,  ///< More than kMaxMediaSections m= lines.
+    BadLine,          ///< Not "x=…", or NUL or a lone CR in it.
+    BadStructure,     ///< v=, o=, s= missing or in the wrong place.
+    BadMedia,         ///< Malformed m= line.
+    BadAttribute,     ///< Malformed value of an attribute that Kaon relies on.
+    Duplicate,        ///< A mid, payload type, extension id, rid or single-valued attribute twice.
   };
   Code code = Code::BadLine;
   uint32_t line = 0;
@@ -40,12 +40,12 @@ struct ParseError {
 
 /// ICE and DTLS parameters: at session level, the defaults of all sections.
 struct TransportAttributes {
-  std::string ice_ufrag;                   ///< Empty, or 4 to 256 ice-chars (RFC 8839 §5.4).
-  std::string ice_pwd;                     ///< Empty, or 22 to 256 ice-chars.
+  std::string ice_ufrag;  ///< Empty, or 4 to 256 ice-chars (RFC 8839 §5.4).
+  std::string ice_pwd;    ///< Empty, or 22 to 256 ice-chars.
   std::vector<std::string> ice_options;
-  std::vector<std::string> fingerprints;   ///< "sha-256 AB:CD:…" (RFC 8122 §5), checked for form only.
+  std::vector<std::string> fingerprints;  ///< "sha-256 AB:CD:…" (RFC 8122 §5), checked for form only.
   std::optional<Setup> setup;
-  std::string tls_id;                      ///< RFC 8842 §4.
+  std::string tls_id;  ///< RFC 8842 §4.
   bool operator==(const TransportAttributes&) const = default;
 };
 
@@ -64,8 +64,8 @@ struct MediaDescription {
   std::vector<std::string> candidates;  ///< What follows "a=", for example "candidate:1 1 udp …", not looked into.
   bool end_of_candidates = false;
 
-  std::string mid;                      ///< Empty if absent.
-  std::optional<Direction> direction;   ///< Of this section's own line; see direction_of().
+  std::string mid;                     ///< Empty if absent.
+  std::optional<Direction> direction;  ///< Of this section's own line; see direction_of().
   bool bundle_only = false;
   bool rtcp_mux = false;
   bool rtcp_mux_only = false;
@@ -79,9 +79,9 @@ struct MediaDescription {
   std::vector<Rid> rids;
   std::optional<Simulcast> simulcast;
 
-  std::optional<uint16_t> sctp_port;          ///< RFC 8841.
-  std::optional<uint64_t> max_message_size;   ///< RFC 8841; 0 means any size.
-  std::string sctp_init;                      ///< Base64 of an INIT chunk; empty if absent.
+  std::optional<uint16_t> sctp_port;         ///< RFC 8841.
+  std::optional<uint64_t> max_message_size;  ///< RFC 8841; 0 means any size.
+  std::string sctp_init;                     ///< Base64 of an INIT chunk; empty if absent.
 
   std::vector<Attribute> other;  ///< Everything else, for inspection.
   bool operator==(const MediaDescription&) const = default;

@@ -1,4 +1,5 @@
-// Candidates on their way after the description: application/trickle-ice-sdpfrag (RFC 8840 §9), the body of a WHIP PATCH.
+// Candidates on their way after the description: application/trickle-ice-sdpfrag (RFC 8840 §9), the body of a WHIP
+// PATCH.
 #pragma once
 
 #include <optional>

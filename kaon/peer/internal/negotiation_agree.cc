@@ -200,10 +200,13 @@ NegotiatedData agree_data(const Exchange& exchange, size_t index) {
 }
 
 // RFC 8842 §5.3; without a=setup RFC 4145 §4 says active for offers and passive for answers.
-Result<DtlsRole, NegotiationError> agree_role(const Exchange& exchange, size_t tagged) {
-  const auto setup_of = [&](const sdp::SessionDescription& d) { return transport_of(d, d.media[tagged]).setup; };
-  const sdp::Setup offered = setup_of(exchange.offer).value_or(sdp::Setup::Active);
-  const sdp::Setup answered = setup_of(exchange.answer).value_or(sdp::Setup::Passive);
+Result<DtlsRole, NegotiationError> agree_role(const Exchange& exchange, const BundleView& offered_bundle,
+                                              const BundleView& answered_bundle) {
+  const auto setup_of = [](const sdp::SessionDescription& d, const BundleView& bundle) {
+    return transport_of(d, d.media[bundle.sections.front()]).setup;
+  };
+  const sdp::Setup offered = setup_of(exchange.offer, offered_bundle).value_or(sdp::Setup::Active);
+  const sdp::Setup answered = setup_of(exchange.answer, answered_bundle).value_or(sdp::Setup::Passive);
   const bool fits = (answered == sdp::Setup::Active && offered != sdp::Setup::Active) ||
                     (answered == sdp::Setup::Passive && offered != sdp::Setup::Passive);
   if (!fits || offered == sdp::Setup::HoldConn) return fail(NegotiationError::BadSetup);
@@ -228,13 +231,17 @@ bool allows_mixed(const sdp::SessionDescription& description) {
 Result<NegotiatedSession, NegotiationError> negotiate(const Exchange& exchange) {
   KAON_TRY(const BundleView bundle, check_answer(exchange.offer, exchange.answer));
   NegotiatedSession session;
-  KAON_TRY(session.remote, remote_transport(exchange.local_offer ? exchange.answer : exchange.offer, bundle));
+  // The section that stood for the transport in the offer does so even if the answer rejects it: bundle-only ones may
+  // say nothing.
+  KAON_TRY(const BundleView offered_bundle, check_offer(exchange.offer));
+  KAON_TRY(session.remote, exchange.local_offer ? remote_transport(exchange.answer, bundle)
+                                                : remote_transport(exchange.offer, offered_bundle));
   KAON_TRY(const TransportChange change, compare_transport(exchange.before, session.remote));
   session.ice_restarted = change.ice_restarted;
   session.new_association = change.new_association;
   if (exchange.before != nullptr) session.dtls_role = exchange.before->dtls_role;
   if (!bundle.sections.empty()) {
-    KAON_TRY(const DtlsRole role, agree_role(exchange, bundle.sections.front()));
+    KAON_TRY(const DtlsRole role, agree_role(exchange, offered_bundle, bundle));
     const bool running = exchange.before != nullptr && !exchange.before->bundle.empty() && !session.new_association;
     if (running && role != exchange.before->dtls_role) return fail(NegotiationError::BadSetup);
     session.dtls_role = role;

@@ -12,10 +12,13 @@ using sdp::MediaDescription;
 
 class AnswerBuilder {
  public:
-  AnswerBuilder(const LocalState& state, const sdp::SessionDescription& offer) : state_(state), offer_(offer) {}
+  AnswerBuilder(const LocalState& state, const sdp::SessionDescription& offer, const BundleView& bundle)
+      : state_(state), offer_(offer) {
+    if (!bundle.sections.empty()) setup_ = setup_for(offer.media[bundle.sections.front()]);
+  }
 
   MediaDescription rtp_section(const MediaDescription& offered, const Transceiver& transceiver) const {
-    MediaDescription section = describe_section(state_, offered.mid, setup_for(offered));
+    MediaDescription section = describe_section(state_, offered.mid, setup_);
     section.media = offered.media;
     section.protocol = offered.protocol;
     section.direction = intersection(transceiver.direction, sdp::reversed(direction_of(offer_, offered)));
@@ -32,7 +35,7 @@ class AnswerBuilder {
   }
 
   MediaDescription data_section(const MediaDescription& offered) const {
-    MediaDescription section = describe_section(state_, offered.mid, setup_for(offered));
+    MediaDescription section = describe_section(state_, offered.mid, setup_);
     section.media = offered.media;
     section.protocol = offered.protocol;
     section.formats = {"webrtc-datachannel"};
@@ -62,8 +65,8 @@ class AnswerBuilder {
 
  private:
   // RFC 8842 §5.3: the role of a running association stays.
-  sdp::Setup setup_for(const MediaDescription& offered) const {
-    switch (transport_of(offer_, offered).setup.value_or(sdp::Setup::Active)) {
+  sdp::Setup setup_for(const MediaDescription& tagged) const {
+    switch (transport_of(offer_, tagged).setup.value_or(sdp::Setup::Active)) {
       case sdp::Setup::Active: return sdp::Setup::Passive;
       case sdp::Setup::Passive: return sdp::Setup::Active;
       default: break;
@@ -171,6 +174,7 @@ class AnswerBuilder {
 
   const LocalState& state_;
   const sdp::SessionDescription& offer_;
+  sdp::Setup setup_ = sdp::Setup::Passive;  // one for the one transport
 };
 
 }  // namespace
@@ -179,7 +183,7 @@ sdp::SessionDescription build_answer(const LocalState& state, const sdp::Session
                                      const BundleView& bundle, const std::vector<Section>& sections) {
   sdp::SessionDescription answer = describe_session(state);
   answer.extmap_allow_mixed = offer.extmap_allow_mixed;
-  const AnswerBuilder builder(state, offer);
+  const AnswerBuilder builder(state, offer, bundle);
   bool has_data = false;
   for (size_t i = 0; i < offer.media.size(); ++i) {
     const MediaDescription& offered = offer.media[i];

@@ -18,7 +18,8 @@ constexpr Verdict kFine{};
 constexpr Verdict bad(const char* message) { return {message}; }
 constexpr Verdict duplicate(const char* message) { return {message, ParseError::Code::Duplicate}; }
 
-/// Most a=rid lines of a section and most a=rtcp-fb values of a format; more rids are an error, more feedback is left out.
+/// Most a=rid lines of a section and most a=rtcp-fb values of a format; more rids are an error, more feedback is left
+/// out.
 inline constexpr size_t kMaxRids = 64;
 inline constexpr size_t kMaxFeedback = 32;
 

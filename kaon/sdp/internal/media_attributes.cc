@@ -193,7 +193,8 @@ Verdict parse_simulcast(std::string_view rest, MediaDescription& media) {
   do {
     const std::string_view direction = take_word(rest);
     if (direction != "send" && direction != "recv") return bad("malformed a=simulcast");
-    const Verdict verdict = parse_simulcast_streams(take_word(rest), direction == "send" ? simulcast.send : simulcast.recv);
+    const Verdict verdict =
+        parse_simulcast_streams(take_word(rest), direction == "send" ? simulcast.send : simulcast.recv);
     if (!verdict.ok()) return verdict;
   } while (!rest.empty());
   media.simulcast = std::move(simulcast);
@@ -226,7 +227,8 @@ Verdict parse_max_message_size(std::string_view value, MediaDescription& media) 
 
 Verdict parse_sctp_init(std::string_view value, MediaDescription& media) {
   const bool base64 = !value.empty() && value.size() <= 4096 && std::ranges::all_of(value, [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '+' || c == '/' || c == '=';
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '+' || c == '/' ||
+           c == '=';
   });
   if (!base64) return bad("a=sctp-init must be base64");
   if (!media.sctp_init.empty()) return duplicate("a=sctp-init given twice");
@@ -262,7 +264,7 @@ constexpr auto kValueAttributes = std::to_array<ValueAttribute>({
 
 struct FlagAttribute {
   std::string_view name;
-  bool MediaDescription::*field;
+  bool MediaDescription::* field;
 };
 constexpr auto kFlagAttributes = std::to_array<FlagAttribute>({
     {"rtcp-mux", &MediaDescription::rtcp_mux},
