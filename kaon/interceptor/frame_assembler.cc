@@ -5,8 +5,8 @@ namespace kaon::interceptor {
 void FrameAssembler::push(int64_t sequence, rtp::Packet packet) {
   if (sequence < buffer_.next() - static_cast<int64_t>(ReorderBuffer::kMaxPackets)) {
     restart_at(sequence, std::move(packet));
-  } else if (const auto drop = buffer_.push(sequence, packet)) {
-    dropped_.add(*drop);
+  } else if (const auto drop = buffer_.push(sequence, std::move(packet))) {
+    dropped_.add(*drop);  // and `packet` is still ours
     if (*drop == ReorderBuffer::Drop::TooFarAhead) restart_at(sequence, std::move(packet));
   }
   update_deadline();
@@ -42,6 +42,11 @@ bool FrameAssembler::ends_before(const rtp::Packet& packet) const {
   return !frame_.empty() && frame_.front().header.timestamp != packet.header.timestamp;
 }
 
+/// At the start of a stream there is no frame before to tell where the first one starts.
+bool FrameAssembler::waits_for_start(const rtp::Packet& packet) const {
+  return mode_ == Mode::Video && !started_ && !packet.frame.start_of_frame;
+}
+
 /// Moves the next packet into the frame; true if that completes it.
 bool FrameAssembler::take_packet() {
   rtp::Packet packet = buffer_.pop();
@@ -53,7 +58,12 @@ bool FrameAssembler::take_packet() {
     frame_.push_back(std::move(packet));
     return true;
   }
-  if (resync_ && !starts) return false;
+  if (resync_ && !starts) {
+    frame_lost_ = frame_lost_ || !started_;
+    started_ = true;
+    return false;
+  }
+  started_ = true;
   resync_ = false;
   if (frame_.size() == kMaxFramePackets) {
     lose_frame();
@@ -77,10 +87,12 @@ std::optional<AssembledFrame> FrameAssembler::poll(Time now) {
   if (std::exchange(complete_, false)) frame_.clear();
   while (buffer_.size() != 0) {
     const rtp::Packet* next = buffer_.front();
+    update_deadline();
     if (next == nullptr) {
-      update_deadline();
-      if (now < gap_deadline_) return std::nullopt;
+      if (now < deadline_) return std::nullopt;
       give_up_gap();
+    } else if (waits_for_start(*next) && now < next->time + kStartWait) {
+      return std::nullopt;
     } else if (mode_ == Mode::Video && ends_before(*next) && next->payload_slice.size != 0) {
       update_deadline();
       return complete();
@@ -95,10 +107,11 @@ std::optional<AssembledFrame> FrameAssembler::poll(Time now) {
 
 void FrameAssembler::update_deadline() {
   if (!buffer_.gap()) {
-    gap_deadline_ = kNever;
-  } else if (gap_deadline_ == kNever || gap_at_ != buffer_.next()) {
+    const rtp::Packet* next = buffer_.front();
+    deadline_ = next != nullptr && waits_for_start(*next) ? next->time + kStartWait : kNever;
+  } else if (deadline_ == kNever || gap_at_ != buffer_.next()) {
     gap_at_ = buffer_.next();
-    gap_deadline_ = buffer_.behind_gap() + max_wait_;
+    deadline_ = buffer_.behind_gap() + max_wait_;
   }
 }
 

@@ -18,8 +18,9 @@ class ReorderBuffer {
   static constexpr size_t kMaxPackets = 2048;
   enum class Drop : uint8_t { Late, Duplicate, TooFarAhead, Count };
 
-  /// Nothing if it was taken, otherwise why not. The first packet says where the stream starts.
-  std::optional<Drop> push(int64_t sequence, rtp::Packet packet);
+  /// Nothing if the packet was taken, otherwise why not. The first packet says where the stream starts, but until one
+  /// was taken out, others may come before it.
+  std::optional<Drop> push(int64_t sequence, rtp::Packet&& packet);
   /// The next packet in order, if it is there.
   const rtp::Packet* front() const;
   rtp::Packet pop();
@@ -44,8 +45,10 @@ class ReorderBuffer {
 
   std::vector<Slot> slots_;  // size is zero or a power of two
   int64_t next_ = 0;
+  int64_t highest_ = 0;
   size_t count_ = 0;
   bool started_ = false;
+  bool fixed_ = false;  // a packet was taken out, so nothing before next() is of use
 };
 
 /// A whole frame. Its packets are valid until the next poll().
@@ -57,15 +60,19 @@ struct AssembledFrame {
   int64_t end_sequence = 0;  ///< unwrapped, of the packet behind it
 };
 
-/// One per received stream. Frames come out complete and in order; what cannot be completed in time is left out.
+/// One per received stream. Frames come out complete and in order; what cannot be completed in time is left out. Where
+/// a frame starts is known by FrameMarks::start_of_frame, or by the end of the frame before it if no packet is missing
+/// between.
 class FrameAssembler {
  public:
   /// Frames end at the marker or where the timestamp changes (video), or each packet is one (audio).
   enum class Mode : uint8_t { Video, Audio };
+  /// How long a stream's first packet, if it is not the start of a frame, waits for one that was only reordered.
+  static constexpr Duration kStartWait = std::chrono::milliseconds(20);
   /// A frame of more packets is left out.
   static constexpr size_t kMaxFramePackets = 1024;
 
-  FrameAssembler(Mode mode, Duration max_wait) : mode_(mode), max_wait_(max_wait) {}
+  FrameAssembler(Mode mode, Duration max_wait) : mode_(mode), max_wait_(max_wait), resync_(mode == Mode::Video) {}
 
   /// How long a gap may hold up what is behind it: about what two retransmissions take.
   void set_max_wait(Duration wait) { max_wait_ = wait; }
@@ -73,7 +80,7 @@ class FrameAssembler {
   void push(int64_t sequence, rtp::Packet packet);
   std::optional<AssembledFrame> poll(Time now);
   /// When a gap will be given up; kNever without one.
-  Time next_timeout() const { return gap_deadline_; }
+  Time next_timeout() const { return deadline_; }
   /// True once after a frame was lost: what follows cannot be decoded without a key frame, unless the codec's layers
   /// say so.
   bool take_frame_lost() { return std::exchange(frame_lost_, false); }
@@ -89,6 +96,7 @@ class FrameAssembler {
   bool starts_frame(const rtp::Packet& packet) const;
   bool ends_before(const rtp::Packet& packet) const;
   bool take_packet();
+  bool waits_for_start(const rtp::Packet& packet) const;
   AssembledFrame complete();
   void update_deadline();
 
@@ -96,13 +104,14 @@ class FrameAssembler {
   Duration max_wait_;
   ReorderBuffer buffer_;
   std::vector<rtp::Packet> frame_;
-  bool complete_ = false;    // frame_ was given out and goes with the next poll
-  bool frame_ended_ = true;  // the packet before next() was the last of its frame
-  bool resync_ = false;      // packets are left out until a frame starts
+  bool complete_ = false;     // frame_ was given out and goes with the next poll
+  bool frame_ended_ = false;  // the packet before next() was the last of its frame
+  bool resync_;               // packets are left out until a frame starts
   bool after_loss_ = false;
   bool frame_lost_ = false;
   std::optional<rtp::Timestamp> last_timestamp_;
-  Time gap_deadline_ = kNever;
+  bool started_ = false;  // the first packet was taken
+  Time deadline_ = kNever;
   int64_t gap_at_ = 0;  // next() when the deadline was set
   Counters<ReorderBuffer::Drop> dropped_;
 };

@@ -5,15 +5,20 @@
 
 namespace kaon::interceptor {
 
-std::optional<ReorderBuffer::Drop> ReorderBuffer::push(int64_t sequence, rtp::Packet packet) {
+std::optional<ReorderBuffer::Drop> ReorderBuffer::push(int64_t sequence, rtp::Packet&& packet) {
   if (!started_) {
     started_ = true;
-    next_ = sequence;
+    fixed_ = false;
+    next_ = highest_ = sequence;
   }
-  if (sequence < next_) return Drop::Late;
-  const auto distance = static_cast<size_t>(sequence - next_);
-  if (distance >= kMaxPackets) return Drop::TooFarAhead;
-  if (distance >= slots_.size()) grow(distance + 1);
+  if (sequence < next_ && fixed_) return Drop::Late;
+  const int64_t first = std::min(next_, sequence);
+  const int64_t last = std::max(highest_, sequence);
+  if (last - first >= static_cast<int64_t>(kMaxPackets)) return sequence < next_ ? Drop::Late : Drop::TooFarAhead;
+  const auto span = static_cast<size_t>(last - first) + 1;
+  if (span > slots_.size()) grow(span);
+  next_ = first;
+  highest_ = last;
   Slot& to = slot(sequence);
   if (to.used) return Drop::Duplicate;
   to = {.used = true, .packet = std::move(packet)};
@@ -41,6 +46,8 @@ rtp::Packet ReorderBuffer::pop() {
   KAON_ASSERT(front() != nullptr);
   Slot taken = std::exchange(slot(next_), Slot());
   ++next_;
+  highest_ = std::max(highest_, next_);
+  fixed_ = true;
   --count_;
   return std::move(taken.packet);
 }
@@ -55,6 +62,7 @@ Time ReorderBuffer::behind_gap() const {
 void ReorderBuffer::skip_gap() {
   KAON_ASSERT(count_ != 0);
   while (!slot(next_).used) ++next_;
+  fixed_ = true;
 }
 
 void ReorderBuffer::clear() {
