@@ -1,8 +1,8 @@
 #include <cstdlib>
 
 #include "kaon/container/annex_b.h"
+#include "kaon/container/internal/media_test_util.h"
 #include "kaon/container/ivf.h"
-#include "kaon/container/media_test_util.h"
 #include "kaon/container/ogg_opus.h"
 #include "kaon/packetizer/opus.h"
 

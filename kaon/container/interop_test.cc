@@ -2,8 +2,8 @@
 // of.
 #include "kaon/base/reader.h"
 #include "kaon/container/annex_b.h"
+#include "kaon/container/internal/media_test_util.h"
 #include "kaon/container/ivf.h"
-#include "kaon/container/media_test_util.h"
 #include "kaon/container/ogg_opus.h"
 #include "kaon/packetizer/depacketizer.h"
 

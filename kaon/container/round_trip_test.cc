@@ -4,8 +4,8 @@
 #include <random>
 
 #include "kaon/container/annex_b.h"
+#include "kaon/container/internal/media_test_util.h"
 #include "kaon/container/ivf.h"
-#include "kaon/container/media_test_util.h"
 #include "kaon/container/ogg_opus.h"
 #include "kaon/packetizer/depacketizer.h"
 #include "kaon/packetizer/packetizer.h"

@@ -5,8 +5,8 @@
 
 #include "kaon/packetizer/depacketizer.h"
 #include "kaon/packetizer/internal/split.h"
+#include "kaon/packetizer/internal/test_util.h"
 #include "kaon/packetizer/opus.h"
-#include "kaon/packetizer/test_util.h"
 
 namespace {
 size_t allocations = 0;

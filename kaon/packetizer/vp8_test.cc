@@ -1,7 +1,7 @@
 #include "kaon/packetizer/vp8.h"
 
+#include "kaon/packetizer/internal/test_util.h"
 #include "kaon/packetizer/packetizer.h"
-#include "kaon/packetizer/test_util.h"
 
 namespace kaon::packetizer {
 namespace {

@@ -1,8 +1,8 @@
 #include "kaon/packetizer/vp9.h"
 
+#include "kaon/packetizer/internal/test_util.h"
 #include "kaon/packetizer/packetizer.h"
 #include "kaon/packetizer/payload_info.h"
-#include "kaon/packetizer/test_util.h"
 
 namespace kaon::packetizer {
 namespace {
