@@ -27,7 +27,9 @@ target_compile_options(kaon_flags INTERFACE -fPIC -Wall -Wextra -Wshadow -Wpedan
     -Wno-stringop-overread>)
 target_include_directories(kaon_flags INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
 if(KAON_SANITIZE)
-  target_compile_options(kaon_flags INTERFACE -fsanitize=${KAON_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  # Not vptr: it needs the type information that the core is compiled without.
+  target_compile_options(kaon_flags INTERFACE -fsanitize=${KAON_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer
+    $<$<CXX_COMPILER_ID:Clang>:-fno-sanitize=vptr>)
   target_link_options(kaon_flags INTERFACE -fsanitize=${KAON_SANITIZE})
 endif()
 

@@ -52,7 +52,8 @@ class DrivenEngine : public Driven {
 
 using ConnectionHandle = Strong<struct ConnectionHandleTag, uint32_t>;
 
-/// All connections of a loop that send by one Sender. Everything on the loop's thread; destroy it before the loop.
+/// All connections of a loop that send by one Sender. Everything on the loop's thread; destroy it before the loop, and
+/// not from within dispatch() (post that).
 ///
 /// A connection is touched by a packet, by its deadline or by touch(). At the end of the turn each touched one is
 /// drained once: first its events, then its packets through the loop's scratch, many connections per system call. When

@@ -60,6 +60,8 @@ struct Loop::Impl {
   BufferPool pool;
   std::unique_ptr<uint8_t[]> scratch = std::make_unique_for_overwrite<uint8_t[]>(kScratchSize);
   std::unique_ptr<uint8_t[]> receive_memory;
+  std::vector<net::Datagram> datagrams;
+  std::shared_ptr<void> udp_messages;
 
   void on_wake();
   void run_posted();
@@ -305,6 +307,9 @@ Bytes LoopAccess::receive_memory(Loop& loop) {
   if (memory == nullptr) memory = std::make_unique_for_overwrite<uint8_t[]>(kSize);
   return {memory.get(), kSize};
 }
+
+std::vector<net::Datagram>& LoopAccess::datagrams(Loop& loop) { return loop.impl_->datagrams; }
+std::shared_ptr<void>& LoopAccess::udp_messages(Loop& loop) { return loop.impl_->udp_messages; }
 
 void LoopAccess::watch(Loop& loop, int fd) { loop.impl_->shadow.watch(fd); }
 void LoopAccess::watch_writable(Loop& loop, int fd, bool on) { loop.impl_->shadow.watch_writable(fd, on); }

@@ -24,6 +24,13 @@ enum class UdpPath : uint8_t {
              ///< Linux
 };
 
+/// A multicast group to hear, for mDNS. The interface is named by one of its IPv4 addresses, or for IPv6 by the scope
+/// of `interface` (none: the system's choice).
+struct MulticastGroup {
+  net::IpAddress group;
+  net::IpAddress interface;
+};
+
 struct UdpOptions {
   /// What to listen on, on every loop. A port of 0 means one free port for all of them.
   std::vector<net::Endpoint> bind;
@@ -33,6 +40,9 @@ struct UdpOptions {
   int send_buffer = 4 << 20;
   /// Datagrams that may wait on their way from one loop to another, per pair of loops; a power of two.
   size_t handover_slots = 1024;
+  /// Joined by the first socket of the group's family on each loop; the port may then be shared with other programs. To
+  /// send to a group over a certain interface, name one of its addresses as the packet's local one.
+  std::vector<MulticastGroup> groups{};
   Logger* log = nullptr;
 };
 

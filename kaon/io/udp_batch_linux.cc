@@ -127,6 +127,35 @@ class AncillaryWriter {
 
 bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
 
+struct Control {
+  alignas(cmsghdr) std::array<uint8_t, kControlSize> bytes;
+};
+
+// One message of a send: which packet it is of, and how many bytes and datagrams of it.
+struct Part {
+  size_t outgoing;
+  size_t size;
+  size_t datagrams;
+};
+
+// What the system calls read and write; one for all sockets of a loop.
+struct Messages {
+  std::array<mmsghdr, kReadsPerBatch> in;
+  std::array<iovec, kReadsPerBatch> in_bytes;
+  std::array<Control, kReadsPerBatch> in_control;
+  std::array<sockaddr_storage, kReadsPerBatch> in_from;
+  std::array<mmsghdr, kMaxMessages> out;
+  std::array<iovec, kMaxMessages> out_bytes;
+  std::array<Control, kMaxMessages> out_control;
+  std::array<Address, kMaxMessages> out_to;
+  std::array<Part, kMaxMessages> parts;
+};
+
+std::shared_ptr<Messages> messages_of(std::shared_ptr<void>& shared) {
+  if (shared == nullptr) shared = std::make_shared<Messages>();
+  return std::static_pointer_cast<Messages>(shared);
+}
+
 class LinuxUdpIo final : public UdpIo {
  public:
   LinuxUdpIo(const UdpIoContext& context, bool batched);
@@ -135,16 +164,6 @@ class LinuxUdpIo final : public UdpIo {
   bool segments() const override { return gso_; }
 
  private:
-  struct Control {
-    alignas(cmsghdr) std::array<uint8_t, kControlSize> bytes;
-  };
-  // One message of a send: which packet it is of, and how many bytes and datagrams of it.
-  struct Part {
-    size_t outgoing;
-    size_t size;
-    size_t datagrams;
-  };
-
   void set_options();
   void split(mmsghdr& message, std::vector<net::Datagram>& out);
   void add_message(const Outgoing& outgoing, size_t index, size_t offset, size_t size);
@@ -159,17 +178,9 @@ class LinuxUdpIo final : public UdpIo {
   uint32_t kernel_dropped_ = 0;
 
   size_t reads_;
-  std::vector<mmsghdr> in_;
-  std::vector<iovec> in_bytes_;
-  std::vector<Control> in_control_;
-  std::vector<sockaddr_storage> in_from_;
-
+  size_t writes_;
   size_t out_count_ = 0;
-  std::vector<mmsghdr> out_;
-  std::vector<iovec> out_bytes_;
-  std::vector<Control> out_control_;
-  std::vector<Address> out_to_;
-  std::vector<Part> parts_;
+  std::shared_ptr<Messages> messages_;
 };
 
 LinuxUdpIo::LinuxUdpIo(const UdpIoContext& context, bool batched)
@@ -177,16 +188,8 @@ LinuxUdpIo::LinuxUdpIo(const UdpIoContext& context, bool batched)
       fd_(context.socket.native_handle()),
       batched_(batched),
       reads_(batched ? kReadsPerBatch : 1),
-      in_(reads_),
-      in_bytes_(reads_),
-      in_control_(reads_),
-      in_from_(reads_) {
-  const size_t writes = batched ? kMaxMessages : 1;
-  out_.resize(writes);
-  out_bytes_.resize(writes);
-  out_control_.resize(writes);
-  out_to_.resize(writes);
-  parts_.resize(writes);
+      writes_(batched ? kMaxMessages : 1),
+      messages_(messages_of(context.messages)) {
   set_options();
 }
 
@@ -210,28 +213,28 @@ void LinuxUdpIo::set_options() {
 
 bool LinuxUdpIo::receive(std::vector<net::Datagram>& out) {
   for (size_t i = 0; i < reads_; ++i) {
-    in_bytes_[i] = {context_.memory.data() + i * kReadSize, kReadSize};
-    in_[i] = {};
-    in_[i].msg_hdr.msg_name = &in_from_[i];
-    in_[i].msg_hdr.msg_namelen = sizeof in_from_[i];
-    in_[i].msg_hdr.msg_iov = &in_bytes_[i];
-    in_[i].msg_hdr.msg_iovlen = 1;
-    in_[i].msg_hdr.msg_control = in_control_[i].bytes.data();
-    in_[i].msg_hdr.msg_controllen = kControlSize;
+    messages_->in_bytes[i] = {context_.memory.data() + i * kReadSize, kReadSize};
+    messages_->in[i] = {};
+    messages_->in[i].msg_hdr.msg_name = &messages_->in_from[i];
+    messages_->in[i].msg_hdr.msg_namelen = sizeof messages_->in_from[i];
+    messages_->in[i].msg_hdr.msg_iov = &messages_->in_bytes[i];
+    messages_->in[i].msg_hdr.msg_iovlen = 1;
+    messages_->in[i].msg_hdr.msg_control = messages_->in_control[i].bytes.data();
+    messages_->in[i].msg_hdr.msg_controllen = kControlSize;
   }
   int count;
   if (batched_) {
-    count = ::recvmmsg(fd_, in_.data(), static_cast<unsigned>(reads_), MSG_DONTWAIT, nullptr);
+    count = ::recvmmsg(fd_, messages_->in.data(), static_cast<unsigned>(reads_), MSG_DONTWAIT, nullptr);
   } else {
-    const ssize_t size = ::recvmsg(fd_, &in_[0].msg_hdr, MSG_DONTWAIT);
-    in_[0].msg_len = static_cast<unsigned>(std::max<ssize_t>(size, 0));
+    const ssize_t size = ::recvmsg(fd_, &messages_->in[0].msg_hdr, MSG_DONTWAIT);
+    messages_->in[0].msg_len = static_cast<unsigned>(std::max<ssize_t>(size, 0));
     count = size < 0 ? -1 : 1;
   }
   // An error that is pending on the socket (an ICMP message) is reported once and says nothing about what waits behind
   // it.
   if (count < 0) return !would_block(errno) && errno != EBADF;
   ++context_.stats.receive_calls;
-  for (int i = 0; i < count; ++i) split(in_[static_cast<size_t>(i)], out);
+  for (int i = 0; i < count; ++i) split(messages_->in[static_cast<size_t>(i)], out);
   return static_cast<size_t>(count) == reads_;
 }
 
@@ -263,16 +266,16 @@ void LinuxUdpIo::add_message(const Outgoing& outgoing, size_t index, size_t offs
   const net::Transmit& transmit = outgoing.transmit;
   const size_t i = out_count_++;
   const size_t segment = transmit.segment_size;
-  parts_[i] = {index, size, segment == 0 ? 1 : std::max<size_t>(1, (size + segment - 1) / segment)};
-  to_sockaddr(transmit.remote, out_to_[i]);
-  out_bytes_[i] = {const_cast<uint8_t*>(outgoing.bytes.data()) + offset, size};
-  out_[i] = {};
-  msghdr& header = out_[i].msg_hdr;
-  header.msg_name = &out_to_[i].storage;
-  header.msg_namelen = out_to_[i].size;
-  header.msg_iov = &out_bytes_[i];
+  messages_->parts[i] = {index, size, segment == 0 ? 1 : std::max<size_t>(1, (size + segment - 1) / segment)};
+  to_sockaddr(transmit.remote, messages_->out_to[i]);
+  messages_->out_bytes[i] = {const_cast<uint8_t*>(outgoing.bytes.data()) + offset, size};
+  messages_->out[i] = {};
+  msghdr& header = messages_->out[i].msg_hdr;
+  header.msg_name = &messages_->out_to[i].storage;
+  header.msg_namelen = messages_->out_to[i].size;
+  header.msg_iov = &messages_->out_bytes[i];
   header.msg_iovlen = 1;
-  AncillaryWriter control(header, out_control_[i].bytes.data());
+  AncillaryWriter control(header, messages_->out_control[i].bytes.data());
   const net::IpAddress& source = transmit.local.ip;
   const bool choose_source = context_.local.ip.is_any() && !source.is_none() && !source.is_any();
   const int tos = transmit.dscp << 2 | static_cast<int>(transmit.ecn);
@@ -292,14 +295,14 @@ void LinuxUdpIo::add_message(const Outgoing& outgoing, size_t index, size_t offs
     }
     if (tos != 0) control.add(IPPROTO_IPV6, IPV6_TCLASS, tos);
   }
-  if (parts_[i].datagrams > 1) control.add(SOL_UDP, UDP_SEGMENT, static_cast<uint16_t>(segment));
+  if (messages_->parts[i].datagrams > 1) control.add(SOL_UDP, UDP_SEGMENT, static_cast<uint16_t>(segment));
   if (header.msg_controllen == 0) header.msg_control = nullptr;
 }
 
 // Makes messages of the front of the batch, as many as there is room for.
 void LinuxUdpIo::prepare(std::span<const Outgoing> batch, bool segmented) {
   out_count_ = 0;
-  for (size_t index = 0; index < batch.size() && out_count_ < out_.size(); ++index) {
+  for (size_t index = 0; index < batch.size() && out_count_ < writes_; ++index) {
     const size_t total = batch[index].bytes.size();
     const size_t segment = batch[index].transmit.segment_size;
     size_t step = segment == 0 ? total : segment;
@@ -309,17 +312,17 @@ void LinuxUdpIo::prepare(std::span<const Outgoing> batch, bool segmented) {
       const size_t size = std::min(step, total - offset);
       add_message(batch[index], index, offset, size);
       offset += size;
-    } while (offset < total && out_count_ < out_.size());
+    } while (offset < total && out_count_ < writes_);
   }
 }
 
 // How many messages went out, or minus the error of the first.
 int LinuxUdpIo::send_messages(size_t first) {
   if (batched_) {
-    const int count = ::sendmmsg(fd_, &out_[first], static_cast<unsigned>(out_count_ - first), MSG_DONTWAIT);
+    const int count = ::sendmmsg(fd_, &messages_->out[first], static_cast<unsigned>(out_count_ - first), MSG_DONTWAIT);
     return count < 0 ? -errno : count;
   }
-  return ::sendmsg(fd_, &out_[first].msg_hdr, MSG_DONTWAIT) < 0 ? -errno : 1;
+  return ::sendmsg(fd_, &messages_->out[first].msg_hdr, MSG_DONTWAIT) < 0 ? -errno : 1;
 }
 
 void LinuxUdpIo::account(std::span<Outgoing> batch, const Part& part, bool sent) {
@@ -344,7 +347,7 @@ size_t LinuxUdpIo::send(std::span<Outgoing> batch) {
       const int result = send_messages(i);
       if (result < 0 && would_block(-result)) return done;
       if (result == -EINTR) continue;
-      if (result < 0 && parts_[i].datagrams > 1) {
+      if (result < 0 && messages_->parts[i].datagrams > 1) {
         // A device without checksum offload refuses UDP_SEGMENT for good (EIO), the kernel a run of packets above the
         // path's MTU (EINVAL). Either way we go on from here packet by packet, and each gets its own verdict.
         if (result == -EIO) gso_ = false;
@@ -354,8 +357,8 @@ size_t LinuxUdpIo::send(std::span<Outgoing> batch) {
       const size_t end = i + static_cast<size_t>(std::max(result, 1));
       context_.stats.send_calls += result > 0;
       for (; i < end; ++i) {
-        account(rest, parts_[i], result > 0);
-        if (rest[parts_[i].outgoing].bytes.empty()) done = base + parts_[i].outgoing + 1;
+        account(rest, messages_->parts[i], result > 0);
+        if (rest[messages_->parts[i].outgoing].bytes.empty()) done = base + messages_->parts[i].outgoing + 1;
       }
     }
   }

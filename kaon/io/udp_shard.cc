@@ -28,6 +28,23 @@ std::unique_ptr<UdpIo> make_io(UdpPath path, const UdpIoContext& context) {
   return make_linux_udp_io(context, path == UdpPath::Batched);
 }
 
+boost::system::error_code join_groups(UdpSocket& socket, const net::Endpoint& local,
+                                      std::span<const MulticastGroup> groups) {
+  namespace multicast = boost::asio::ip::multicast;
+  boost::system::error_code error;
+  for (const auto& [group, interface] : groups) {
+    if (error || group.family() != local.ip.family()) continue;
+    if (group.is_v6()) {
+      socket.set_option(multicast::join_group(to_asio(group).to_v6(), interface.scope()), error);
+    } else if (interface.is_v4()) {
+      socket.set_option(multicast::join_group(to_asio(group).to_v4(), to_asio(interface).to_v4()), error);
+    } else {
+      socket.set_option(multicast::join_group(to_asio(group).to_v4()), error);
+    }
+  }
+  return error;
+}
+
 }  // namespace
 
 Result<net::Endpoint, IoError> Shard::open(const net::Endpoint& local, const UdpOptions& options, bool shared) {
@@ -44,7 +61,9 @@ Result<net::Endpoint, IoError> Shard::open(const net::Endpoint& local, const Udp
 #else
   if (shared) return fail(IoError::NotSupported);
 #endif
+  if (!error && !options.groups.empty()) socket.set_option(UdpSocket::reuse_address(true), error);
   if (!error) socket.bind(endpoint, error);
+  if (!error) error = join_groups(socket, local, options.groups);
   if (!error) socket.non_blocking(true, error);
   if (error) return fail(to_error(error));
   entry->local = from_asio(socket.local_endpoint());
@@ -52,7 +71,8 @@ Result<net::Endpoint, IoError> Shard::open(const net::Endpoint& local, const Udp
   const int sent = set_buffer_size(socket, false, options.send_buffer);
   receive_buffer_ = sockets_.empty() ? received : std::min(receive_buffer_, received);
   send_buffer_ = sockets_.empty() ? sent : std::min(send_buffer_, sent);
-  entry->io = make_io(options.path, {socket, entry->local, LoopAccess::receive_memory(loop_), stats_});
+  entry->io = make_io(
+      options.path, {socket, entry->local, stats_, LoopAccess::receive_memory(loop_), LoopAccess::udp_messages(loop_)});
   sockets_.push_back(std::move(entry));
   return sockets_.back()->local;
 }
@@ -111,29 +131,30 @@ void Shard::wait_writable(Socket& socket) {
 
 void Shard::read(Socket& socket) {
   for (int i = 0; i < kReadsPerTurn && open_; ++i) {
-    batch_.clear();
-    const bool more = socket.io->receive(batch_);
-    if (!batch_.empty()) deliver();
+    std::vector<net::Datagram>& batch = LoopAccess::datagrams(loop_);
+    batch.clear();
+    const bool more = socket.io->receive(batch);
+    if (!batch.empty()) deliver(batch);
     if (!more) return;
   }
 }
 
-void Shard::deliver() {
-  stats_.received += batch_.size();
-  for (const net::Datagram& datagram : batch_) stats_.received_bytes += datagram.bytes.size();
-  const size_t ours = ways_.empty() ? batch_.size() : keep_ours();
-  if (ours > 0) handler_.receive(std::span(batch_).first(ours), Loop::now());
+void Shard::deliver(std::span<net::Datagram> batch) {
+  stats_.received += batch.size();
+  for (const net::Datagram& datagram : batch) stats_.received_bytes += datagram.bytes.size();
+  const size_t ours = ways_.empty() ? batch.size() : keep_ours(batch);
+  if (ours > 0) handler_.receive(batch.first(ours), Loop::now());
 }
 
 // Moves the datagrams that stay here to the front and gives the others away; returns how many stay.
-size_t Shard::keep_ours() {
+size_t Shard::keep_ours(std::span<net::Datagram> batch) {
   size_t ours = 0;
-  for (const net::Datagram& datagram : batch_) {
+  for (const net::Datagram& datagram : batch) {
     const size_t home = handler_.route(datagram);
     if (home < ways_.size() && ways_[home].to != nullptr) {
       hand_over(home, datagram);
     } else {
-      batch_[ours++] = datagram;
+      batch[ours++] = datagram;
     }
   }
   for (Way& way : ways_) {

@@ -135,6 +135,24 @@ TEST(Udp, ADualStackPortHasOneNumberAndChoosesTheSocketByFamily) {
   }
 }
 
+TEST(Udp, HearsAMulticastGroupOnAPortSharedWithOthers) {
+  Loop loop;
+  Collector a, b;
+  const IpAddress group = IpAddress::v4(224, 0, 0, 251), loopback = IpAddress::v4(127, 0, 0, 1);
+  UdpOptions options{.bind = {endpoint("0.0.0.0:0")}, .groups = {{group, loopback}}};
+  const auto one = open(loop, a, options);
+  ASSERT_TRUE(one);
+  options.bind = {one->bound()[0]};
+  const auto two = open(loop, b, options);
+  ASSERT_TRUE(two);
+  net::Transmit transmit = transmit_to({group, one->port()}, 5);
+  transmit.local = {loopback, one->port()};
+  EXPECT_EQ(one->shard(0).send(transmit, as_bytes("query")), UdpShard::SendResult::Sent);
+  ASSERT_TRUE(step_until({&loop}, [&] { return a.texts.size() == 1 && b.texts.size() == 1; }));
+  EXPECT_EQ(b.datagrams[0].remote, (Endpoint{loopback, one->port()}));
+  EXPECT_EQ(b.datagrams[0].local, (Endpoint{loopback, one->port()}));
+}
+
 TEST(Udp, DropsAndCountsWhatTheSystemRefusesWithoutStopping) {
   Loop loop;
   Collector sink, source;

@@ -3,6 +3,7 @@
 
 #include "kaon/base/bytes.h"
 #include "kaon/io/loop.h"
+#include "kaon/net/datagram.h"
 
 namespace boost::asio {
 class io_context;
@@ -18,6 +19,9 @@ struct LoopAccess {
   static boost::asio::io_context& context(Loop& loop);
   /// kReadsPerBatch * kReadSize bytes, whose pages the system gives on first use; one user at a time.
   static Bytes receive_memory(Loop& loop);
+  /// Where a batch is put together, and what its system calls need; like the memory, for all sockets of the loop.
+  static std::vector<net::Datagram>& datagrams(Loop& loop);
+  static std::shared_ptr<void>& udp_messages(Loop& loop);
   /// A stepped loop's poll_fd() watches the sockets beside Asio.
   static void watch(Loop& loop, int fd);
   static void watch_writable(Loop& loop, int fd, bool on);

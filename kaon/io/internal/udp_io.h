@@ -15,8 +15,11 @@ using UdpSocket = boost::asio::ip::udp::socket;
 struct UdpIoContext {
   UdpSocket& socket;
   net::Endpoint local;
-  Bytes memory;  ///< for received bytes
   UdpStats& stats;
+  // Shared by all sockets of the loop, so that a socket costs little: memory for received bytes, and whatever the
+  // implementation keeps there.
+  Bytes memory;
+  std::shared_ptr<void>& messages;
 };
 
 class UdpIo {

@@ -50,8 +50,8 @@ class Shard final : public UdpShard, public std::enable_shared_from_this<Shard> 
   void wait_readable(Socket& socket);
   void wait_writable(Socket& socket);
   void read(Socket& socket);
-  void deliver();
-  size_t keep_ours();
+  void deliver(std::span<net::Datagram> batch);
+  size_t keep_ours(std::span<net::Datagram> batch);
   void hand_over(size_t to, const net::Datagram& datagram);
   void take_over();
   Socket* socket_for(const net::Transmit& transmit);
@@ -62,7 +62,6 @@ class Shard final : public UdpShard, public std::enable_shared_from_this<Shard> 
   std::vector<std::unique_ptr<Socket>> sockets_;
   std::vector<Way> ways_;                            // by the other's index
   std::vector<std::shared_ptr<Handover>> incoming_;  // from the others
-  std::vector<net::Datagram> batch_;
   std::vector<net::Datagram> taken_;
   UdpStats stats_;
   int receive_buffer_ = 0;
