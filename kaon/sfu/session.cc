@@ -16,7 +16,8 @@ std::optional<packetizer::Codec> media_codec(const sdp::PayloadFormat& format) {
   return packetizer::codec_from_name(format.name);
 }
 
-// The first format of the section that Kaon can forward, as the only one to agree on: the publisher then sends nothing else.
+// The first format of the section that Kaon can forward, as the only one to agree on: the publisher then sends nothing
+// else.
 std::optional<peer::Codec> first_supported(const sdp::MediaDescription& section) {
   const auto supported = peer::default_codecs(section.kind());
   for (const sdp::PayloadFormat& offered : section.payloads) {
@@ -29,7 +30,8 @@ std::optional<peer::Codec> first_supported(const sdp::MediaDescription& section)
 
 }  // namespace
 
-Session::Session(uint64_t id, SessionRole role, std::shared_ptr<Stream> stream, io::PeerShard& shard, SessionOwner& owner)
+Session::Session(uint64_t id, SessionRole role, std::shared_ptr<Stream> stream, io::PeerShard& shard,
+                 SessionOwner& owner)
     : id_(id), role_(role), stream_(std::move(stream)), shard_(shard), owner_(owner) {
   stream_->fanout(shard_.index()).join(*this);
   if (is_viewer()) stream_->viewers[shard_.index()].fetch_add(1, std::memory_order_relaxed);
@@ -50,11 +52,13 @@ void Session::add_candidates(const std::vector<std::string>& lines, Time now) {
   peer_->touch();
 }
 
-std::optional<Session::Restarted> Session::restart(const ice::Credentials& remote, const std::vector<std::string>& lines, Time now) {
+std::optional<Session::Restarted> Session::restart(const ice::Credentials& remote,
+                                                   const std::vector<std::string>& lines, Time now) {
   if (!connection().restart_ice_with(remote, now)) return std::nullopt;
   add_candidates(lines, now);
   Restarted restarted{connection().ice().local_credentials(), {}};
-  for (const ice::Candidate& candidate : connection().ice().local_candidates()) restarted.candidates.push_back(candidate.to_string());
+  for (const ice::Candidate& candidate : connection().ice().local_candidates())
+    restarted.candidates.push_back(candidate.to_string());
   return restarted;
 }
 
@@ -69,22 +73,28 @@ Result<std::string, Refusal> Session::answer(const sdp::SessionDescription& offe
   config.delivery = peer::Delivery::Packets;
   peer_ = shard_.create(std::move(config), *this);
   if (peer_ == nullptr) return fail(Refusal{503, "The server has no room for another connection."});
-  if (auto set = connection().set_remote_description(peer::SdpType::Offer, offer, now); !set) return fail(refusal(set.error()));
-  if (auto prepared = is_viewer() ? prepare_viewer() : prepare_publisher(offer); !prepared) return fail(prepared.error());
-  if (auto set = connection().set_local_description(peer::SdpType::Answer, now); !set) return fail(refusal(set.error()));
+  if (auto set = connection().set_remote_description(peer::SdpType::Offer, offer, now); !set)
+    return fail(refusal(set.error()));
+  if (auto prepared = is_viewer() ? prepare_viewer() : prepare_publisher(offer); !prepared)
+    return fail(prepared.error());
+  if (auto set = connection().set_local_description(peer::SdpType::Answer, now); !set)
+    return fail(refusal(set.error()));
   if (!is_viewer()) remember_tracks();
   peer_->touch();
   return connection().local_description();
 }
 
 Result<void, Refusal> Session::prepare_publisher(const sdp::SessionDescription& offer) {
-  const std::vector<peer::Transceiver> transceivers(connection().transceivers().begin(), connection().transceivers().end());
+  const std::vector<peer::Transceiver> transceivers(connection().transceivers().begin(),
+                                                    connection().transceivers().end());
   for (const peer::Transceiver& transceiver : transceivers) {
     const sdp::MediaDescription* section = offer.find_media(transceiver.mid);
     const auto codec = section == nullptr ? std::nullopt : first_supported(*section);
     if (!codec) return fail(Refusal{422, "The offer has a track without any codec this server forwards."});
-    if (auto set = connection().set_direction(transceiver.id, sdp::Direction::RecvOnly); !set) return fail(refusal(set.error()));
-    if (auto set = connection().set_codec_preferences(transceiver.id, {*codec}); !set) return fail(refusal(set.error()));
+    if (auto set = connection().set_direction(transceiver.id, sdp::Direction::RecvOnly); !set)
+      return fail(refusal(set.error()));
+    if (auto set = connection().set_codec_preferences(transceiver.id, {*codec}); !set)
+      return fail(refusal(set.error()));
   }
   return {};
 }
@@ -116,13 +126,15 @@ void Session::remember_tracks() {
 }
 
 Result<void, Refusal> Session::prepare_viewer() {
-  const std::vector<peer::Transceiver> transceivers(connection().transceivers().begin(), connection().transceivers().end());
+  const std::vector<peer::Transceiver> transceivers(connection().transceivers().begin(),
+                                                    connection().transceivers().end());
   out_.resize(stream_->tracks().size());
   for (const peer::Transceiver& transceiver : transceivers) {
     size_t track = 0;
     while (track < out_.size() && (out_[track] || stream_->tracks()[track].kind != transceiver.kind)) ++track;
     if (track == out_.size()) {
-      if (auto set = connection().set_direction(transceiver.id, sdp::Direction::Inactive); !set) return fail(refusal(set.error()));
+      if (auto set = connection().set_direction(transceiver.id, sdp::Direction::Inactive); !set)
+        return fail(refusal(set.error()));
       continue;
     }
     const Track& source = stream_->tracks()[track];
@@ -131,7 +143,8 @@ Result<void, Refusal> Session::prepare_viewer() {
     if (set) set = connection().set_codec_preferences(transceiver.id, {source.format});
     if (!set) return fail(refusal(set.error()));
     crypto::SystemRandom random;
-    const router::Forwarder::Start start{rtp::SequenceNumber(static_cast<uint16_t>(random.u32())), rtp::Timestamp(random.u32())};
+    const router::Forwarder::Start start{rtp::SequenceNumber(static_cast<uint16_t>(random.u32())),
+                                         rtp::Timestamp(random.u32())};
     const bool video = source.kind == sdp::MediaKind::Video;
     out_[track].emplace(Out{transceiver.id, router::Forwarder(video, source.format.format.clock_rate, start)});
   }

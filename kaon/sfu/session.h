@@ -111,11 +111,11 @@ class Session final : public io::PeerHandler {
   io::PeerShard& shard_;
   SessionOwner& owner_;
   io::HostedPeer* peer_ = nullptr;
-  std::vector<peer::TransceiverId> in_;     // publisher: transceiver of each track
-  std::vector<std::optional<Out>> out_;     // viewer: per track
+  std::vector<peer::TransceiverId> in_;  // publisher: transceiver of each track
+  std::vector<std::optional<Out>> out_;  // viewer: per track
   std::vector<FanoutPacket> batch_;
   std::map<datachannel::ChannelId, ChannelKind> channels_;
-  std::optional<Pending> pending_;          // an echo that did not fit: the peer is not read until it does
+  std::optional<Pending> pending_;  // an echo that did not fit: the peer is not read until it does
   Time next_snapshot_{};
   SessionSnapshot last_;
   uint64_t last_frames_ = 0;

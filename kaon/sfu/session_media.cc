@@ -99,7 +99,9 @@ void Session::drain_channels(Time now) {
         continue;
       }
       const std::string& label = info->options.label;
-      channels_[announced->channel] = label == "chat" ? ChannelKind::Chat : label == "echo" ? ChannelKind::Echo : ChannelKind::Other;
+      channels_[announced->channel] = label == "chat"   ? ChannelKind::Chat
+                                      : label == "echo" ? ChannelKind::Echo
+                                                        : ChannelKind::Other;
     } else if (const auto* closed = std::get_if<datachannel::ChannelClosed>(&*event)) {
       channels_.erase(closed->channel);
     } else if (const auto* message = std::get_if<datachannel::MessageReceived>(&*event)) {
@@ -122,7 +124,8 @@ void Session::handle_message(const datachannel::MessageReceived& message, Time n
 
 // False if the send buffer is full: then it must be tried again.
 bool Session::echo(datachannel::ChannelId channel, bool binary, ByteView bytes, Time now) {
-  const auto sent = binary ? connection().send_binary(channel, bytes, now) : connection().send_text(channel, as_text(bytes), now);
+  const auto sent =
+      binary ? connection().send_binary(channel, bytes, now) : connection().send_text(channel, as_text(bytes), now);
   return sent || sent.error() != datachannel::SendError::BufferFull;
 }
 
@@ -161,14 +164,17 @@ void Session::snapshot(Time now) {
     next.packets_lost += outbound.remote_packets_lost;
     packets += outbound.packets_sent;
     frames += outbound.frames_sent;
-    next.jitter_ms = std::max(next.jitter_ms, std::chrono::duration<double, std::milli>(outbound.remote_jitter).count());
+    next.jitter_ms =
+        std::max(next.jitter_ms, std::chrono::duration<double, std::milli>(outbound.remote_jitter).count());
   }
   if (is_viewer()) {
     for (const Track& track : stream_->tracks()) {
       if (packetizer::is_video(track.codec)) next.codec = packetizer::encoding_name(track.codec);
     }
   }
-  if (packets > 0) next.loss_percent = 100.0 * static_cast<double>(std::max<int64_t>(0, next.packets_lost)) / static_cast<double>(packets);
+  if (packets > 0)
+    next.loss_percent =
+        100.0 * static_cast<double>(std::max<int64_t>(0, next.packets_lost)) / static_cast<double>(packets);
   const double seconds = std::chrono::duration<double>(now - last_snapshot_time_).count();
   if (last_snapshot_time_ != Time{} && seconds > 0) {
     next.kilobits_in = static_cast<double>(next.bytes_in - last_.bytes_in) * 8e-3 / seconds;

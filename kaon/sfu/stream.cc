@@ -56,7 +56,8 @@ void Stream::publish(std::vector<FanoutPacket>& batch, Time now) {
   }
   for (size_t i = 0; i < fanouts_.size(); ++i) {
     if (i == publisher_loop_ || viewers[i].load(std::memory_order_relaxed) == 0) continue;
-    fanouts_[i]->loop().post([stream = shared_from_this(), copy = batch, i] { stream->fanouts_[i]->forward(copy, io::Loop::now()); });
+    fanouts_[i]->loop().post(
+        [stream = shared_from_this(), copy = batch, i] { stream->fanouts_[i]->forward(copy, io::Loop::now()); });
   }
   fanouts_[publisher_loop_]->forward(batch, now);
 }

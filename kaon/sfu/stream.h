@@ -71,8 +71,8 @@ class Fanout {
   std::vector<Session*> sessions_;
 };
 
-/// Made when a publisher is accepted, gone when the last session has let go of it. The name and loops never change; tracks are set
-/// once, before the first viewer.
+/// Made when a publisher is accepted, gone when the last session has let go of it. The name and loops never change;
+/// tracks are set once, before the first viewer.
 class Stream : public std::enable_shared_from_this<Stream> {
  public:
   Stream(std::string name, std::span<io::Loop* const> loops, size_t publisher_loop, DelayHistogram& delays);

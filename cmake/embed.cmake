@@ -1,0 +1,13 @@
+# cmake -DOUT=x.cc "-DFILES=a;b" -P embed.cmake: writes the files as arrays for kaon/sfu/page.h.
+set(arrays "")
+set(table "")
+set(i 0)
+foreach(file IN LISTS FILES)
+  get_filename_component(name ${file} NAME)
+  file(READ ${file} hex HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+  string(APPEND arrays "const unsigned char kFile${i}[] = {${bytes}0};\n")
+  string(APPEND table "    {\"/${name}\", {reinterpret_cast<const char*>(kFile${i}), sizeof kFile${i} - 1}},\n")
+  math(EXPR i "${i} + 1")
+endforeach()
+file(WRITE ${OUT} "#include \"kaon/sfu/internal/page.h\"\n\nnamespace kaon::sfu::internal {\nnamespace {\n\n${arrays}\nconst PageFile kFiles[] = {\n${table}};\n\n}  // namespace\n\nstd::span<const PageFile> page_files() { return kFiles; }\n\n}  // namespace kaon::sfu::internal\n")

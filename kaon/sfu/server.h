@@ -1,0 +1,57 @@
+// The media server: WHIP in, WHEP out, a web page and an API (docs/http-api.md).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kaon/base/log.h"
+#include "kaon/base/result.h"
+#include "kaon/net/address.h"
+#include "kaon/sfu/http_server.h"
+
+namespace kaon::sfu {
+
+/// Sessions at once; further offers get 503.
+inline constexpr size_t kMaxSessions = 20'000;
+/// Longest stream name.
+inline constexpr size_t kMaxStreamName = 64;
+
+struct ServerConfig {
+  std::optional<net::Endpoint> http;
+  std::optional<net::Endpoint> https;
+  /// For `https`.
+  std::optional<TlsIdentity> tls;
+  /// Of media; 0 for a free one.
+  uint16_t udp_port = 0;
+  /// 0: as many as the machine has cores.
+  size_t loops = 0;
+  bool ice_lite = false;
+  std::vector<net::IpAddress> public_addresses;
+  /// Empty: no token is asked for.
+  std::string token;
+  /// File for the TLS key log (SSLKEYLOGFILE); empty for none. Whoever has it can decrypt everything.
+  std::string key_log_file;
+  std::string version;
+};
+
+/// Runs on its own threads from start() to destruction. Any thread may call the methods.
+class Server {
+ public:
+  /// The error is a sentence for a person.
+  static Result<std::unique_ptr<Server>, std::string> start(ServerConfig config, Logger& log);
+  ~Server();
+
+  /// As bound, with the ports that were chosen.
+  std::optional<net::Endpoint> http_address() const;
+  std::optional<net::Endpoint> https_address() const;
+  uint16_t udp_port() const;
+
+ private:
+  class Impl;
+  explicit Server(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace kaon::sfu
