@@ -19,12 +19,12 @@
 
 namespace kaon::ice {
 
-/// RFC 8445 (full and lite), 8838, 7675, 8863 as a net::DatagramEngine. It consumes STUN; everything else on the same addresses belongs to
-/// the composer, who asks source_of() before he believes it and selected() where to send.
+/// RFC 8445 (full and lite), 8838, 7675, 8863 as a net::DatagramEngine. It consumes STUN; everything else on the same
+/// addresses belongs to the composer, who asks source_of() before he believes it and selected() where to send.
 ///
-/// Rules that go beyond the RFCs: every check is a transaction of its own, so that every answer gives an RTT; data may flow
-/// over any valid pair before nomination; the controlling side nominates the first valid pair at once and renominates when
-/// a better one turns up; nothing unauthenticated is ever answered.
+/// Rules that go beyond the RFCs: every check is a transaction of its own, so that every answer gives an RTT; data may
+/// flow over any valid pair before nomination; the controlling side nominates the first valid pair at once and
+/// renominates when a better one turns up; nothing unauthenticated is ever answered.
 class Agent {
  public:
   /// Largest packet written.
@@ -80,7 +80,8 @@ class Agent {
   Source source_of(const net::Endpoint& local, const net::Endpoint& remote) const;
   /// The composer tells what went over the selected path, for statistics.
   void count_sent(size_t packets, size_t bytes, Time now);
-  /// The composer tells what came, after the upper layer has authenticated it: counts as a sign of life, never as consent.
+  /// The composer tells what came, after the upper layer has authenticated it: counts as a sign of life, never as
+  /// consent.
   void count_received(const net::Endpoint& local, const net::Endpoint& remote, size_t packets, size_t bytes, Time now);
 
   // -- getters -------------------------------------------------------------------------------------------------------
@@ -224,7 +225,7 @@ class Agent {
   PairId selected_{};
   std::optional<Path> selected_path_;
   bool reported_nominated_ = false;  // what the last SelectedPairChanged said
-  uint32_t nomination_number_ = 0;  // highest sent or received
+  uint32_t nomination_number_ = 0;   // highest sent or received
   Ring<PairId> triggered_;
   Ring<PairId> outgoing_checks_;
   Ring<Response> responses_;

@@ -11,10 +11,11 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Distance to the next check of the same pair while none is answered. RFC 8445 §14.3 wants 500 ms before the same request is
-// repeated; ours are new transactions, each of which counts in the pacing of all, as in browsers.
-constexpr std::array<Duration, 7> kRetryDelays{milliseconds(200),  milliseconds(300),  milliseconds(450), milliseconds(675),
-                                               milliseconds(1000), milliseconds(1500), milliseconds(2000)};
+// Distance to the next check of the same pair while none is answered. RFC 8445 §14.3 wants 500 ms before the same
+// request is repeated; ours are new transactions, each of which counts in the pacing of all, as in browsers.
+constexpr std::array<Duration, 7> kRetryDelays{milliseconds(200), milliseconds(300),  milliseconds(450),
+                                               milliseconds(675), milliseconds(1000), milliseconds(1500),
+                                               milliseconds(2000)};
 // A pair that carries data is asked again less hastily: one lost answer means nothing.
 constexpr Duration kMinConsentRetry = milliseconds(500);
 constexpr Duration kMaxConsentRetry = milliseconds(1000);
@@ -49,7 +50,10 @@ Time Agent::due(const Pair& p) const {
   const bool is_current = current == &p;
   switch (p.state) {
     case PairState::Failed: return kNever;
-    case PairState::Succeeded: return (is_current && !config_.lite) || p.nominating ? p.next_check : kNever;
+    case PairState::Succeeded: {
+      const bool wanted = (is_current && !config_.lite) || p.nominating || p.nominate_on_success;
+      return wanted ? p.next_check : kNever;
+    }
     case PairState::Waiting:
       if (config_.lite) return kNever;
       [[fallthrough]];
@@ -107,7 +111,7 @@ void Agent::run_checks(Time now) {
     if (p == nullptr) return;
     if (p->attempts >= max_attempts(*p) && p->id != selected_) {
       p->state = PairState::Failed;
-      p->nominating = false;
+      p->nominating = p->nominate_on_success = false;
       continue;
     }
     return send_check(*p, now);
@@ -120,7 +124,8 @@ void Agent::send_check(Pair& p, Time now) {
   store_be32(sent.id.bytes.data(), tag_);
   sent.at = now;
   sent.role = role_;
-  // RFC 8445 §7.2.5.3.4. A lite peer sends nothing before it is told, so the best pair is nominated with its first check.
+  // RFC 8445 §7.2.5.3.4. A lite peer sends nothing before it is told, so the best pair is nominated with its first
+  // check.
   const bool best = std::ranges::none_of(pairs_, [&](const Pair& other) {
     return other.generation == p.generation && other.priority > p.priority && other.state != PairState::Failed;
   });
@@ -130,7 +135,7 @@ void Agent::send_check(Pair& p, Time now) {
   const bool succeeded = p.state == PairState::Succeeded;
   if (!succeeded) p.state = PairState::InProgress;
   if (p.unanswered_since == kNever) p.unanswered_since = now;
-  p.next_check = now + retry_delay(p.attempts, succeeded && !p.nominating);
+  p.next_check = now + retry_delay(p.attempts, succeeded && !p.nominating && !p.nominate_on_success);
   p.queued = true;
   last_check_ = now;
   outgoing_checks_.push_back(p.id);

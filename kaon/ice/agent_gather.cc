@@ -40,7 +40,8 @@ Result<void, Error> Agent::add_local_candidate(const LocalAddress& address, Time
   local.preference = address.preference.value_or(default_preference(address));
   local.sends = find_base(base, address.protocol) == nullptr;
   Candidate& c = local.candidate;
-  c.foundation = foundation(address.type, base.ip, address.protocol, address.related ? address.related->ip : net::IpAddress());
+  c.foundation =
+      foundation(address.type, base.ip, address.protocol, address.related ? address.related->ip : net::IpAddress());
   c.protocol = address.protocol;
   c.tcp_type = address.tcp_type;
   c.type = address.type;
@@ -114,7 +115,8 @@ void Agent::drain_client(stun::Client& client) {
 }
 
 // Redundant ones (RFC 8445 §5.1.3) are not added: without a NAT the mapped address is the base itself.
-void Agent::add_reflexive(CandidateType type, const Local& base, const net::IpAddress& server, const net::Endpoint& mapped) {
+void Agent::add_reflexive(CandidateType type, const Local& base, const net::IpAddress& server,
+                          const net::Endpoint& mapped) {
   const bool redundant = std::ranges::any_of(
       locals_, [&](const Local& l) { return l.candidate.address == mapped && l.base == base.base; });
   if (redundant || locals_.size() >= kMaxLocalCandidates || mapped.ip.family() != base.base.ip.family()) return;

@@ -18,7 +18,8 @@ bool AddressPolicy::permits(const net::Endpoint& remote) const {
 
 namespace {
 
-// RFC 8445 §6.1.2.2, RFC 6544 §6.2, and nothing that could not arrive: loopback and link-local do not mix with the rest.
+// RFC 8445 §6.1.2.2, RFC 6544 §6.2, and nothing that could not arrive: loopback and link-local do not mix with the
+// rest.
 bool pairable(const Candidate& local, const net::IpAddress& base, const Candidate& remote) {
   if (base.family() != remote.address.ip.family() || local.protocol != remote.protocol) return false;
   if (base.is_loopback() != remote.address.ip.is_loopback()) return false;
@@ -123,8 +124,8 @@ void Agent::form_pairs(const Remote& remote) {
   }
 }
 
-// RFC 8445 §6.1.2. Nothing is frozen: with one component of one stream, freezing would only put off checks that pacing puts
-// off anyway.
+// RFC 8445 §6.1.2. Nothing is frozen: with one component of one stream, freezing would only put off checks that pacing
+// puts off anyway.
 Agent::Pair* Agent::add_pair(const Local& local, const Remote& remote) {
   if (Pair* known = find_pair(local.base, remote.candidate.address, local.candidate.protocol, remote.generation)) {
     return known;
@@ -209,7 +210,8 @@ void Agent::reprioritise() {
   for (Pair& p : pairs_) p.priority = priority_of(p);
 }
 
-// The new pair has taken over: old credentials are worth nothing any more. The old path stays known, for data in flight.
+// The new pair has taken over: old credentials are worth nothing any more. The old path stays known, for data in
+// flight.
 void Agent::retire_previous_generation() { generations_[kPrevious] = {}; }
 
 }  // namespace kaon::ice

@@ -54,8 +54,7 @@ void Agent::handle_request(const stun::Message& message, const net::Datagram& pa
 
 // RFC 8445 §7.3.1.1. False if the peer has to change sides.
 bool Agent::resolve_role_conflict(const stun::Message& message) {
-  const auto theirs =
-      message.u64(role_ == Role::Controlling ? Attribute::IceControlling : Attribute::IceControlled);
+  const auto theirs = message.u64(role_ == Role::Controlling ? Attribute::IceControlling : Attribute::IceControlled);
   if (!theirs) return true;
   const bool we_stay = role_ == Role::Controlling ? tie_breaker_ >= *theirs : tie_breaker_ < *theirs;
   if (we_stay || config_.lite || remote_lite_) return false;
@@ -64,8 +63,8 @@ bool Agent::resolve_role_conflict(const stun::Message& message) {
   return true;
 }
 
-// A check with the credentials from before a restart: the peer may not have heard of it yet and needs our consent until then.
-// It changes nothing else.
+// A check with the credentials from before a restart: the peer may not have heard of it yet and needs our consent until
+// then. It changes nothing else.
 void Agent::refresh_previous(const stun::Message& message, const net::Datagram& packet, Time now) {
   const uint32_t number = generations_[kPrevious].number;
   Pair* p = find_pair(packet.local, packet.remote, packet.protocol, number);

@@ -103,18 +103,21 @@ void Agent::probe_spares(const Pair& current, Time now) {
   }
 }
 
-// RFC 8445 §8.1.1: the first valid pair is nominated at once, and a better one when it turns up. The controlled side takes
-// the best of what is nominated.
+// RFC 8445 §8.1.1: the first valid pair is nominated at once, and a better one when it turns up. The controlled side
+// takes the best of what is nominated.
 void Agent::control(Pair& best, Pair* current, Time now) {
-  const bool settled = current != nullptr && current->nominated && current->generation == generation_ && !stale(*current, now);
+  const bool settled =
+      current != nullptr && current->nominated && current->generation == generation_ && !stale(*current, now);
   if (settled && &best != current && best.priority <= current->priority) return;
   if (best.nominated || !settled) select(best);
   if (!best.nominated && !best.nominating) nominate(best);
 }
 
-// Before the peer has nominated, the best valid pair carries data; afterwards only a dead one is left without being told.
+// Before the peer has nominated, the best valid pair carries data; afterwards only a dead one is left without being
+// told.
 void Agent::follow(Pair& best, Pair* current, Time now) {
-  const bool settled = current != nullptr && current->nominated && current->generation == generation_ && !stale(*current, now);
+  const bool settled =
+      current != nullptr && current->nominated && current->generation == generation_ && !stale(*current, now);
   if (!settled && (current == nullptr || current->generation != generation_ || best.priority > current->priority ||
                    stale(*current, now))) {
     select(best);
@@ -136,16 +139,16 @@ void Agent::consider_nomination(Pair& p, std::optional<uint32_t> number, Time no
   }
   Pair* current = pair(selected_);
   if (config_.lite && current == nullptr) p.state = PairState::Succeeded;
-  // Nobody can tell a replayed check from a peer that has moved, so that data is redirected only after an answer to a check
-  // of our own. This binds lite agents too.
+  // Nobody can tell a replayed check from a peer that has moved, so that data is redirected only after an answer to a
+  // check of our own. This binds lite agents too.
   if (&p != current && !(config_.lite && current == nullptr) && !fresh(p, now)) {
     p.nominate_on_success = true;
     return trigger(p, now);
   }
   p.nominated = true;
-  const bool outranked = current != nullptr && current != &p && current->nominated && current->generation == generation_ &&
-                         p.nomination_number <= current->nomination_number && p.priority < current->priority &&
-                         now < current->last_received + kQuietBeforeDowngrade;
+  const bool outranked = current != nullptr && current != &p && current->nominated &&
+                         current->generation == generation_ && p.nomination_number <= current->nomination_number &&
+                         p.priority < current->priority && now < current->last_received + kQuietBeforeDowngrade;
   if (!outranked) select(p);
 }
 

@@ -19,7 +19,9 @@ Config controlling() {
 Config controlled() { return {}; }
 
 bool usable(const Node& node) { return node.agent.selected().has_value(); }
-bool nominated(const Node& node) { return !node.selections.empty() && node.selections.back().nominated && usable(node); }
+bool nominated(const Node& node) {
+  return !node.selections.empty() && node.selections.back().nominated && usable(node);
+}
 bool mirrored(const Node& a, const Node& b) {
   return usable(a) && usable(b) && a.path()->local == b.path()->remote && a.path()->remote == b.path()->local;
 }
@@ -59,9 +61,8 @@ TEST(IceAgent, ReachesCompletedWhenBothSidesHaveNamedTheirLastCandidate) {
   p.world.connect(p.a, p.b);
   p.a.agent.end_of_local_candidates(p.world.now);
   p.b.agent.end_of_local_candidates(p.world.now);
-  ASSERT_TRUE(p.world.run(seconds(5), [&] {
-    return p.a.agent.state() == State::Completed && p.b.agent.state() == State::Completed;
-  }));
+  ASSERT_TRUE(p.world.run(
+      seconds(5), [&] { return p.a.agent.state() == State::Completed && p.b.agent.state() == State::Completed; }));
   EXPECT_THAT(p.a.states, testing::ElementsAre(State::Checking, State::Connected, State::Completed));
   EXPECT_TRUE(p.a.gathering_done);
 }
@@ -71,9 +72,8 @@ TEST(IceAgent, BothSidesAgreeOnTheBestOfManyPairs) {
   for (const auto address : {"10.0.0.1:1", "10.0.1.1:1", "[2001:db8::1]:1"}) p.a.add_address(address);
   for (const auto address : {"10.0.0.2:2", "10.0.1.2:2", "[2001:db8::2]:2"}) p.b.add_address(address);
   p.world.connect(p.a, p.b);
-  ASSERT_TRUE(p.world.run(seconds(10), [&] {
-    return nominated(p.a) && mirrored(p.a, p.b) && p.a.path()->local == at("[2001:db8::1]:1");
-  }));
+  ASSERT_TRUE(p.world.run(
+      seconds(10), [&] { return nominated(p.a) && mirrored(p.a, p.b) && p.a.path()->local == at("[2001:db8::1]:1"); }));
   p.world.run(seconds(5));
   EXPECT_EQ(p.a.path()->local, at("[2001:db8::1]:1"));
   EXPECT_EQ(p.a.path()->remote, at("[2001:db8::2]:2"));
@@ -396,9 +396,8 @@ TEST(IceAgent, ItMovesToTheOtherNetworkWhenTheFirstBreaks) {
   ASSERT_TRUE(p.world.run(seconds(5), [&] { return nominated(p.a) && p.a.path()->local == at("10.0.0.1:1"); }));
   p.world.run(seconds(5));
   p.world.tap = [](const Packet& packet) { return packet.from != at("10.0.0.1:1") && packet.to != at("10.0.0.1:1"); };
-  ASSERT_TRUE(p.world.run(seconds(9), [&] {
-    return nominated(p.a) && p.a.path()->local == at("10.0.1.1:1") && mirrored(p.a, p.b);
-  }));
+  ASSERT_TRUE(p.world.run(
+      seconds(9), [&] { return nominated(p.a) && p.a.path()->local == at("10.0.1.1:1") && mirrored(p.a, p.b); }));
   p.world.run(seconds(60));
   EXPECT_EQ(p.a.agent.state(), State::Connected);
   EXPECT_TRUE(mirrored(p.a, p.b));

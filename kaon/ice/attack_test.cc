@@ -224,10 +224,9 @@ TEST_F(IceAttack, A7AddressesThatNobodyMayNameAreRefused) {
   Config config;
   config.remote_policy = {.loopback = false, .link_local = false, .private_networks = false, .min_port = 1024};
   Node& us = world_.add(config);
-  for (const auto refused :
-       {"127.0.0.1:5000", "[::1]:5000", "169.254.169.254:5000", "224.0.0.1:5000", "255.255.255.255:5000", "0.0.0.0:5000",
-        "[ff02::1]:5000", "[fe80::1]:5000", "10.0.0.1:5000", "192.168.0.1:5000", "[::ffff:127.0.0.1]:5000",
-        "203.0.113.1:22"}) {
+  for (const auto refused : {"127.0.0.1:5000", "[::1]:5000", "169.254.169.254:5000", "224.0.0.1:5000",
+                             "255.255.255.255:5000", "0.0.0.0:5000", "[ff02::1]:5000", "[fe80::1]:5000",
+                             "10.0.0.1:5000", "192.168.0.1:5000", "[::ffff:127.0.0.1]:5000", "203.0.113.1:22"}) {
     Candidate c;
     c.foundation = "1";
     c.address = at(refused);
@@ -350,12 +349,14 @@ TEST(IceProperty, RandomInterleavingsKeepTheInvariants) {
       const auto octet = random.below(6);
       switch (random.below(12)) {
         case 0:
-          if (node.addresses.size() < 6) node.add_address(cat("10.0.", &node == nodes[0] ? 0 : 1, ".", octet + 1, ":", step + 1));
+          if (node.addresses.size() < 6)
+            node.add_address(cat("10.0.", &node == nodes[0] ? 0 : 1, ".", octet + 1, ":", step + 1));
           break;
         case 1: (void)node.agent.set_remote_credentials(node.peer->agent.local_credentials(), false, world.now); break;
         case 2:
           if (!node.peer->candidates.empty()) {
-            (void)node.agent.add_remote_candidate(node.peer->candidates[random.below(node.peer->candidates.size())], world.now);
+            (void)node.agent.add_remote_candidate(node.peer->candidates[random.below(node.peer->candidates.size())],
+                                                  world.now);
           }
           break;
         case 3:

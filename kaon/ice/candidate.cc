@@ -40,7 +40,8 @@ bool is_hostname(std::string_view text) {
   // A name needs a letter, so that malformed numeric addresses are not taken for names.
   return text.size() <= kMaxHostname &&
          std::ranges::any_of(text, [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }) &&
-         std::ranges::all_of(text, [](char c) { return is_ice_char(c) ? c != '+' && c != '/' : c == '-' || c == '.' || c == '_'; });
+         std::ranges::all_of(
+             text, [](char c) { return is_ice_char(c) ? c != '+' && c != '/' : c == '-' || c == '.' || c == '_'; });
 }
 
 template <class T>
@@ -89,7 +90,8 @@ std::string_view to_text(TcpType type) { return kTcpTypes[static_cast<size_t>(ty
 Result<Candidate, CandidateError> Candidate::parse(std::string_view line) {
   if (line.size() > kMaxText) return fail(CandidateError::TooLong);
   while (!line.empty() && (line.back() == '\r' || line.back() == '\n')) line.remove_suffix(1);
-  if (std::ranges::any_of(line, [](char c) { return static_cast<unsigned char>(c) < 32; })) return fail(CandidateError::Syntax);
+  if (std::ranges::any_of(line, [](char c) { return static_cast<unsigned char>(c) < 32; }))
+    return fail(CandidateError::Syntax);
   if (line.starts_with("a=")) line.remove_prefix(2);
   if (!line.starts_with("candidate:")) return fail(CandidateError::Syntax);
   line.remove_prefix(std::string_view("candidate:").size());
@@ -133,9 +135,9 @@ Result<Candidate, CandidateError> Candidate::parse(std::string_view line) {
 }
 
 std::string Candidate::to_string() const {
-  std::string out = cat("candidate:", foundation, " ", component, protocol == net::Protocol::Udp ? " udp " : " tcp ",
-                        priority, " ", hostname.empty() ? address.ip.to_string() : hostname, " ", address.port, " typ ",
-                        to_text(type));
+  std::string out =
+      cat("candidate:", foundation, " ", component, protocol == net::Protocol::Udp ? " udp " : " tcp ", priority, " ",
+          hostname.empty() ? address.ip.to_string() : hostname, " ", address.port, " typ ", to_text(type));
   if (related) {
     // A hidden address is written as the unspecified one (RFC 8839 §5.1).
     const std::string ip = related->ip.is_none() ? std::string("0.0.0.0") : related->ip.to_string();
@@ -159,7 +161,8 @@ uint16_t local_preference(net::Family family, uint16_t cost, size_t index) {
   return static_cast<uint16_t>((cheapness << 9) | (order << 1) | (family == net::Family::V6 ? 1 : 0));
 }
 
-std::string foundation(CandidateType type, const net::IpAddress& base, net::Protocol protocol, const net::IpAddress& server) {
+std::string foundation(CandidateType type, const net::IpAddress& base, net::Protocol protocol,
+                       const net::IpAddress& server) {
   const std::string key = cat(to_text(type), " ", base.to_string(), protocol == net::Protocol::Udp ? " udp " : " tcp ",
                               server.is_none() ? std::string() : server.to_string());
   return cat(crc32(as_bytes(key)));

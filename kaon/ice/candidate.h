@@ -21,7 +21,16 @@ std::string_view to_text(CandidateType type);
 /// "active", "passive", "so"; empty for None.
 std::string_view to_text(TcpType type);
 
-enum class CandidateError : uint8_t { Syntax, BadFoundation, BadComponent, BadTransport, BadPriority, BadAddress, BadType, TooLong };
+enum class CandidateError : uint8_t {
+  Syntax,
+  BadFoundation,
+  BadComponent,
+  BadTransport,
+  BadPriority,
+  BadAddress,
+  BadType,
+  TooLong
+};
 
 /// One candidate as it is signalled, RFC 8839 §5.1.
 struct Candidate {
@@ -47,7 +56,8 @@ struct Candidate {
   /// Extension attributes that we know nothing about, kept in order.
   std::vector<std::pair<std::string, std::string>> extensions;
 
-  /// From "candidate:…", with or without "a=" before it. Unknown types and transports are errors, unknown attributes are not.
+  /// From "candidate:…", with or without "a=" before it. Unknown types and transports are errors, unknown attributes
+  /// are not.
   static Result<Candidate, CandidateError> parse(std::string_view line);
   /// "candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host"; no "a=", no line end.
   std::string to_string() const;
@@ -77,11 +87,12 @@ constexpr uint64_t pair_priority(uint32_t controlling, uint32_t controlled) {
   return (low << 32) + 2 * high + (controlling > controlled ? 1 : 0);
 }
 
-/// A local preference that ranks cheap networks first and interleaves IPv6 and IPv4 of equal cost (RFC 8421 §4): `index` counts
-/// the addresses of the same family, `cost` is that of GOOG-NETWORK-INFO (0 to 999).
+/// A local preference that ranks cheap networks first and interleaves IPv6 and IPv4 of equal cost (RFC 8421 §4):
+/// `index` counts the addresses of the same family, `cost` is that of GOOG-NETWORK-INFO (0 to 999).
 uint16_t local_preference(net::Family family, uint16_t cost, size_t index);
 
 /// Candidates with equal type, base IP, protocol and server share it (RFC 8445 §5.1.1.3).
-std::string foundation(CandidateType type, const net::IpAddress& base, net::Protocol protocol, const net::IpAddress& server = {});
+std::string foundation(CandidateType type, const net::IpAddress& base, net::Protocol protocol,
+                       const net::IpAddress& server = {});
 
 }  // namespace kaon::ice

@@ -15,7 +15,8 @@ net::Endpoint at(std::string_view text) { return *net::Endpoint::parse(text); }
 
 TEST(IceCandidate, ReadsWhatBrowsersWrite) {
   const auto chromium = Candidate::parse(
-      "a=candidate:4277812125 1 udp 2122260223 192.168.7.2 51472 typ host generation 0 ufrag Qx3d network-id 1 network-cost 50");
+      "a=candidate:4277812125 1 udp 2122260223 192.168.7.2 51472 typ host generation 0 ufrag Qx3d network-id 1 "
+      "network-cost 50");
   ASSERT_TRUE(chromium.has_value());
   EXPECT_EQ(chromium->foundation, "4277812125");
   EXPECT_EQ(chromium->priority, 2122260223u);
@@ -26,8 +27,8 @@ TEST(IceCandidate, ReadsWhatBrowsersWrite) {
   ASSERT_EQ(chromium->extensions.size(), 1u);
   EXPECT_EQ(chromium->extensions[0].first, "generation");
 
-  const auto mdns = Candidate::parse(
-      "candidate:1 1 UDP 2113937151 1f4d0d2e-6ad5-4f5f-8c5c-7f1d3a1f4b0e.local 40000 typ host\r\n");
+  const auto mdns =
+      Candidate::parse("candidate:1 1 UDP 2113937151 1f4d0d2e-6ad5-4f5f-8c5c-7f1d3a1f4b0e.local 40000 typ host\r\n");
   ASSERT_TRUE(mdns.has_value());
   EXPECT_EQ(mdns->hostname, "1f4d0d2e-6ad5-4f5f-8c5c-7f1d3a1f4b0e.local");
   EXPECT_TRUE(mdns->address.ip.is_none());
@@ -37,13 +38,12 @@ TEST(IceCandidate, ReadsWhatBrowsersWrite) {
   EXPECT_EQ(firefox_tcp->protocol, net::Protocol::Tcp);
   EXPECT_EQ(firefox_tcp->tcp_type, TcpType::Active);
 
-  const auto srflx =
-      Candidate::parse("candidate:2 1 udp 1694498815 203.0.113.5 60000 typ srflx raddr 0.0.0.0 rport 0");
+  const auto srflx = Candidate::parse("candidate:2 1 udp 1694498815 203.0.113.5 60000 typ srflx raddr 0.0.0.0 rport 0");
   ASSERT_TRUE(srflx.has_value());
   EXPECT_EQ(srflx->related, at("0.0.0.0:0"));
 
-  const auto relay = Candidate::parse(
-      "candidate:3 1 udp 41885439 2001:db8::9 50000 typ relay raddr 2001:db8::1 rport 4000");
+  const auto relay =
+      Candidate::parse("candidate:3 1 udp 41885439 2001:db8::9 50000 typ relay raddr 2001:db8::1 rport 4000");
   ASSERT_TRUE(relay.has_value());
   EXPECT_EQ(relay->type, CandidateType::Relayed);
   EXPECT_EQ(relay->address, at("[2001:db8::9]:50000"));
@@ -99,7 +99,8 @@ TEST(IceCandidate, EveryTruncatedPrefixIsRefusedOrStillACandidate) {
 
 TEST(IceCandidate, RandomDamageNeverDoesHarm) {
   SeededRandom random(7);
-  const std::string line = "candidate:1 1 udp 2130706431 192.0.2.1 5000 typ srflx raddr 10.0.0.1 rport 77 tcptype so ufrag x";
+  const std::string line =
+      "candidate:1 1 udp 2130706431 192.0.2.1 5000 typ srflx raddr 10.0.0.1 rport 77 tcptype so ufrag x";
   for (int round = 0; round < 20000; ++round) {
     std::string damaged = line;
     for (int i = 0; i < 4; ++i) damaged[random.below(damaged.size())] = static_cast<char>(random.u32());
@@ -125,8 +126,8 @@ TEST(IceCandidate, LocalPreferencesInterleaveTheFamiliesAndPreferCheapNetworks) 
   EXPECT_GT(v6(0), v4(0));
   EXPECT_GT(v4(0), v6(1));
   EXPECT_GT(v6(1), v4(1));
-  EXPECT_GT(v4(200, 0), v6(0, 10));   // ethernet before wifi
-  EXPECT_GT(v4(0, 10), v6(0, 910));   // wifi before 3G
+  EXPECT_GT(v4(200, 0), v6(0, 10));  // ethernet before wifi
+  EXPECT_GT(v4(0, 10), v6(0, 910));  // wifi before 3G
   EXPECT_EQ(v6(0), 65535);
 }
 

@@ -21,9 +21,10 @@ using ConnectionId = Strong<struct ConnectionIdTag, uint64_t>;
 enum class MuxDrop : uint8_t { UnknownSource, MalformedStun, NoUsername, UnknownUfrag, UnknownTransaction, Count };
 enum class MuxError : uint8_t { DuplicateUfrag, DuplicateTag, TooManyConnections, TooManyUfrags, UnknownConnection };
 
-/// Finds the connection of a datagram: a Binding request by the ufrag that its USERNAME names, an answer to our own check by the
-/// tag in its transaction id, anything else by its addresses. Costs the same with one connection and with ten thousand,
-/// allocates nothing per packet, keeps nothing of strangers, and never answers. One loop's own; not thread-safe.
+/// Finds the connection of a datagram: a Binding request by the ufrag that its USERNAME names, an answer to our own
+/// check by the tag in its transaction id, anything else by its addresses. Costs the same with one connection and with
+/// ten thousand, allocates nothing per packet, keeps nothing of strangers, and never answers. One loop's own; not
+/// thread-safe.
 class Mux {
  public:
   static constexpr size_t kMaxConnections = 1 << 20;

@@ -18,7 +18,8 @@ enum class State : uint8_t { New, Checking, Connected, Completed, Disconnected, 
 enum class FailReason : uint8_t { None, ChecksFailed, ConsentExpired };
 std::string_view to_text(State state);
 
-/// Which remote addresses we are willing to send checks to. Multicast, unspecified and broadcast addresses and port 0 never are.
+/// Which remote addresses we are willing to send checks to. Multicast, unspecified and broadcast addresses and port 0
+/// never are.
 struct AddressPolicy {
   /// Loopback and link-local (also 169.254.169.254) are only ever paired with local addresses of the same kind.
   bool loopback = true;
@@ -88,10 +89,10 @@ enum class Source : uint8_t {
 enum class Error : uint8_t {
   Closed,
   BadCredentials,
-  RestartNeeded,    ///< other remote credentials within one generation: call restart() first
-  Unresolved,       ///< a host name: resolve it, then add it again
-  Refused,          ///< by the AddressPolicy
-  Unsupported,      ///< component other than 1, or TCP of a type that fits none of ours
+  RestartNeeded,  ///< other remote credentials within one generation: call restart() first
+  Unresolved,     ///< a host name: resolve it, then add it again
+  Refused,        ///< by the AddressPolicy
+  Unsupported,    ///< component other than 1, or TCP of a type that fits none of ours
   TooMany,
   BadAddress,
 };
@@ -122,7 +123,8 @@ struct PathValidated {
 struct RoleChanged {
   Role role;
 };
-using Event = std::variant<LocalCandidate, GatheringDone, StateChanged, SelectedPairChanged, PathValidated, RoleChanged>;
+using Event =
+    std::variant<LocalCandidate, GatheringDone, StateChanged, SelectedPairChanged, PathValidated, RoleChanged>;
 
 /// Why a packet was dropped.
 enum class Drop : uint8_t {

@@ -31,8 +31,8 @@ Builder::Builder(Bytes out, Method method, Class message_class, const Transactio
 
 uint8_t* Builder::grow(Attribute type, size_t value_size) {
   const size_t padded = (value_size + 3) & ~size_t{3};
-  overflow_ = overflow_ || value_size > 0xffff || out_.size() - size_ < 4 + padded ||
-              size_ + 4 + padded - kHeaderSize > 0xffff;
+  overflow_ =
+      overflow_ || value_size > 0xffff || out_.size() - size_ < 4 + padded || size_ + 4 + padded - kHeaderSize > 0xffff;
   if (overflow_) return nullptr;
   uint8_t* attribute = out_.data() + size_;
   store_be16(attribute, static_cast<uint16_t>(type));

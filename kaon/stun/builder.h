@@ -10,8 +10,8 @@
 
 namespace kaon::stun {
 
-/// Writes one message, attribute after attribute; padding is zero. What does not fit makes finish() empty and writes nothing
-/// past the end. Order as RFC 8489 §14.5 wants it: others, integrity, fingerprint.
+/// Writes one message, attribute after attribute; padding is zero. What does not fit makes finish() empty and writes
+/// nothing past the end. Order as RFC 8489 §14.5 wants it: others, integrity, fingerprint.
 class Builder {
  public:
   Builder(Bytes out, Method method, Class message_class, const TransactionId& id);

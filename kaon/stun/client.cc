@@ -63,8 +63,7 @@ Time Client::next_timeout() const { return transaction_ ? transaction_->next_tim
 std::optional<net::Transmit> Client::poll_transmit(Bytes out) {
   if (!send_) return std::nullopt;
   send_ = false;
-  const ByteView message =
-      Builder(out, Method::Binding, Class::Request, transaction_->id()).add_fingerprint().finish();
+  const ByteView message = Builder(out, Method::Binding, Class::Request, transaction_->id()).add_fingerprint().finish();
   KAON_ASSERT(!message.empty());
   net::Transmit transmit;
   transmit.local = config_.local;

@@ -26,8 +26,8 @@ using ClientEvent = std::variant<Mapped, Unreachable>;
 
 enum class ClientDrop : uint8_t { NotStun, WrongAddress, UnknownTransaction, Count };
 
-/// A net::DatagramEngine for one local address and one server. Asks at the first handle_timeout(), and again `refresh` after each
-/// answer, which keeps the mapping of a NAT alive.
+/// A net::DatagramEngine for one local address and one server. Asks at the first handle_timeout(), and again `refresh`
+/// after each answer, which keeps the mapping of a NAT alive.
 class Client {
  public:
   /// Largest packet written.
@@ -38,8 +38,8 @@ class Client {
     net::Endpoint server;
     Timing timing;
     Duration refresh = Duration::zero();  ///< zero: ask once
-    /// First four bytes of every transaction id, so that several clients can share one port (see ice::Mux); the other 64
-    /// bits are random.
+    /// First four bytes of every transaction id, so that several clients can share one port (see ice::Mux); the other
+    /// 64 bits are random.
     std::optional<uint32_t> tag;
   };
 

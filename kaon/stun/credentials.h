@@ -16,8 +16,8 @@ inline crypto::Hmac short_term_key(std::string_view password,
   return crypto::Hmac(algorithm, as_bytes(password));
 }
 
-/// Long-term credentials (RFC 8489 §9.2.2): the hash of "username:realm:password". The texts must have been prepared with
-/// the OpaqueString profile, which changes nothing in ASCII.
+/// Long-term credentials (RFC 8489 §9.2.2): the hash of "username:realm:password". The texts must have been prepared
+/// with the OpaqueString profile, which changes nothing in ASCII.
 crypto::Digest long_term_key(std::string_view username, std::string_view realm, std::string_view password,
                              PasswordAlgorithm algorithm = PasswordAlgorithm::Md5);
 

@@ -183,8 +183,8 @@ bool Message::verify_integrity_sha256(const crypto::Hmac& key) const {
   if (sha256_offset_ == 0) return false;
   const size_t size = load_be16(&bytes_[sha256_offset_ + 2]);
   const crypto::Digest digest = digest_before(sha256_offset_, size, key);
-  return digest.size >= size && equal_in_constant_time(digest.view().first(size),
-                                                       bytes_.subspan(sha256_offset_ + kAttributeHeader, size));
+  return digest.size >= size &&
+         equal_in_constant_time(digest.view().first(size), bytes_.subspan(sha256_offset_ + kAttributeHeader, size));
 }
 
 std::string Message::to_string() const {

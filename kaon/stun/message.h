@@ -20,8 +20,8 @@ inline constexpr size_t kMaxUnknownAttributes = 8;
 
 enum class ParseError : uint8_t { NotStun, BadLength, BadAttribute, TooManyAttributes, BadFingerprint };
 
-/// True if these bytes are STUN and not another protocol on the same port: first byte 0 to 3 (RFC 9443 §3), a whole header,
-/// the magic cookie. Cheap; says nothing about the attributes.
+/// True if these bytes are STUN and not another protocol on the same port: first byte 0 to 3 (RFC 9443 §3), a whole
+/// header, the magic cookie. Cheap; says nothing about the attributes.
 bool is_stun(ByteView bytes);
 
 /// ERROR-CODE; the reason is borrowed from the message.
@@ -85,7 +85,8 @@ class Message {
 
   /// True if MESSAGE-INTEGRITY is there and fits `key` (HMAC-SHA1). In constant time.
   [[nodiscard]] bool verify_integrity(const crypto::Hmac& key) const;
-  /// True if MESSAGE-INTEGRITY-SHA256 is there, untruncated or truncated to 16 bytes or more, and fits `key` (HMAC-SHA256).
+  /// True if MESSAGE-INTEGRITY-SHA256 is there, untruncated or truncated to 16 bytes or more, and fits `key`
+  /// (HMAC-SHA256).
   [[nodiscard]] bool verify_integrity_sha256(const crypto::Hmac& key) const;
 
   /// One line for logs: "Binding request".

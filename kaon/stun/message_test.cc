@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 
-
 #include "kaon/base/text.h"
 #include "kaon/stun/builder.h"
 #include "kaon/stun/credentials.h"
@@ -232,7 +231,8 @@ TEST(StunMessage, A2AddressesOfWrongSizeOrFamilyAreNoAddresses) {
   const auto address = [](std::string_view attribute) {
     const auto value = from_hex(attribute);
     std::array<uint8_t, 128> memory{};
-    const ByteView bytes = Builder(memory, Method::Binding, Class::Success, kId).add(Attribute::XorMappedAddress, value).finish();
+    const ByteView bytes =
+        Builder(memory, Method::Binding, Class::Success, kId).add(Attribute::XorMappedAddress, value).finish();
     const auto message = Message::parse(bytes);
     return message.has_value() ? message->xor_address(Attribute::XorMappedAddress) : std::nullopt;
   };
@@ -255,8 +255,9 @@ TEST(StunMessage, A2ThousandsOfAttributesAreRefused) {
 }
 
 TEST(StunMessage, ErrorCodesOutsideOf300To699AreNone) {
-  for (const auto& [value, ok] : {std::pair("00000400", true), std::pair("00000457", true), std::pair("00000200", false),
-                                  std::pair("00000464", false), std::pair("00000700", false), std::pair("0000", false)}) {
+  for (const auto& [value, ok] :
+       {std::pair("00000400", true), std::pair("00000457", true), std::pair("00000200", false),
+        std::pair("00000464", false), std::pair("00000700", false), std::pair("0000", false)}) {
     std::array<uint8_t, 64> memory{};
     const auto raw = from_hex(value);
     const auto message =

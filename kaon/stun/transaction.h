@@ -6,13 +6,13 @@
 
 namespace kaon::stun {
 
-/// RFC 8489 §6.2.1: over UDP, Rc requests at doubling distances, then Rm times the first distance of waiting; over reliable
-/// transports one request and Ti of waiting (§6.2.2).
+/// RFC 8489 §6.2.1: over UDP, Rc requests at doubling distances, then Rm times the first distance of waiting; over
+/// reliable transports one request and Ti of waiting (§6.2.2).
 struct Timing {
   Duration rto = std::chrono::milliseconds(500);
-  int requests = 7;         ///< Rc
-  int last_wait = 16;       ///< Rm
-  bool reliable = false;    ///< TCP or TLS: never sent twice
+  int requests = 7;                                           ///< Rc
+  int last_wait = 16;                                         ///< Rm
+  bool reliable = false;                                      ///< TCP or TLS: never sent twice
   Duration reliable_wait = std::chrono::milliseconds(39500);  ///< Ti
 };
 
@@ -29,7 +29,8 @@ class Transaction {
   Time next_timeout() const { return deadline_; }
   /// Requests sent so far.
   int sent() const { return sent_; }
-  /// Time since the first request. An honest RTT only while sent() is 1, because an answer does not tell which one it answers.
+  /// Time since the first request. An honest RTT only while sent() is 1, because an answer does not tell which one it
+  /// answers.
   Duration age(Time now) const { return now - first_sent_; }
 
  private:

@@ -52,20 +52,20 @@ struct Pair {
 
   PairId id;
   uint32_t generation = 0;
-  uint32_t local = 0;   // Local::id
-  uint32_t remote = 0;  // Remote::id
+  uint32_t local = 0;           // Local::id
+  uint32_t remote = 0;          // Remote::id
   uint32_t reported_local = 0;  // Local::id of the valid pair's candidate, which may be a reflexive one
   Path path;
   uint64_t priority = 0;
   PairState state = PairState::Waiting;
-  bool validated = false;         // an authenticated message came over it
+  bool validated = false;  // an authenticated message came over it
   bool nominated = false;
-  bool nominating = false;        // controlling: checks carry USE-CANDIDATE
+  bool nominating = false;           // controlling: checks carry USE-CANDIDATE
   bool nominate_on_success = false;  // controlled: USE-CANDIDATE came before our own check succeeded
-  bool queued = false;            // waits in outgoing_checks_
-  bool triggered = false;         // waits in triggered_
+  bool queued = false;               // waits in outgoing_checks_
+  bool triggered = false;            // waits in triggered_
   uint32_t nomination_number = 0;
-  int attempts = 0;               // checks since the last answer
+  int attempts = 0;  // checks since the last answer
   Time next_check = kNever;
   Time unanswered_since = kNever;
   Time last_response = Time::min();

@@ -1,4 +1,5 @@
-// A small world for the tests of this module: agents, wires with delay, loss and reordering, NATs, a STUN server, signalling.
+// A small world for the tests of this module: agents, wires with delay, loss and reordering, NATs, a STUN server,
+// signalling.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -37,7 +38,7 @@ struct Packet {
 struct Nat {
   net::IpAddress outside;
   uint16_t next_port = 40000;
-  std::map<net::Endpoint, net::Endpoint> mapping = {};                         // inside to outside
+  std::map<net::Endpoint, net::Endpoint> mapping = {};                    // inside to outside
   std::map<net::Endpoint, std::map<net::Endpoint, bool>> permitted = {};  // outside to remotes
 
   net::Endpoint leave(const net::Endpoint& inside, const net::Endpoint& remote) {
@@ -231,9 +232,10 @@ class World {
     const auto request = stun::Message::parse(packet.bytes);
     if (!request) return;
     std::array<uint8_t, 128> memory;
-    const ByteView answer = stun::Builder(memory, stun::Method::Binding, stun::Class::Success, request->transaction_id())
-                                .add_xor_address(stun::Attribute::XorMappedAddress, packet.from)
-                                .finish();
+    const ByteView answer =
+        stun::Builder(memory, stun::Method::Binding, stun::Class::Success, request->transaction_id())
+            .add_xor_address(stun::Attribute::XorMappedAddress, packet.from)
+            .finish();
     send({stun_server, packet.from, {answer.begin(), answer.end()}});
   }
 
