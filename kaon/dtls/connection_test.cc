@@ -2,9 +2,17 @@
 
 #include <gmock/gmock.h>
 
+#include <cstdlib>
+
 #include "kaon/dtls/internal/testing.h"
 
 namespace kaon::dtls {
+
+uint64_t testing::test_seed(uint64_t fallback) {
+  const char* text = std::getenv("KAON_SEED");
+  return text == nullptr ? fallback : std::strtoull(text, nullptr, 10);
+}
+
 namespace {
 
 using crypto::KeyType;

@@ -136,8 +136,10 @@ void expect_interop(Role role, KeyType key, size_t our_mtu, unsigned their_mtu, 
 TEST(GnuTlsInterop, EveryRoleKeyAndFragmentSize) {
   for (const Role role : {Role::Client, Role::Server})
     for (const KeyType key : {KeyType::EcdsaP256, KeyType::EcdsaP384, KeyType::Rsa2048, KeyType::Ed25519})
-      for (const auto& [ours, theirs] : {std::pair<size_t, unsigned>(1200, 1200), {kMinMtu, 1200}, {1200, 256}, {256, 256}, {576, 576}}) {
-        SCOPED_TRACE(::testing::Message() << static_cast<int>(role) << " " << static_cast<int>(key) << " " << ours << " " << theirs);
+      for (const auto& [ours, theirs] :
+           {std::pair<size_t, unsigned>(1200, 1200), {kMinMtu, 1200}, {1200, 256}, {256, 256}, {576, 576}}) {
+        SCOPED_TRACE(::testing::Message()
+                     << static_cast<int>(role) << " " << static_cast<int>(key) << " " << ours << " " << theirs);
         expect_interop(role, key, ours, theirs, false);
       }
 }

@@ -39,6 +39,8 @@ class RecordLayer {
   /// RFC 9147 §4.5.3 for AES-GCM and ChaCha20-Poly1305.
   static constexpr uint64_t kMaxForgeries = uint64_t{1} << 36;
 
+  explicit RecordLayer(uint64_t max_forgeries = kMaxForgeries) : max_forgeries_(max_forgeries) {}
+
   /// Keys of epoch 1. Reading begins at once, writing in epoch 1 for who asks for it.
   void install(RecordCipher read, RecordCipher write) {
     read_.emplace(std::move(read));
@@ -59,13 +61,14 @@ class RecordLayer {
   Result<Bytes, DropReason> open(const Record& record);
 
   uint64_t forgeries() const { return forgeries_; }
-  bool exhausted() const { return next_sequence_[kProtectedEpoch] > kMaxSequence || forgeries_ >= kMaxForgeries; }
+  bool exhausted() const { return next_sequence_[kProtectedEpoch] > kMaxSequence || forgeries_ >= max_forgeries_; }
   /// For tests of the end of the number space, which nobody lives to see.
   void skip_to(uint64_t sequence) { next_sequence_[kProtectedEpoch] = sequence; }
 
  private:
   uint64_t next_sequence_[2] = {0, 0};
   uint64_t forgeries_ = 0;
+  uint64_t max_forgeries_;
   ReplayWindow window_;
   std::optional<RecordCipher> read_;
   std::optional<RecordCipher> write_;

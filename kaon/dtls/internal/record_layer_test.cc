@@ -122,6 +122,20 @@ TEST(RecordLayer, FarFutureAndTheLastSequenceNumberWork) {  // C8
   EXPECT_TRUE(ends.seal("more").empty());
 }
 
+TEST(RecordLayer, IsExhaustedAfterTooManyForgeries) {  // C9, scaled down
+  Ends ends;
+  RecordLayer reader(3);
+  reader.install(cipher(AeadAlgorithm::Aes128Gcm, 2), cipher(AeadAlgorithm::Aes128Gcm, 1));
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(reader.exhausted());
+    Packet packet = ends.seal("x");
+    packet.back() ^= 1;
+    Bytes datagram = packet;
+    EXPECT_EQ(reader.open(*next_record(datagram)).error(), DropReason::BadTag);
+  }
+  EXPECT_TRUE(reader.exhausted());
+}
+
 TEST(RecordLayer, NeverUsesANonceTwice) {  // C7
   Ends ends;
   std::set<uint64_t> nonces;

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <optional>
 #include <string>
@@ -90,10 +89,8 @@ struct Path {
   Duration jitter{};
 };
 
-inline uint64_t test_seed(uint64_t fallback) {
-  const char* text = std::getenv("KAON_SEED");
-  return text == nullptr ? fallback : std::strtoull(text, nullptr, 10);
-}
+/// KAON_SEED of the environment, or `fallback`. Defined in connection_test.cc.
+uint64_t test_seed(uint64_t fallback);
 
 /// A client and a server that know each other's fingerprints.
 class Pair {
