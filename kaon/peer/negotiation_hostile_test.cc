@@ -209,7 +209,7 @@ TEST(HostileOffer, DamagedOffersAreRefusedOrAnswered) {
   for (const char* name :
        {"chromium156/av-data.offer.sdp", "chromium156/simulcast.offer.sdp", "gstreamer1.22/offer.sdp",
         "firefox153esr/av-data.offer.sdp", "firefox153esr/simulcast.offer.sdp"}) {
-    const std::string original = test::read_file(std::filesystem::path(KAON_TESTDATA "/sdp") / name);
+    const std::string original = test::read_recorded(name);
     for (int round = 0; round < 150; ++round) {
       std::string text = original;
       for (uint64_t n = random.below(6) + 1; n > 0; --n) {
@@ -267,7 +267,9 @@ class RandomPair {
           (void)peer->stop(peer->transceivers()[random_.below(peer->transceivers().size())].id);
         }
         break;
-      case 3: (void)peer->set_local_description(SdpType::Rollback); break;
+      case 3:
+        if (random_.below(4) == 0) (void)peer->set_local_description(SdpType::Rollback);
+        break;
       case 4: (void)peer->create_offer(); break;
       case 5: send(who, SdpType::Offer); break;
       case 6:
@@ -316,16 +318,16 @@ class RandomPair {
 TEST(Negotiator, RandomSequencesOfCallsKeepItConsistent) {
   RecordProperty("seed", std::to_string(seed()));
   size_t agreements = 0;
-  for (uint64_t run = 0; run < 40; ++run) {
+  for (uint64_t run = 0; run < 30; ++run) {
     SCOPED_TRACE(cat("KAON_SEED=", seed(), " run ", run));
     RandomPair pair(seed() + run);
-    for (int i = 0; i < 60; ++i) {
+    for (int i = 0; i < 200; ++i) {
       pair.step();
       ASSERT_NO_FATAL_FAILURE(pair.check());
     }
     agreements += pair.agreements();
   }
-  EXPECT_GT(agreements, 40u);
+  EXPECT_GT(agreements, 30u);
 }
 
 }  // namespace

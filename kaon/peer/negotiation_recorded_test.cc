@@ -1,7 +1,17 @@
 // Offers and answers of browsers and servers, and what we make of them.
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
 #include "kaon/peer/internal/negotiation_test_support.h"
 
 namespace kaon::peer {
+
+std::string test::read_recorded(const std::string& name) {
+  std::ifstream in(std::filesystem::path(KAON_TESTDATA "/sdp") / name, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
 namespace {
 
 using sdp::Direction;

@@ -4,9 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
@@ -15,13 +12,11 @@
 
 namespace kaon::peer::test {
 
-inline std::string read_file(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
+/// A recorded description by its name below testdata/sdp; defined in negotiation_recorded_test.cc.
+std::string read_recorded(const std::string& name);
 
 inline sdp::SessionDescription load(const std::string& name) {
-  auto parsed = sdp::SessionDescription::parse(read_file(std::filesystem::path(KAON_TESTDATA "/sdp") / name));
+  auto parsed = sdp::SessionDescription::parse(read_recorded(name));
   EXPECT_TRUE(parsed) << name;
   return parsed ? *parsed : sdp::SessionDescription{};
 }
