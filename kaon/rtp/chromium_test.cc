@@ -27,9 +27,9 @@ std::vector<std::vector<uint8_t>> recorded_packets() {
 ExtensionMap chromium_map() {
   ExtensionMap map;
   constexpr std::pair<uint8_t, ExtensionKind> kIds[] = {
-      {1, ExtensionKind::AudioLevel},  {2, ExtensionKind::AbsSendTime},  {3, ExtensionKind::TransportSequence},
-      {4, ExtensionKind::Mid},         {5, ExtensionKind::PlayoutDelay}, {6, ExtensionKind::VideoContentType},
-      {7, ExtensionKind::VideoTiming}, {8, ExtensionKind::ColorSpace}};
+      {1, ExtensionKind::AudioLevel},  {2, ExtensionKind::AbsSendTime},       {3, ExtensionKind::TransportSequence},
+      {4, ExtensionKind::Mid},         {5, ExtensionKind::PlayoutDelay},      {6, ExtensionKind::VideoContentType},
+      {7, ExtensionKind::VideoTiming}, {13, ExtensionKind::VideoOrientation}, {8, ExtensionKind::ColorSpace}};
   for (const auto& [id, kind] : kIds) KAON_ASSERT(map.add(id, kind).has_value());
   return map;
 }
