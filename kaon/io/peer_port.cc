@@ -301,7 +301,9 @@ void Port::collect_addresses() {
   std::vector<net::IpAddress> usable;
   std::vector<net::IpAddress> loopback;
   const auto bound = udp_->bound();
-  for (const Interface& interface : interfaces()) {
+  const auto found = interfaces();
+  if (!found) return;
+  for (const Interface& interface : *found) {
     const net::IpAddress& ip = interface.ip;
     const bool listening = std::any_of(bound.begin(), bound.end(), [&](const net::Endpoint& endpoint) {
       return endpoint.ip == ip || (endpoint.ip.is_any() && endpoint.ip.family() == ip.family());
