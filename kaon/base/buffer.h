@@ -32,8 +32,7 @@ void release_slot(Slot* slot);
 class Buffer {
  public:
   Buffer() = default;
-  Buffer(Buffer&& other) noexcept
-      : slot_(std::exchange(other.slot_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  Buffer(Buffer&& other) noexcept : slot_(std::exchange(other.slot_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   Buffer& operator=(Buffer&& other) noexcept {
     std::swap(slot_, other.slot_);
     std::swap(size_, other.size_);
@@ -90,8 +89,9 @@ class SharedBuffer {
   uint32_t size_ = 0;
 };
 
-/// Slots of fitting size classes (128 bytes to 64 KiB, powers of two with a step between; larger ones come from the heap). One pool per loop;
-/// allocate() is called on that loop only, buffers may be freed anywhere and may outlive the pool.
+/// Slots of fitting size classes (128 bytes to 64 KiB, powers of two with a step between; larger ones come from the
+/// heap). One pool per loop; allocate() is called on that loop only, buffers may be freed anywhere and may outlive the
+/// pool.
 class BufferPool {
  public:
   BufferPool();

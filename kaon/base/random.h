@@ -5,7 +5,8 @@
 
 namespace kaon {
 
-/// Source of random bytes. crypto::SystemRandom is the one for production; SeededRandom is for tests and simulation only.
+/// Source of random bytes. crypto::SystemRandom is the one for production; SeededRandom is for tests and simulation
+/// only.
 class Random {
  public:
   virtual ~Random() = default;

@@ -21,9 +21,7 @@ class Reader {
   }
   uint64_t u64() { return take(8) ? load_be64(&bytes_[position_ - 8]) : 0; }
   /// The next `size` bytes, still borrowed from the input.
-  ByteView bytes(size_t size) {
-    return take(size) ? bytes_.subspan(position_ - size, size) : ByteView{};
-  }
+  ByteView bytes(size_t size) { return take(size) ? bytes_.subspan(position_ - size, size) : ByteView{}; }
   /// TLS-style vectors: a length of 8, 16 or 24 bits, then that many bytes.
   ByteView vector8() { return bytes(u8()); }
   ByteView vector16() { return bytes(u16()); }

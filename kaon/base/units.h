@@ -41,7 +41,8 @@ class DataRate {
   int64_t bits_per_second_ = 0;
 };
 
-/// How long `size` takes at `rate`. Zero for an infinite rate; a rate of zero is the caller's bug and counts as 1 bit/s.
+/// How long `size` takes at `rate`. Zero for an infinite rate; a rate of zero is the caller's bug and counts as 1
+/// bit/s.
 constexpr Duration operator/(DataSize size, DataRate rate) {
   if (rate.is_infinite()) return Duration::zero();
   const auto bits = static_cast<double>(size.bytes()) * 8.0;
@@ -49,8 +50,8 @@ constexpr Duration operator/(DataSize size, DataRate rate) {
   return Duration(static_cast<int64_t>(bits * 1e9 / bps));
 }
 constexpr DataSize operator*(DataRate rate, Duration time) {
-  return DataSize::bytes(static_cast<int64_t>(static_cast<double>(rate.bits_per_second()) *
-                                              static_cast<double>(time.count()) / 8e9));
+  return DataSize::bytes(
+      static_cast<int64_t>(static_cast<double>(rate.bits_per_second()) * static_cast<double>(time.count()) / 8e9));
 }
 constexpr DataRate operator/(DataSize size, Duration time) {
   if (time <= Duration::zero()) return DataRate::infinite();

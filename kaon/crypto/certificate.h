@@ -32,8 +32,8 @@ enum class SignatureScheme : uint16_t {
 /// A peer's public key, out of its certificate.
 class PublicKey {
  public:
-  /// From a DER X.509 certificate; nothing if malformed or of an unsupported key type. Chain, names and dates are not looked
-  /// at: in WebRTC the fingerprint is what counts (RFC 8827 §5.1).
+  /// From a DER X.509 certificate; nothing if malformed or of an unsupported key type. Chain, names and dates are not
+  /// looked at: in WebRTC the fingerprint is what counts (RFC 8827 §5.1).
   static std::optional<PublicKey> from_certificate(ByteView der);
   PublicKey(PublicKey&&) noexcept;
   PublicKey& operator=(PublicKey&&) noexcept;
@@ -66,8 +66,8 @@ struct Fingerprint {
 /// A certificate of our own with its private key. Copying shares the key.
 class Certificate {
  public:
-  /// Self-signed, valid from a day before `now` (since 1970) for `lifetime`. With Ed25519 the same random bytes give the same
-  /// certificate and the same signatures.
+  /// Self-signed, valid from a day before `now` (since 1970) for `lifetime`. With Ed25519 the same random bytes give
+  /// the same certificate and the same signatures.
   static Certificate generate(KeyType type, Random& random, std::chrono::seconds now,
                               std::chrono::seconds lifetime = std::chrono::days(30));
   /// From PEM texts; nothing if they are malformed or do not belong together.

@@ -15,8 +15,8 @@ class AesCtr {
   AesCtr(AesCtr&&) noexcept;
   AesCtr& operator=(AesCtr&&) noexcept;
   ~AesCtr();
-  /// XORs the key stream that starts at the 16-byte counter block onto `in`. `out` has in.size() bytes and starts exactly at
-  /// `in` or does not overlap it.
+  /// XORs the key stream that starts at the 16-byte counter block onto `in`. `out` has in.size() bytes and starts
+  /// exactly at `in` or does not overlap it.
   void crypt(ByteView counter_block, ByteView in, Bytes out);
 
  private:
@@ -38,7 +38,22 @@ class AesBlock {
   std::unique_ptr<Context> context_;
 };
 
-/// First 16 bytes of a ChaCha20 key stream: key 32 bytes; counter (4 bytes, little-endian) and nonce (12) in `counter_nonce`.
+/// The start of ChaCha20 key streams under one key (32 bytes, asserted), for masks: RFC 9147 §4.2.3.
+class ChaCha20Block {
+ public:
+  explicit ChaCha20Block(ByteView key);
+  ChaCha20Block(ChaCha20Block&&) noexcept;
+  ChaCha20Block& operator=(ChaCha20Block&&) noexcept;
+  ~ChaCha20Block();
+  /// First 16 bytes of the key stream; counter (4 bytes, little-endian) and nonce (12) in `counter_nonce`.
+  std::array<uint8_t, 16> mask(ByteView counter_nonce);
+
+ private:
+  struct Context;
+  std::unique_ptr<Context> context_;
+};
+
+/// The same for a key that is used once: sets up and frees a cipher.
 std::array<uint8_t, 16> chacha20_mask(ByteView key, ByteView counter_nonce);
 
 }  // namespace kaon::crypto

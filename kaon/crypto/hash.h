@@ -14,7 +14,7 @@ enum class HashAlgorithm : uint8_t { Md5, Sha1, Sha256, Sha384, Sha512 };
 /// Bytes of a digest: 16, 20, 32, 48 or 64.
 size_t digest_size(HashAlgorithm algorithm);
 
-/// The largest digest; the first digest_size() bytes count.
+/// Room for the largest digest; the first `size` bytes count.
 struct Digest {
   std::array<uint8_t, 64> data{};
   size_t size = 0;
@@ -42,11 +42,12 @@ class Hasher {
   HashAlgorithm algorithm_;
 };
 
-/// HMAC (RFC 2104) over the concatenation of `parts`. Fetches and keys a context each time: for handshakes and STUN.
+/// HMAC (RFC 2104) over the concatenation of `parts`. Makes a context each time: for handshakes and STUN.
 Digest hmac(HashAlgorithm algorithm, ByteView key, std::span<const ByteView> parts);
 Digest hmac(HashAlgorithm algorithm, ByteView key, ByteView data);
 
-/// HMAC with the key set once, for the packet path. No allocation of ours per call; libcrypto's own is documented in the README.
+/// HMAC with the key set once, for the packet path. No allocation of ours per call; libcrypto's own are in the README.
+/// Not thread-safe.
 class Hmac {
  public:
   Hmac(HashAlgorithm algorithm, ByteView key);

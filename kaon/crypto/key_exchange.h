@@ -30,8 +30,8 @@ class KeyExchange {
   Group group() const { return group_; }
   /// The initiator's share as it goes onto the wire (uncompressed point, or 32 bytes for X25519).
   ByteView share() const;
-  /// The shared secret with the responder's share; nothing if the share is no valid one (wrong size, point off the curve,
-  /// all-zero result).
+  /// The shared secret with the responder's share; nothing if the share is no valid one (wrong size, point off the
+  /// curve, all-zero result).
   std::optional<Secret> finish(ByteView responder_share) const;
 
   struct Response {

@@ -141,8 +141,8 @@ bool IpAddress::is_multicast() const {
 bool IpAddress::is_private() const {
   if (is_v6()) return (bytes_[0] & 0xfe) == 0xfc;
   if (!is_v4()) return false;
-  return bytes_[0] == 10 || (bytes_[0] == 172 && (bytes_[1] & 0xf0) == 16) ||
-         (bytes_[0] == 192 && bytes_[1] == 168) || (bytes_[0] == 100 && (bytes_[1] & 0xc0) == 64);
+  return bytes_[0] == 10 || (bytes_[0] == 172 && (bytes_[1] & 0xf0) == 16) || (bytes_[0] == 192 && bytes_[1] == 168) ||
+         (bytes_[0] == 100 && (bytes_[1] & 0xc0) == 64);
 }
 
 IpAddress IpAddress::unmapped() const {
@@ -174,9 +174,7 @@ std::optional<Endpoint> Endpoint::parse(std::string_view text) {
   return Endpoint{*ip, *port};
 }
 
-std::string Endpoint::to_string() const {
-  return ip.is_v6() ? cat('[', ip, "]:", port) : cat(ip, ':', port);
-}
+std::string Endpoint::to_string() const { return ip.is_v6() ? cat('[', ip, "]:", port) : cat(ip, ':', port); }
 
 }  // namespace kaon::net
 

@@ -26,7 +26,8 @@ class IpAddress {
     ip.bytes_ = {a, b, c, d};
     return ip;
   }
-  /// From 4 or 16 bytes in network order; none for any other size. `scope` is the interface index of a link-local address.
+  /// From 4 or 16 bytes in network order; none for any other size. `scope` is the interface index of a link-local
+  /// address.
   static IpAddress from_bytes(ByteView network_order, uint32_t scope = 0);
   /// Dotted quad or RFC 4291 text (with an optional numeric %scope); nothing if it is neither.
   static std::optional<IpAddress> parse(std::string_view text);

@@ -20,8 +20,8 @@ struct Datagram {
   Bytes bytes;
 };
 
-/// A packet, or a run of packets to one destination, that an engine wrote into the caller's memory. Engines that move bytes
-/// over another engine (dtls, sctp, datachannel) leave the addresses empty.
+/// A packet, or a run of packets to one destination, that an engine wrote into the caller's memory. Engines that move
+/// bytes over another engine (dtls, sctp, datachannel) leave the addresses empty.
 struct Transmit {
   Endpoint local;
   Endpoint remote;

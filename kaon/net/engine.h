@@ -1,7 +1,8 @@
 // The five calls that every protocol endpoint speaks. A plain value: no base class, no virtual function.
 //
-// Rules: inputs come in any number and any order before draining; nothing calls into user code; time that goes backwards is
-// harmless; output queues are bounded and the bound is documented; after a Closed event the engine is inert but safe.
+// Rules: inputs come in any number and any order before draining; nothing calls into user code; time that goes
+// backwards is harmless; output queues are bounded and the bound is documented; after a Closed event the engine is
+// inert but safe.
 #pragma once
 
 #include <concepts>
