@@ -74,9 +74,11 @@ bool Sender::wants_to_send(Time now) {
 
 void Sender::fill(PacketWriter& writer, Time now) {
   give_up_expired(now);
-  fill_lost(writer, now);
-  // Only behind that: looking for lost chunks may have given some up.
+  // Looking for the first lost chunk may give some up, of which the peer is to be told before any data: control chunks come
+  // first in a packet (RFC 9260 §6.10). What is given up while the packet fills is told in the next one.
+  (void)sent_.next_lost(now);
   if (sent_.must_forward() && forward_due_) fill_forward_tsn(writer);
+  fill_lost(writer, now);
   if (!sent_.has_lost()) fill_new(writer, now);
 }
 
