@@ -2,9 +2,17 @@
 
 #include <gmock/gmock.h>
 
+#include <cstdlib>
+
 #include "kaon/ice/internal/test_world.h"
 
 namespace kaon::ice {
+
+uint64_t test::seed_or(uint64_t fallback) {
+  const char* text = std::getenv("KAON_SEED");
+  return text == nullptr ? fallback : parse_number<uint64_t>(text).value_or(fallback);
+}
+
 namespace {
 
 using namespace test;

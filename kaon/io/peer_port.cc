@@ -29,6 +29,7 @@ class Hosted final : public HostedPeer, public Driven {
   Hosted(Shard& shard, ice::ConnectionId id, const peer::Config& config, PeerHandler& handler, Time now);
 
   peer::Connection& connection() override { return connection_; }
+  const peer::Connection& connection() const override { return connection_; }
   ice::ConnectionId id() const override { return id_; }
   PeerShard& shard() override;
   void touch() override;
@@ -205,7 +206,7 @@ void Shard::path_validated(Hosted& hosted, const ice::Path& path) {
   if (!mux_.bind(hosted.id_, path)) return;
   if (std::find(hosted.paths_.begin(), hosted.paths_.end(), path) == hosted.paths_.end()) hosted.paths_.push_back(path);
   tell_others([path, home = index_](Shard& other) {
-    if (other.foreign_paths_.size() < kMaxForeignPaths) other.foreign_paths_[path] = home;
+    if (other.foreign_paths_.size() < PeerPort::kMaxForeignPaths) other.foreign_paths_[path] = home;
   });
 }
 

@@ -1,43 +1,50 @@
-// Peer connections of many loops behind one UDP port.
+// Peer connections on loops, all behind one UDP port.
 #pragma once
 
 #include <memory>
 #include <span>
 #include <vector>
 
-#include "kaon/base/counters.h"
-#include "kaon/base/env.h"
 #include "kaon/base/result.h"
 #include "kaon/ice/mux.h"
-#include "kaon/io/error.h"
 #include "kaon/io/udp.h"
 #include "kaon/peer/connection.h"
 
 namespace kaon::io {
 
 class HostedPeer;
+class Loop;
 class PeerShard;
 
-/// Who owns a hosted connection. Called on its loop, at the end of a turn; never inside a call of HostedPeer, never
-/// after HostedPeer::close(). May do anything, also close the connection.
+/// Receives what happens on one hosted connection, on its loop, once per turn. May do anything there, also destroy its
+/// own connection.
 class PeerHandler {
  public:
   virtual ~PeerHandler() = default;
   virtual void on_event(HostedPeer& peer, peer::Event event, Time now) = 0;
-  /// After the events of each turn in which the connection was touched: the place to poll channels and media.
+  /// After the events of a turn: the place to poll media, frames and channel events.
   virtual void on_drain(HostedPeer& peer, Time now) = 0;
 };
 
-/// A connection that the port feeds and drains. The loop's thread only.
+struct PeerPortOptions {
+  UdpOptions udp;
+  /// Announced instead of the addresses of their family (1:1 NAT).
+  std::vector<net::IpAddress> public_addresses;
+  /// Offer loopback addresses too; otherwise only if there is no other.
+  bool loopback = false;
+};
+
+/// One connection on its loop. Everything on the loop's thread.
 class HostedPeer {
  public:
   virtual ~HostedPeer() = default;
   virtual peer::Connection& connection() = 0;
+  virtual const peer::Connection& connection() const = 0;
   virtual ice::ConnectionId id() const = 0;
   virtual PeerShard& shard() = 0;
-  /// After commands to connection(): it may have something to send, or another deadline.
+  /// After commands: the connection may have something to send or to tell.
   virtual void touch() = 0;
-  /// Says goodbye and ends; the object is gone after this turn.
+  /// Says goodbye and destroys the connection at the end of the turn; the handler is not called any more.
   virtual void close() = 0;
 };
 
@@ -45,42 +52,33 @@ class HostedPeer {
 /// first.
 enum class Gathering : uint8_t { Ended, Continues };
 
-/// One loop's connections. The loop's thread only, except loop() and index().
+/// One loop's connections.
 class PeerShard {
  public:
-  /// Paths of other loops' connections that a loop remembers; packets of further ones stay where they arrive and are
-  /// dropped there.
-  static constexpr size_t kMaxForeignPaths = 1 << 18;
-
   virtual ~PeerShard() = default;
   virtual Loop& loop() = 0;
   virtual size_t index() const = 0;
-  /// A connection with all addresses of the port. `handler` must stay until HostedPeer::close(). The prefix of the user
-  /// fragment and the wall clock of `config` are set here. Null when the port is full.
+  /// A connection with all local candidates of the port. `config.ufrag_prefix` and `unix_time_at_zero` are set here.
+  /// `handler` must stay until close(). Null only when the id space is at its end. The loop's thread.
   virtual HostedPeer* create(peer::Config config, PeerHandler& handler, Gathering gathering = Gathering::Ended) = 0;
   virtual size_t connections() const = 0;
   virtual const Counters<ice::MuxDrop>& drops() const = 0;
   virtual const UdpStats& udp_stats() const = 0;
 };
 
-struct PeerPortOptions {
-  UdpOptions udp;
-  /// Announced instead of the machine's own addresses of the same family: what a NAT in front maps to us.
-  std::vector<net::IpAddress> public_addresses;
-  /// Announce loopback addresses too; without any other address they are announced anyway.
-  bool loopback = false;
-};
-
-/// One UDP port for the connections of all loops: each lives on one loop, which its ICE user fragment names.
+/// The first character of a connection's ufrag names its loop, so that any loop finds the home of a Binding request;
+/// answers to our own checks and everything else are found by tables that the home loop fills on all loops once a path
+/// is authenticated.
 class PeerPort {
  public:
-  /// One character of the user fragment.
+  /// One ice-char names a loop.
   static constexpr size_t kMaxLoops = 64;
+  /// Paths of other loops' connections that a loop remembers; packets on further ones are lost until old ones go.
+  static constexpr size_t kMaxForeignPaths = 1 << 20;
 
-  /// From outside the loops, or from the only one. `env` must outlive the port; its parts are used on all loops.
+  /// From outside the loops; the loops must be running, or be one that the caller steps. The loops outlive the port.
   static Result<std::unique_ptr<PeerPort>, IoError> open(std::span<Loop* const> loops, PeerPortOptions options,
                                                          Env env);
-  /// Ends all connections without a word: close them before. From outside the loops, or from the only one.
   virtual ~PeerPort() = default;
 
   virtual uint16_t port() const = 0;

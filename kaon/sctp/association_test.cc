@@ -60,6 +60,17 @@ struct Fixture {
       : a(seed * 2 + 1, config_a), b(seed * 2 + 2, config_b), pair(a.association, b.association, seed) {
     pair.a().on_event = [this](Event& e) { a.on(e); };
     pair.b().on_event = [this](Event& e) { b.on(e); };
+    pair.a().filter = pair.b().filter = in_order;
+  }
+  // RFC 9260 §6.10: control chunks come before data, and some peers abort if they do not.
+  static bool in_order(ByteView packet) {
+    ChunkReader chunks(packet.subspan(kCommonHeaderSize));
+    bool data = false;
+    while (const auto chunk = chunks.next()) {
+      EXPECT_FALSE(data && chunk->type != ChunkType::Data);
+      data = chunk->type == ChunkType::Data;
+    }
+    return true;
   }
   bool connect() {
     a.association.connect(pair.now());

@@ -103,7 +103,7 @@ class Session final : public io::PeerHandler {
   void need_keyframe(size_t track, Out& out, Time now);
   void snapshot(Time now);
   peer::Connection& connection() { return peer_->connection(); }
-  const peer::Connection& connection() const { return peer_->connection(); }
+  const peer::Connection& connection() const { return std::as_const(*peer_).connection(); }
 
   uint64_t id_;
   SessionRole role_;

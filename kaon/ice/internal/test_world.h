@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <functional>
 #include <map>
 #include <memory>
@@ -23,10 +22,8 @@ using std::chrono::seconds;
 
 inline net::Endpoint at(std::string_view text) { return *net::Endpoint::parse(text); }
 
-inline uint64_t seed_or(uint64_t fallback) {
-  const char* text = std::getenv("KAON_SEED");
-  return text == nullptr ? fallback : parse_number<uint64_t>(text).value_or(fallback);
-}
+/// The seed that KAON_SEED names; defined in agent_test.cc.
+uint64_t seed_or(uint64_t fallback);
 
 struct Packet {
   net::Endpoint from;

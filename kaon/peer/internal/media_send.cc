@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "kaon/base/writer.h"
 #include "kaon/peer/connection.h"
 #include "kaon/peer/internal/media.h"
 
@@ -13,6 +14,14 @@ namespace {
 constexpr size_t kMaxHeader = 512;
 // What RTX puts before a payload (RFC 4588 §4): packets must leave room for it.
 constexpr size_t kRtxOverhead = 2;
+
+// The original sequence number and the payload, where they will be encrypted.
+ByteView place_rtx_payload(const rtp::Packet& packet, Bytes out) {
+  Writer writer(out);
+  writer.u16(packet.original_sequence->value());
+  writer.bytes(packet.payload());
+  return writer.written();
+}
 
 }  // namespace
 
@@ -111,10 +120,14 @@ std::optional<Media::Run> Media::transmit_packets(Bytes out, srtp::Sender& srtp,
       continue;
     }
     const size_t header_size = write_header(*next_packet_, *sender, now, header);
-    const size_t size = header_size + next_packet_->payload_slice.size + srtp_overhead_;
+    const size_t original = next_packet_->original_sequence ? kRtxOverhead : 0;
+    const size_t size = header_size + original + next_packet_->payload_slice.size + srtp_overhead_;
     if (run.packets > 0 && (size > run.segment_size || run.size + size > out.size())) break;
     const rtp::Packet packet = *std::exchange(next_packet_, std::nullopt);
-    const auto written = srtp.protect_rtp(Bytes(header).first(header_size), packet.payload(), out.subspan(run.size));
+    const Bytes slot = out.subspan(run.size);
+    ByteView payload = packet.payload();
+    if (packet.original_sequence) payload = place_rtx_payload(packet, slot.subspan(header_size));
+    const auto written = srtp.protect_rtp(Bytes(header).first(header_size), payload, slot);
     if (!written) {
       drops_.add(DropReason::BadSrtp);
       continue;

@@ -49,14 +49,11 @@ bool ReceiveStream::accept(rtp::Packet& packet, Time now) {
   active_ = true;
   if (packet.recovered) {
     statistics_.on_retransmission(packet);
-    // What RTX restores lies near what came last.
-    const auto step = static_cast<int16_t>(static_cast<uint16_t>(packet.header.sequence.value() - newest_.value()));
-    sequence_ = newest_sequence_ + step;
+    sequence_ = statistics_.unwrap(packet.header.sequence);
   } else {
     const auto sequence = statistics_.on_packet(packet);
     if (!sequence) return false;
-    sequence_ = newest_sequence_ = *sequence;
-    newest_ = packet.header.sequence;
+    sequence_ = *sequence;
   }
   if (codec_.nack) nacks_.on_packet(sequence_, now);
   if (packetizer::is_video(codec_.codec)) {

@@ -82,8 +82,6 @@ class ReceiveStream {
   std::optional<packetizer::Depacketizer> depacketizer_;
   std::vector<packetizer::ReceivedPayload> payloads_;
   int64_t sequence_ = 0;        // of the packet accepted last, unwrapped
-  rtp::SequenceNumber newest_;  // the packet that came last by itself, wrapped and unwrapped
-  int64_t newest_sequence_ = 0;
   Unwrapper<uint32_t> timestamps_;
   uint64_t frames_ = 0;
   uint64_t key_frames_ = 0;

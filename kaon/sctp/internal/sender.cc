@@ -67,16 +67,19 @@ bool Sender::window_open(size_t payload) const {
 
 bool Sender::wants_to_send(Time now) {
   give_up_expired(now);
+  const bool lost = find_lost(now).has_value();
   if (forward_due_ && sent_.must_forward()) return true;
-  if (sent_.next_lost(now).has_value()) return free_packet_ || window_open(0);
+  if (lost) return free_packet_ || window_open(0);
   return queue_->has_data() && window_open(1);
 }
 
 void Sender::fill(PacketWriter& writer, Time now) {
   give_up_expired(now);
-  fill_lost(writer, now);
-  // Only behind that: looking for lost chunks may have given some up.
+  // Looking for the first lost chunk may give some up, of which the peer is to be told before any data: control chunks
+  // come first in a packet (RFC 9260 §6.10). What is given up while the packet fills is told in the next one.
+  find_lost(now);
   if (sent_.must_forward() && forward_due_) fill_forward_tsn(writer);
+  fill_lost(writer, now);
   if (!sent_.has_lost()) fill_new(writer, now);
 }
 
@@ -104,15 +107,21 @@ void Sender::fill_forward_tsn(PacketWriter& writer) {
   forward_due_ = false;
 }
 
+std::optional<RetransmissionQueue::Chunk> Sender::find_lost(Time now) {
+  const uint64_t abandoned = queue_->abandoned();
+  const auto lost = sent_.next_lost(now);
+  if (queue_->abandoned() != abandoned) forward_due_ = true;
+  return lost;
+}
+
 void Sender::fill_lost(PacketWriter& writer, Time now) {
-  while (const auto lost = sent_.next_lost(now)) {
+  while (const auto lost = find_lost(now)) {
     if (!free_packet_ && !window_open(0)) break;
     if (writer.space() < DataChunk::kHeaderSize + lost->fragment.size) break;
     sent_.retransmitted(lost->tsn, now);
     write_chunk(writer, lost->tsn, lost->fragment, true);
   }
   free_packet_ = false;
-  if (sent_.must_forward()) forward_due_ = forward_due_ || !sent_.has_lost();
 }
 
 void Sender::fill_new(PacketWriter& writer, Time now) {

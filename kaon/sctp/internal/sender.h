@@ -33,6 +33,8 @@ class Sender {
  private:
   bool window_open(size_t payload) const;
   void fill_forward_tsn(PacketWriter& writer);
+  /// As next_lost(); notes if something was given up on the way.
+  std::optional<RetransmissionQueue::Chunk> find_lost(Time now);
   void fill_lost(PacketWriter& writer, Time now);
   void fill_new(PacketWriter& writer, Time now);
   void give_up_expired(Time now);

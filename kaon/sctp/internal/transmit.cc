@@ -50,7 +50,6 @@ std::optional<net::Transmit> Association::Impl::poll_transmit(Bytes out) {
   const bool sends_data = block->sender.wants_to_send(now_);
   if (block->receiver.sack_now() || (block->receiver.sack_later() && sends_data)) write_sack(writer, *block);
   if (block->reset.has_output() && block->reset.write(writer)) deadline(Timer::ReConfig) = now_ + rto_.current();
-  if (sends_data) block->sender.fill(writer, now_);
   if (open.shutdown_due && writer.space() >= 4) {
     open.shutdown_due = false;
     if (open.phase == Open::Phase::ShutdownSent) {
@@ -59,6 +58,7 @@ std::optional<net::Transmit> Association::Impl::poll_transmit(Bytes out) {
       writer.add(ChunkType::ShutdownAck, 0, ByteView());
     }
   }
+  if (sends_data) block->sender.fill(writer, now_);  // last: §6.10
   update_timers();
   if (writer.empty()) return std::nullopt;
   return transmit(writer, block->peer_tag, out);
