@@ -46,8 +46,9 @@ class Receiver {
   Reassembly reassembly_;
   uint32_t last_advertised_;
   uint8_t unacknowledged_packets_ = 0;
-  // Cumulative TSNs after every second packet since the last SACK. A batch of packets that arrives at once is not answered by
-  // one SACK for all: peers send only a few packets per SACK (RFC 9260 §6.1 D), and would wait for each batch.
+  // Cumulative TSNs after every second packet since the last SACK. A batch of packets that arrives at once is not
+  // answered by one SACK for all: peers send only a few packets per SACK (RFC 9260 §6.1 D), and would wait for each
+  // batch.
   Ring<Tsn> owed_;
   bool sack_now_ = false;
   bool packet_had_data_ = false;
