@@ -50,12 +50,16 @@ void Progress::show(const std::string& text) {
     open_ = true;
   } else if (calls_++ % kShowEvery == 0) {
     std::printf("%s\n", text.c_str());
+    unshown_.clear();
+  } else {
+    unshown_ = text;
   }
   std::fflush(stdout);
 }
 
 void Progress::end() {
   if (std::exchange(open_, false)) std::printf("\n");
+  if (!unshown_.empty()) std::printf("%s\n", std::exchange(unshown_, {}).c_str());
   std::fflush(stdout);
 }
 

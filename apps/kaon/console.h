@@ -33,6 +33,7 @@ class Progress {
   bool terminal_;
   int calls_ = 0;
   bool open_ = false;
+  std::string unshown_;
 };
 
 }  // namespace kaon::apps

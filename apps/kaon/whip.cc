@@ -18,6 +18,7 @@ struct WhipOptions {
   std::vector<std::string> arguments;
   bool loop = false;
   double fps = 30;
+  double delay = 0;
   std::string token;
   bool insecure = false;
   std::string log = "warning";
@@ -60,7 +61,7 @@ class Whip {
         },
         stop);
     if (!connected) return fail_with(connected.error());
-    if (!*connected) return 0;
+    if (!*connected || stop.wait(static_cast<int>(options_.delay * 1000))) return 0;
     session_.loop().invoke([this] { player_->start(); });
     const std::string error = play(stop);
     progress_.end();
@@ -162,6 +163,10 @@ void add_whip(CLI::App& app, int& status) {
   command->add_option("--fps", options->fps, "Pictures per second of H.264 and H.265 byte streams, which have no times")
       ->check(CLI::Range(1.0, 1000.0))
       ->capture_default_str();
+  command
+      ->add_option("--delay", options->delay, "Seconds between connecting and the first frame, for viewers to arrive")
+      ->type_name("N")
+      ->check(CLI::Range(0.0, 3600.0));
   command->add_option("--token", options->token, "Bearer token")->type_name("SECRET");
   command->add_flag("--insecure", options->insecure, "Accept any certificate of the HTTPS server");
   command->add_option("--log", options->log, "How much to log")
