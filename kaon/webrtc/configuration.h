@@ -43,7 +43,8 @@ struct SharedPortOptions {
 /// One UDP port for any number of connections over any number of loops.
 class SharedPort {
  public:
-  /// From outside the loops, or from the only one. The loops must outlive the port.
+  /// From outside the loops, or from the only one. The loops must outlive the port. Connections are told apart by the
+  /// peers' addresses, so that between two shared ports, or within one, there can be one connection only.
   static Result<std::shared_ptr<SharedPort>, io::IoError> open(std::span<io::Loop* const> loops,
                                                                SharedPortOptions options = {});
   /// Connections keep their port alive. With several loops, release the last reference outside of them.

@@ -167,9 +167,7 @@ TEST_F(TwoLoops, CarriesFramesBothWaysAndAddsATrackByRenegotiation) {
   Side bob(
       b_, {.on_negotiation_needed = [&] { needs_negotiation.change([](bool& needs) { needs = true; }); },
            .on_track = [&](const TrackEvent& track) { track.transceiver->set_handlers({.on_frame = collect(at_b)}); }});
-  alice.on_loop([&](PeerConnection& connection) {
-    from_a = *connection.add_transceiver(MediaKind::Video, {.direction = Direction::SendOnly});
-  });
+  alice.on_loop([&](PeerConnection& connection) { from_a = *connection.add_transceiver(MediaKind::Video); });
   negotiate(alice, bob);
   ASSERT_TRUE(connected.wait([](bool c) { return c; }));
   alice.on_loop([&](PeerConnection&) { send_all(from_a); });
@@ -252,19 +250,24 @@ TEST_F(TwoLoops, RefusesDescriptionsThatAreBrokenOrChanged) {
 }
 
 TEST_F(TwoLoops, TellsThePeerThatItIsClosed) {
-  Watched<bool> connected, closed;
+  Watched<int> connected;
+  Watched<bool> closed;
+  const auto count = [&](ConnectionState state) {
+    if (state == ConnectionState::Connected) connected.change([](int& n) { ++n; });
+  };
   Side bob(b_, {.on_connection_state = [&](ConnectionState state, const std::string& detail) {
-             if (state == ConnectionState::Connected) connected.change([](bool& c) { c = true; });
+             count(state);
              if (state != ConnectionState::Closed) return;
              EXPECT_FALSE(detail.empty());
              closed.change([](bool& c) { c = true; });
            }});
   Side alice(a_, {.on_connection_state = [&](ConnectionState state, const std::string&) {
+               count(state);
                EXPECT_NE(state, ConnectionState::Closed) << "told of its own close()";
              }});
   alice.on_loop([](PeerConnection& connection) { ASSERT_TRUE(connection.create_data_channel("x")); });
   negotiate(alice, bob);
-  ASSERT_TRUE(connected.wait([](bool c) { return c; }));
+  ASSERT_TRUE(connected.wait([](int n) { return n == 2; }));
   alice.on_loop([](PeerConnection& connection) { connection.close(); });
   EXPECT_TRUE(closed.wait([](bool c) { return c; }));
 }
