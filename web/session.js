@@ -15,6 +15,8 @@ export class Session extends EventTarget {
     this.stream = new MediaStream();
     this.pc.ontrack = ({ track }) => this.stream.addTrack(track);
     this.pc.onconnectionstatechange = () => this.#changed();
+    // The server's goodbye closes the channels at once; the connection itself would only notice after its time-out.
+    this.chat.addEventListener('close', () => this.#ended());
   }
 
   static async publish(name, stream, { token, codec } = {}) {
@@ -75,6 +77,7 @@ export class Session extends EventTarget {
   #ended() {
     if (this.over) return;
     this.over = true;
+    this.pc.close();
     this.dispatchEvent(new Event('end'));
   }
 

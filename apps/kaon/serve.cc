@@ -53,7 +53,8 @@ bool write_private(const fs::path& path, const std::string& content) {
 
 // Where the self-signed certificate lives between runs: $XDG_STATE_HOME/kaon or ~/.local/state/kaon.
 fs::path state_folder() {
-  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state != '\0') return fs::path(state) / "kaon";
+  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state != '\0')
+    return fs::path(state) / "kaon";
   const char* home = std::getenv("HOME");
   return fs::path(home != nullptr && *home != '\0' ? home : "/var/lib") / ".local/state/kaon";
 }
@@ -74,14 +75,17 @@ Result<sfu::TlsIdentity, std::string> own_identity() {
   sfu::TlsIdentity identity{made.certificate_pem(), made.private_key_pem()};
   std::error_code error;
   fs::create_directories(folder, error);
-  if (error || !write_private(certificate_path, identity.certificate) || !write_private(key_path, identity.private_key)) {
-    return fail(cat("The self-signed certificate cannot be kept in ", folder.string(), ". Set XDG_STATE_HOME, or give --cert and --key."));
+  if (error || !write_private(certificate_path, identity.certificate) ||
+      !write_private(key_path, identity.private_key)) {
+    return fail(cat("The self-signed certificate cannot be kept in ", folder.string(),
+                    ". Set XDG_STATE_HOME, or give --cert and --key."));
   }
   return identity;
 }
 
 Result<sfu::TlsIdentity, std::string> tls_identity(const ServeOptions& options) {
-  if (options.certificate_file.empty() != options.key_file.empty()) return fail(std::string("--cert and --key belong together."));
+  if (options.certificate_file.empty() != options.key_file.empty())
+    return fail(std::string("--cert and --key belong together."));
   if (options.certificate_file.empty()) return own_identity();
   auto certificate = read_file(options.certificate_file);
   if (!certificate) return fail(cat("The certificate file ", options.certificate_file, " cannot be read."));
@@ -148,17 +152,32 @@ int serve(const ServeOptions& options) {
 void add_serve(CLI::App& app, int& status) {
   auto options = std::make_shared<ServeOptions>();
   CLI::App* command = app.add_subcommand("serve", "Run the media server with its web page: WHIP in, WHEP out.");
-  command->add_option("--http", options->http, "Where to listen for HTTP")->type_name("ADDR:PORT")->capture_default_str();
-  command->add_option("--https", options->https, "Where to listen for HTTPS, which browsers want for the camera of another machine")->type_name("ADDR:PORT");
-  command->add_option("--cert", options->certificate_file, "Certificate chain in PEM; without it one is made and kept")->type_name("FILE");
+  command->add_option("--http", options->http, "Where to listen for HTTP")
+      ->type_name("ADDR:PORT")
+      ->capture_default_str();
+  command
+      ->add_option("--https", options->https,
+                   "Where to listen for HTTPS, which browsers want for the camera of another machine")
+      ->type_name("ADDR:PORT");
+  command->add_option("--cert", options->certificate_file, "Certificate chain in PEM; without it one is made and kept")
+      ->type_name("FILE");
   command->add_option("--key", options->key_file, "Private key in PEM")->type_name("FILE");
-  command->add_option("--udp", options->udp, "UDP port of all media; 0 takes a free one")->type_name("PORT")->capture_default_str();
-  command->add_option("--loops", options->loops, "Threads for media; 0 takes one per core")->type_name("N")->capture_default_str();
-  command->add_flag("--ice-lite", options->ice_lite, "Answer connectivity checks only, for a server with a public address");
-  command->add_option("--public-ip", options->public_ips, "Address to announce instead of private ones (1:1 NAT)")->type_name("IP");
+  command->add_option("--udp", options->udp, "UDP port of all media; 0 takes a free one")
+      ->type_name("PORT")
+      ->capture_default_str();
+  command->add_option("--loops", options->loops, "Threads for media; 0 takes one per core")
+      ->type_name("N")
+      ->capture_default_str();
+  command->add_flag("--ice-lite", options->ice_lite,
+                    "Answer connectivity checks only, for a server with a public address");
+  command->add_option("--public-ip", options->public_ips, "Address to announce instead of private ones (1:1 NAT)")
+      ->type_name("IP");
   command->add_option("--token", options->token, "Ask for this bearer token")->type_name("SECRET");
-  command->add_option("--log", options->log, "How much to log")->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))->capture_default_str();
-  command->set_config("--config", "", "Read options from a TOML file, for example http = \"0.0.0.0:80\"")->type_name("FILE");
+  command->add_option("--log", options->log, "How much to log")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
+      ->capture_default_str();
+  command->set_config("--config", "", "Read options from a TOML file, for example http = \"0.0.0.0:80\"")
+      ->type_name("FILE");
   command->callback([options, &status] { status = serve(*options); });
 }
 

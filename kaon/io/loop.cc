@@ -65,6 +65,7 @@ struct Loop::Impl {
 
   void on_wake();
   void run_posted();
+  bool has_posted();
   void arm();
   void fire_timers();
   void end_turn();
@@ -83,6 +84,11 @@ void Loop::Impl::run_posted() {
   }
   for (const auto& work : running) work();
   running.clear();
+}
+
+bool Loop::Impl::has_posted() {
+  const std::lock_guard lock(mutex);
+  return !posted.empty();
 }
 
 // The one timer of Asio follows the soonest deadline, but only to the front: a deadline that moves back, as most do
@@ -153,6 +159,8 @@ Loop::Loop() : impl_(std::make_unique<Impl>()) {}
 Loop::~Loop() {
   stop();
   join();
+  // A stepped loop may have been left with work; what that owns must go before the loop does.
+  while (impl_->has_posted()) impl_->run_posted();
 }
 
 void Loop::start() {
@@ -161,6 +169,18 @@ void Loop::start() {
   impl_->mode = Impl::Mode::Running;
   impl_->threaded = true;
   impl_->thread = std::thread([impl = impl_.get()] { impl->run(); });
+}
+
+void Loop::run() {
+  {
+    const std::lock_guard lock(impl_->mutex);
+    KAON_ASSERT(impl_->mode == Impl::Mode::Stepped && !impl_->shadowed);
+    impl_->mode = Impl::Mode::Running;
+    impl_->owner = std::this_thread::get_id();
+    impl_->threaded = true;
+  }
+  impl_->run();
+  impl_->threaded = false;
 }
 
 void Loop::stop() {

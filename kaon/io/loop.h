@@ -16,7 +16,7 @@
 
 namespace kaon::io {
 
-/// Runs on one thread for life: either its own (start) or the caller's (step). Methods are for that thread, except
+/// Runs on one thread for life: either its own (start) or the caller's (run, step). Methods are for that thread, except
 /// where they say "any thread". What is opened on a loop (UdpPort, Driver) must be destroyed before it.
 ///
 /// One turn is: what the sockets brought, what was posted, the timers that are due, then the hooks (which drain the
@@ -41,7 +41,12 @@ class Loop {
   /// Waits until the thread has ended; not from the loop's own thread.
   void join();
 
-  // --- Stepped by the caller, from one thread. Not after start().
+  // --- On the caller's thread. Not after start().
+
+  /// Returns after stop(), which may be called from within or from any thread. Once.
+  void run();
+
+  // --- Stepped by the caller, from one thread. Not after start() or run().
 
   /// Becomes readable when step() has something to do; -1 where the system has no such descriptor. The same for life.
   int poll_fd();

@@ -154,5 +154,25 @@ TEST(Interfaces, HaveALoopbackAddress) {
   for (const Interface& i : *all) EXPECT_NE(i.index, 0u) << i.name;
 }
 
+TEST(Loop, RunsOnTheCallersThreadUntilItIsStopped) {
+  Loop loop;
+  std::thread::id ran_on;
+  loop.post([&] {
+    ran_on = std::this_thread::get_id();
+    loop.stop();
+  });
+  loop.run();
+  EXPECT_EQ(ran_on, std::this_thread::get_id());
+}
+
+TEST(Loop, RunsWhatIsLeftWhenASteppedOneIsDestroyed) {
+  bool ran = false;
+  {
+    Loop loop;
+    loop.post([&] { ran = true; });
+  }
+  EXPECT_TRUE(ran);
+}
+
 }  // namespace
 }  // namespace kaon::io

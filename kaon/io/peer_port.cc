@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
 
 #include "kaon/io/driver.h"
 #include "kaon/io/interfaces.h"
@@ -53,7 +54,7 @@ class Hosted final : public HostedPeer, public Driven {
 };
 
 // One loop's connections with the tables that find them.
-class Shard final : public PeerShard, public UdpHandler {
+class Shard final : public PeerShard, public UdpHandler, public std::enable_shared_from_this<Shard> {
  public:
   Shard(Port& port, Loop& loop, size_t index, Env env)
       : port_(port), loop_(loop), index_(index), env_(env), mux_(env.random.u64()) {}
@@ -61,14 +62,16 @@ class Shard final : public PeerShard, public UdpHandler {
 
   Loop& loop() override { return loop_; }
   size_t index() const override { return index_; }
-  HostedPeer* create(peer::Config config, PeerHandler& handler) override;
+  HostedPeer* create(peer::Config config, PeerHandler& handler, Gathering gathering) override;
   size_t connections() const override { return hosted_.size(); }
   const Counters<ice::MuxDrop>& drops() const override { return mux_.drops(); }
   const UdpStats& udp_stats() const override;
 
   size_t route(const net::Datagram& datagram) override;
   void receive(std::span<const net::Datagram> batch, Time now) override;
-  void writable() override { driver_->writable(); }
+  void writable() override {
+    if (driver_) driver_->writable();
+  }
 
   void open(UdpShard& udp);
   void shut();
@@ -78,7 +81,6 @@ class Shard final : public PeerShard, public UdpHandler {
   void path_validated(Hosted& hosted, const ice::Path& path);
   void ufrag_changed(Hosted& hosted, const std::string& ufrag);
   void close(Hosted& hosted);
-  void bury();
   template <class Change>
   void tell_others(Change change);
 
@@ -91,7 +93,9 @@ class Shard final : public PeerShard, public UdpHandler {
   UdpShard* udp_ = nullptr;
   uint64_t next_id_ = 1;
   std::unordered_map<ice::ConnectionId, std::unique_ptr<Hosted>> hosted_;
-  std::vector<std::unique_ptr<Hosted>> closing_;  // said goodbye, destroyed after this turn
+  // Said goodbye, destroyed after this turn; the work posted for that may outlive the shard.
+  using Closing = std::vector<std::unique_ptr<Hosted>>;
+  std::shared_ptr<Closing> closing_ = std::make_shared<Closing>();
   std::unordered_map<uint32_t, size_t> foreign_tags_;
   std::unordered_map<ice::Path, size_t, PathHash> foreign_paths_;
 };
@@ -105,14 +109,14 @@ class Port final : public PeerPort {
   uint16_t port() const override { return udp_->port(); }
   size_t size() const override { return shards_.size(); }
   PeerShard& shard(size_t index) override { return *shards_[index]; }
-  Shard& own_shard(size_t index) { return *shards_[index]; }
+  const std::shared_ptr<Shard>& own_shard(size_t index) const { return shards_[index]; }
   const std::vector<ice::LocalAddress>& addresses() const { return addresses_; }
 
  private:
-  void collect_addresses();
+  Result<void, IoError> collect_addresses();
 
   PeerPortOptions options_;
-  std::vector<std::unique_ptr<Shard>> shards_;
+  std::vector<std::shared_ptr<Shard>> shards_;
   std::unique_ptr<UdpPort> udp_;
   std::vector<ice::LocalAddress> addresses_;
 };
@@ -158,13 +162,15 @@ void Shard::open(UdpShard& udp) {
 }
 
 void Shard::shut() {
-  for (auto& [id, hosted] : hosted_) driver_->detach(hosted->handle_);
+  for (auto& [id, hosted] : hosted_) {
+    hosted->handler_ = nullptr;
+    driver_->detach(hosted->handle_);
+  }
   hosted_.clear();
-  bury();
   driver_.reset();
 }
 
-HostedPeer* Shard::create(peer::Config config, PeerHandler& handler) {
+HostedPeer* Shard::create(peer::Config config, PeerHandler& handler, Gathering gathering) {
   const Time now = Loop::now();
   config.ufrag_prefix = kLoopNames.substr(index_, 1);
   config.unix_time_at_zero = Loop::wall_clock() - now.time_since_epoch();
@@ -178,7 +184,7 @@ HostedPeer* Shard::create(peer::Config config, PeerHandler& handler) {
     // A family the peer's policy refuses costs nothing; the agent counts it.
     static_cast<void>(connection.add_local_address(address, now));
   }
-  connection.end_of_local_addresses(now);
+  if (gathering == Gathering::Ended) connection.end_of_local_addresses(now);
   hosted->handle_ = driver_->attach(*hosted);
   Hosted* result = hosted.get();
   hosted_.emplace(id, std::move(hosted));
@@ -189,8 +195,10 @@ template <class Change>
 void Shard::tell_others(Change change) {
   for (size_t i = 0; i < port_.size(); ++i) {
     if (i == index_) continue;
-    Shard& other = port_.own_shard(i);
-    other.loop_.post([&other, change] { change(other); });
+    const auto& other = port_.own_shard(i);
+    other->loop_.post([other = std::weak_ptr(other), change] {
+      if (const auto shard = other.lock()) change(*shard);
+    });
   }
 }
 
@@ -226,12 +234,10 @@ void Shard::close(Hosted& hosted) {
     }
   });
   const auto it = hosted_.find(hosted.id_);
-  closing_.push_back(std::move(it->second));
+  closing_->push_back(std::move(it->second));
   hosted_.erase(it);
-  loop_.post([this] { bury(); });
+  loop_.post([closing = closing_] { closing->clear(); });
 }
-
-void Shard::bury() { closing_.clear(); }
 
 size_t Shard::route(const net::Datagram& datagram) {
   const ByteView bytes = datagram.bytes;
@@ -275,8 +281,6 @@ Port::~Port() {
   for (auto& shard : shards_) {
     shard->loop().invoke([&shard] { shard->shut(); });
   }
-  // What the shards told each other may still wait in a loop's queue.
-  for (auto& shard : shards_) shard->loop().invoke([] {});
   udp_.reset();
 }
 
@@ -284,7 +288,7 @@ Result<void, IoError> Port::open(std::span<Loop* const> loops, Env env) {
   if (loops.empty() || loops.size() > kMaxLoops) return fail(IoError::InvalidArgument);
   std::vector<UdpPort::Member> members;
   for (size_t i = 0; i < loops.size(); ++i) {
-    shards_.push_back(std::make_unique<Shard>(*this, *loops[i], i, env));
+    shards_.push_back(std::make_shared<Shard>(*this, *loops[i], i, env));
     members.push_back({loops[i], shards_.back().get()});
   }
   auto udp = UdpPort::open(members, options_.udp);
@@ -293,18 +297,16 @@ Result<void, IoError> Port::open(std::span<Loop* const> loops, Env env) {
   for (size_t i = 0; i < loops.size(); ++i) {
     loops[i]->invoke([this, i] { shards_[i]->open(udp_->shard(i)); });
   }
-  collect_addresses();
-  return {};
+  return collect_addresses();
 }
 
 // Every address of this machine that one of the sockets can send from.
-void Port::collect_addresses() {
+Result<void, IoError> Port::collect_addresses() {
   std::vector<net::IpAddress> usable;
   std::vector<net::IpAddress> loopback;
   const auto bound = udp_->bound();
-  const auto found = interfaces();
-  if (!found) return;
-  for (const Interface& interface : *found) {
+  KAON_TRY(const std::vector<Interface> all, interfaces());
+  for (const Interface& interface : all) {
     const net::IpAddress& ip = interface.ip;
     const bool listening = std::any_of(bound.begin(), bound.end(), [&](const net::Endpoint& endpoint) {
       return endpoint.ip == ip || (endpoint.ip.is_any() && endpoint.ip.family() == ip.family());
@@ -323,6 +325,7 @@ void Port::collect_addresses() {
     }
     if (!announced) addresses_.push_back({.address = base, .base = base});
   }
+  return {};
 }
 
 }  // namespace

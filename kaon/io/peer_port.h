@@ -16,8 +16,8 @@ class HostedPeer;
 class Loop;
 class PeerShard;
 
-/// Receives what happens on one hosted connection, on its loop, once per turn. May do anything there, also destroy its own
-/// connection.
+/// Receives what happens on one hosted connection, on its loop, once per turn. May do anything there, also destroy its
+/// own connection.
 class PeerHandler {
  public:
   virtual ~PeerHandler() = default;
@@ -48,22 +48,27 @@ class HostedPeer {
   virtual void close() = 0;
 };
 
+/// Whether PeerShard::create() ends the gathering of local addresses, or its caller does, who wants to add STUN servers
+/// first.
+enum class Gathering : uint8_t { Ended, Continues };
+
 /// One loop's connections.
 class PeerShard {
  public:
   virtual ~PeerShard() = default;
   virtual Loop& loop() = 0;
   virtual size_t index() const = 0;
-  /// A connection with all local candidates of the port. `config.ufrag_prefix` and `unix_time_at_zero` are set here. `handler`
-  /// must stay until close(). Null only when the id space is at its end. The loop's thread.
-  virtual HostedPeer* create(peer::Config config, PeerHandler& handler) = 0;
+  /// A connection with all local candidates of the port. `config.ufrag_prefix` and `unix_time_at_zero` are set here.
+  /// `handler` must stay until close(). Null only when the id space is at its end. The loop's thread.
+  virtual HostedPeer* create(peer::Config config, PeerHandler& handler, Gathering gathering = Gathering::Ended) = 0;
   virtual size_t connections() const = 0;
   virtual const Counters<ice::MuxDrop>& drops() const = 0;
   virtual const UdpStats& udp_stats() const = 0;
 };
 
-/// The first character of a connection's ufrag names its loop, so that any loop finds the home of a Binding request; answers to
-/// our own checks and everything else are found by tables that the home loop fills on all loops once a path is authenticated.
+/// The first character of a connection's ufrag names its loop, so that any loop finds the home of a Binding request;
+/// answers to our own checks and everything else are found by tables that the home loop fills on all loops once a path
+/// is authenticated.
 class PeerPort {
  public:
   /// One ice-char names a loop.
@@ -72,7 +77,8 @@ class PeerPort {
   static constexpr size_t kMaxForeignPaths = 1 << 20;
 
   /// From outside the loops; the loops must be running, or be one that the caller steps. The loops outlive the port.
-  static Result<std::unique_ptr<PeerPort>, IoError> open(std::span<Loop* const> loops, PeerPortOptions options, Env env);
+  static Result<std::unique_ptr<PeerPort>, IoError> open(std::span<Loop* const> loops, PeerPortOptions options,
+                                                         Env env);
   virtual ~PeerPort() = default;
 
   virtual uint16_t port() const = 0;

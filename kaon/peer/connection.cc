@@ -62,17 +62,15 @@ void Connection::Impl::set_state(ConnectionState next, std::string detail) {
 void Connection::Impl::handle_packet(const net::Datagram& packet, Time time) {
   if (state == ConnectionState::Closed) return;
   advance(time);
-  switch (transport.handle_packet(packet, now)) {
-    case internal::Transport::Content::Data: deliver_data(now); break;
-    case internal::Transport::Content::Rtp:
-      media.handle_rtp(packet.bytes, *transport.srtp_receiver(), now);
-      transport.ice().count_received(packet.local, packet.remote, 1, packet.bytes.size(), now);
-      return;  // changes nothing that settle() looks at
-    case internal::Transport::Content::Rtcp:
-      media.handle_rtcp(packet.bytes, *transport.srtp_receiver(), now);
-      transport.ice().count_received(packet.local, packet.remote, 1, packet.bytes.size(), now);
-      return;
-    case internal::Transport::Content::None: break;
+  const internal::Transport::Content content = transport.handle_packet(packet, now);
+  if (content == internal::Transport::Content::Data) deliver_data(now);
+  if (content == internal::Transport::Content::Rtp || content == internal::Transport::Content::Rtcp) {
+    srtp::Receiver& srtp = *transport.srtp_receiver();
+    const bool authentic = content == internal::Transport::Content::Rtp ? media.handle_rtp(packet.bytes, srtp, now)
+                                                                        : media.handle_rtcp(packet.bytes, srtp, now);
+    if (authentic) transport.ice().count_received(packet.local, packet.remote, 1, packet.bytes.size(), now);
+    // A sign of life is all that settle() could find out.
+    if (state != ConnectionState::Disconnected) return;
   }
   settle(now);
 }
@@ -94,7 +92,9 @@ void Connection::Impl::handle_timeout(Time time) {
 
 Time Connection::Impl::next_timeout() const {
   if (state == ConnectionState::Closed) return kNever;
-  Time next = std::min(transport.next_timeout(), media.next_timeout());
+  Time next = transport.next_timeout();
+  // What is due waits for a path; without one there is nothing to wake up for.
+  if (transport.secured() && transport.path()) next = std::min(next, media.next_timeout());
   if (channels) next = std::min(next, channels->next_timeout());
   return next;
 }
@@ -155,6 +155,7 @@ void Connection::Impl::handle_dtls_event(dtls::Event& event, Time time) {
     if (closed->reason == dtls::CloseReason::PeerClose) {
       set_state(ConnectionState::Closed, "the peer closed the connection");
     } else if (closed->reason != dtls::CloseReason::LocalClose) {
+      dtls_failed = true;
       set_state(ConnectionState::Failed,
                 cat("DTLS: ", dtls::to_string(closed->reason), closed->detail.empty() ? "" : ", ", closed->detail));
     }

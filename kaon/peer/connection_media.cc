@@ -12,13 +12,13 @@ std::optional<packetizer::Codec> Connection::send_codec(TransceiverId id) const 
 
 Result<void, MediaError> Connection::send_frame(TransceiverId id, packetizer::Codec codec, const OutgoingFrame& frame,
                                                 Time now) {
-  if (!impl_->transport.secured()) return fail(MediaError::NotConnected);
+  if (!impl_->transport.secured() || !impl_->transport.path()) return fail(MediaError::NotConnected);
   return impl_->media.send_frame(id, codec, frame, impl_->advance(now));
 }
 
 Result<void, MediaError> Connection::send_packet(TransceiverId id, packetizer::Codec codec, const rtp::Packet& packet,
                                                  Time now) {
-  if (!impl_->transport.secured()) return fail(MediaError::NotConnected);
+  if (!impl_->transport.secured() || !impl_->transport.path()) return fail(MediaError::NotConnected);
   return impl_->media.send_packet(id, codec, packet, impl_->advance(now));
 }
 

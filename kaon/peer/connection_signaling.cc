@@ -18,7 +18,7 @@ void Connection::Impl::restart_ice(Time time) {
   const std::string ufrag = config.ufrag_prefix + ice::random_ice_chars(env.random, 8);
   if (!transport.ice().restart(time, ufrag)) return;
   negotiator.set_transport(local_transport());
-  if (state == ConnectionState::Failed) set_state(ConnectionState::Connecting);
+  if (state == ConnectionState::Failed && !dtls_failed) set_state(ConnectionState::Connecting);
   emit(UfragChanged{ufrag});
   settle(time);
 }
@@ -27,7 +27,11 @@ void Connection::Impl::restart_ice(Time time) {
 void Connection::Impl::apply_session(Time time) {
   const NegotiatedSession* session = negotiator.session();
   if (session == nullptr) return;
-  transport.apply(*session, time);
+  if (transport.apply(*session, time)) {
+    security.reset();
+    dtls_failed = false;
+    if (state != ConnectionState::New) set_state(ConnectionState::Connecting);
+  }
   media.apply(*session, negotiator.transceivers(), negotiator.cname(), [this](Event event) { emit(std::move(event)); });
   if (session->data) {
     need_channels().set_remote_max_message_size(session->data->remote_max_message_size);

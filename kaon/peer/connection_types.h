@@ -128,7 +128,7 @@ struct OutgoingFrame {
 enum class MediaError : uint8_t {
   UnknownTransceiver,
   NotNegotiated,  ///< the peer does not take this codec, or does not want to receive
-  NotConnected,   ///< no keys yet
+  NotConnected,   ///< no keys yet, or no path
   Malformed,      ///< the frame is not what its codec says
   QueueFull,      ///< more than kMaxQueuedPackets wait for the pacer
 };

@@ -211,7 +211,9 @@ SignalingState Negotiator::state() const { return state_->signaling; }
 
 const NegotiatedSession* Negotiator::session() const { return state_->session ? &*state_->session : nullptr; }
 
-bool Negotiator::remote_restarts_ice() const { return state_->pending && state_->pending->restarts_ice; }
+bool Negotiator::remote_restarts_ice() const {
+  return state_->pending && state_->pending->restarts_ice && state_->transport.ice_ufrag == state_->described_ufrag;
+}
 
 // W3C webrtc-pc §4.7.3.
 bool Negotiator::negotiation_needed() const {

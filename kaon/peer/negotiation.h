@@ -71,7 +71,8 @@ class Negotiator {
   SignalingState state() const;
   /// What was agreed last, also by a provisional answer; null before.
   const NegotiatedSession* session() const;
-  /// True if the remote offer at hand changed the peer's ICE credentials, so that an answer needs new ones of ours.
+  /// True if the remote offer at hand changed the peer's ICE credentials, so that an answer needs new ones of ours, and
+  /// set_transport() has not given them yet.
   bool remote_restarts_ice() const;
   /// True if an offer is due (W3C negotiationneeded). Meaningful in Stable.
   bool negotiation_needed() const;

@@ -1,5 +1,7 @@
 #include "kaon/sfu/internal/control.h"
 
+#include <fstream>
+
 #include "kaon/base/text.h"
 #include "kaon/crypto/system_random.h"
 
@@ -94,6 +96,14 @@ void Control::session_snapshot(uint64_t number, SessionSnapshot snapshot) {
   loops_.front()->post([this, number, snapshot = std::move(snapshot)]() mutable {
     const auto it = by_number_.find(number);
     if (it != by_number_.end()) sessions_.at(it->second).snapshot = std::move(snapshot);
+  });
+}
+
+void Control::key_log(std::string line) {
+  loops_.front()->post([this, line = std::move(line)] {
+    std::ofstream file(config_.key_log_file, std::ios::app);
+    if (!(file << line << '\n'))
+      log_.line(LogLevel::Warning, "sfu", "cannot write to the key log ", config_.key_log_file);
   });
 }
 

@@ -45,6 +45,8 @@ class SessionOwner {
   /// The connection failed or was closed by the peer. The session must be closed by then or soon.
   virtual void session_ended(uint64_t id) = 0;
   virtual void session_snapshot(uint64_t id, SessionSnapshot snapshot) = 0;
+  /// A line for SSLKEYLOGFILE.
+  virtual void key_log(std::string line) = 0;
 };
 
 /// Everything on the loop of its shard.

@@ -26,6 +26,8 @@ void Session::on_event(io::HostedPeer&, peer::Event event, Time now) {
     for (size_t track = 0; track < out_.size(); ++track) {
       if (out_[track] && out_[track]->transceiver == wanted->transceiver) stream_->request_keyframe(track);
     }
+  } else if (auto* line = std::get_if<dtls::KeyLogLine>(&event)) {
+    owner_.key_log(std::move(line->line));
   }
 }
 

@@ -46,6 +46,11 @@ def module_of(path):
     return parts[1] if len(parts) > 2 and parts[0] == "kaon" else None
 
 
+def is_test(path):
+    """Tests and what they share: x_test.cc, test_pair.h, connection_test_support.h."""
+    return "test" in path.rsplit("/", 1)[-1]
+
+
 def layers():
     edges = {}
     for line in (ROOT / "tests/lint/layers.txt").read_text().splitlines():
@@ -64,7 +69,7 @@ def check_layers(sources):
             yield f"{path}: module '{module}' is not in layers.txt"
             continue
         # A test may use the simulated network and the standard pump.
-        extra = {"sim", "crypto", "net"} if path.endswith("_test.cc") or "/testing" in path else set()
+        extra = {"sim", "crypto", "net"} if is_test(path) else set()
         for number, line in enumerate(read(path).splitlines(), 1):
             match = re.match(r'#include "kaon/([a-z]+)/(internal/)?', line)
             if not match:
@@ -79,7 +84,7 @@ def check_layers(sources):
 def check_no_world_below_io(sources):
     for path in sources:
         module = module_of(path)
-        if module is None or module in EDGE or path in ALLOWED or path.endswith("_test.cc"):
+        if module is None or module in EDGE or path in ALLOWED or is_test(path):
             continue
         for number, line in enumerate(without_comments(read(path)).splitlines(), 1):
             if FORBIDDEN_HEADERS.search(line) or FORBIDDEN_WORDS.search(line):
@@ -123,7 +128,7 @@ def check_sizes(sources):
         if lines > MAX_FILE_LINES:
             yield f"{path}: {lines} lines, at most {MAX_FILE_LINES}: split it by topic"
         for start, length in functions(without_comments(text)):
-            if length > MAX_FUNCTION_LINES and not path.endswith("_test.cc"):
+            if length > MAX_FUNCTION_LINES and not is_test(path):
                 yield f"{path}:{start}: a function of {length} lines, at most {MAX_FUNCTION_LINES}"
 
 

@@ -92,6 +92,22 @@ void Media::apply(const NegotiatedSession& session, std::span<const Transceiver>
     sections_.push_back(std::move(section));
     apply_senders(media, transceivers);
   }
+  forget_stopped(transceivers);
+}
+
+// Sections come and go for as long as a connection lives; what they left behind must not add up.
+void Media::forget_stopped(std::span<const Transceiver> transceivers) {
+  std::erase_if(senders_, [&](const auto& sender) {
+    return std::none_of(transceivers.begin(), transceivers.end(),
+                        [&](const Transceiver& t) { return t.id == sender->transceiver(); });
+  });
+  std::erase_if(rtx_, [&](const RtxBinding& binding) {
+    const auto signalled = [&](const RemoteStream& stream) { return stream.rtx_ssrc == binding.rtx.value(); };
+    return find_stream(binding.media) == nullptr &&
+           std::none_of(sections_.begin(), sections_.end(), [&](const ReceiveSection& section) {
+             return std::any_of(section.streams.begin(), section.streams.end(), signalled);
+           });
+  });
 }
 
 void Media::apply_senders(const NegotiatedMedia& media, std::span<const Transceiver> transceivers) {

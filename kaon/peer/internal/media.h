@@ -25,6 +25,9 @@ namespace kaon::peer::internal {
 /// Received streams of a connection; further SSRCs are dropped and counted.
 inline constexpr size_t kMaxReceiveStreams = 64;
 
+/// Under which reason a packet that SRTP refused is counted; `malformed` is the one of its kind.
+DropReason reason_of(srtp::UnprotectError error, DropReason malformed);
+
 class Media {
  public:
   /// A run of equal packets in the caller's memory.
@@ -42,7 +45,8 @@ class Media {
              const Emit& emit);
 
   // media_receive.cc
-  void handle_rtp(ByteView packet, srtp::Receiver& srtp, Time now);
+  /// False if it was not authenticated; so too handle_rtcp().
+  bool handle_rtp(ByteView packet, srtp::Receiver& srtp, Time now);
   std::optional<MediaPacket> poll_media();
   std::optional<MediaFrame> poll_frame(Time now);
   void request_keyframe(TransceiverId id, Time now);
@@ -54,7 +58,7 @@ class Media {
   std::optional<Run> poll_transmit(Bytes out, srtp::Sender& srtp, Time now);
 
   // media_rtcp.cc
-  void handle_rtcp(ByteView packet, srtp::Receiver& srtp, Time now);
+  bool handle_rtcp(ByteView packet, srtp::Receiver& srtp, Time now);
   /// Key frame requests of the peer and the like.
   std::optional<Event> poll_event();
   void close(Time now);
@@ -76,9 +80,11 @@ class Media {
   void apply_extensions(const NegotiatedSession& session);
   void apply_senders(const NegotiatedMedia& media, std::span<const Transceiver> transceivers);
   void forget_streams(TransceiverId id);
+  void forget_stopped(std::span<const Transceiver> transceivers);
   void bind(rtp::Ssrc rtx, rtp::Ssrc media);
 
   // media_receive.cc
+  void handle_plain_rtp(rtp::Packet packet, Time now);
   ReceiveStream* find_stream(rtp::Ssrc ssrc);
   ReceiveStream* bind_stream(const rtp::Packet& packet);
   ReceiveStream* bind_rtx(const rtp::Packet& packet);

@@ -7,37 +7,41 @@
 #include "kaon/peer/internal/media.h"
 
 namespace kaon::peer::internal {
-namespace {
-
-DropReason reason_of(srtp::UnprotectError error) {
+DropReason reason_of(srtp::UnprotectError error, DropReason malformed) {
   switch (error) {
     case srtp::UnprotectError::Replayed:
     case srtp::UnprotectError::TooOld: return DropReason::ReplayedSrtp;
-    case srtp::UnprotectError::Malformed: return DropReason::MalformedRtp;
+    case srtp::UnprotectError::Malformed: return malformed;
     default: return DropReason::BadSrtp;
   }
 }
 
-}  // namespace
-
-void Media::handle_rtp(ByteView packet, srtp::Receiver& srtp, Time now) {
+bool Media::handle_rtp(ByteView packet, srtp::Receiver& srtp, Time now) {
   // Out of place: the bytes outlive the call, and the socket's memory does not.
   Buffer buffer = pool_.allocate(packet.size());
   const auto size = srtp.unprotect_rtp(packet, buffer.bytes());
-  if (!size) return drops_.add(reason_of(size.error()));
+  if (!size) return drops_.add(reason_of(size.error(), DropReason::MalformedRtp)), false;
   buffer.resize(*size);
   auto parsed = rtp::Packet::parse(SharedBuffer(std::move(buffer)), receive_extensions_, now);
-  if (!parsed) return drops_.add(DropReason::MalformedRtp);
-  if (sends_feedback_ && parsed->extensions.transport_sequence) {
-    feedback_.on_packet(*parsed->extensions.transport_sequence, parsed->header.ssrc, now);
+  if (parsed) {
+    handle_plain_rtp(std::move(*parsed), now);
+  } else {
+    drops_.add(DropReason::MalformedRtp);
   }
-  if (ReceiveStream* stream = find_stream(parsed->header.ssrc)) return deliver(*stream, std::move(*parsed), now);
-  if (ReceiveStream* media = bind_rtx(*parsed)) {
-    auto restored = interceptor::restore_from_rtx(std::move(*parsed), media->ssrc(), media->format().payload_type);
+  return true;
+}
+
+void Media::handle_plain_rtp(rtp::Packet packet, Time now) {
+  if (sends_feedback_ && packet.extensions.transport_sequence) {
+    feedback_.on_packet(*packet.extensions.transport_sequence, packet.header.ssrc, now);
+  }
+  if (ReceiveStream* stream = find_stream(packet.header.ssrc)) return deliver(*stream, std::move(packet), now);
+  if (ReceiveStream* media = bind_rtx(packet)) {
+    auto restored = interceptor::restore_from_rtx(std::move(packet), media->ssrc(), media->format().payload_type);
     if (restored) deliver(*media, std::move(*restored), now);
     return;
   }
-  if (ReceiveStream* stream = bind_stream(*parsed)) deliver(*stream, std::move(*parsed), now);
+  if (ReceiveStream* stream = bind_stream(packet)) deliver(*stream, std::move(packet), now);
 }
 
 void Media::deliver(ReceiveStream& stream, rtp::Packet packet, Time now) {

@@ -20,13 +20,13 @@ constexpr size_t kNackBatch = 128;
 
 // -- in --------------------------------------------------------------------------------------------------------------
 
-void Media::handle_rtcp(ByteView packet, srtp::Receiver& srtp, Time now) {
-  if (packet.size() > 2048) return drops_.add(DropReason::MalformedRtcp);
+bool Media::handle_rtcp(ByteView packet, srtp::Receiver& srtp, Time now) {
+  if (packet.size() > 2048) return drops_.add(DropReason::MalformedRtcp), false;
   std::array<uint8_t, 2048> plain;
   const auto size = srtp.unprotect_rtcp(packet, plain);
-  if (!size) return drops_.add(DropReason::BadSrtp);
+  if (!size) return drops_.add(reason_of(size.error(), DropReason::MalformedRtcp)), false;
   const auto compound = rtcp::Compound::parse(Bytes(plain).first(*size));
-  if (!compound) return drops_.add(DropReason::MalformedRtcp);
+  if (!compound) return drops_.add(DropReason::MalformedRtcp), true;
   for (const rtcp::PacketView& view : *compound) {
     if (const auto message = rtcp::parse_message(view)) {
       handle_message(*message, now);
@@ -34,6 +34,7 @@ void Media::handle_rtcp(ByteView packet, srtp::Receiver& srtp, Time now) {
       drops_.add(DropReason::MalformedRtcp);
     }
   }
+  return true;
 }
 
 void Media::handle_message(const rtcp::Message& message, Time now) {

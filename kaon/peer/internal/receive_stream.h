@@ -81,7 +81,7 @@ class ReceiveStream {
   std::optional<interceptor::FrameAssembler> assembler_;
   std::optional<packetizer::Depacketizer> depacketizer_;
   std::vector<packetizer::ReceivedPayload> payloads_;
-  int64_t sequence_ = 0;        // of the packet accepted last, unwrapped
+  int64_t sequence_ = 0;  // of the packet accepted last, unwrapped
   Unwrapper<uint32_t> timestamps_;
   uint64_t frames_ = 0;
   uint64_t key_frames_ = 0;

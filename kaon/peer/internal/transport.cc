@@ -15,7 +15,7 @@ ice::Config ice_config(Env env, const Config& config) {
 
 Transport::Transport(Env env, const Config& config) : env_(env), config_(config), ice_(env, ice_config(env, config)) {}
 
-void Transport::apply(const NegotiatedSession& session, Time now) {
+bool Transport::apply(const NegotiatedSession& session, Time now) {
   // A lite agent is controlled unless both are lite (RFC 8445 §6.1.1).
   ice_.set_role(session.ice_controlling ? ice::Role::Controlling : ice::Role::Controlled);
   const RemoteTransport& remote = session.remote;
@@ -35,7 +35,8 @@ void Transport::apply(const NegotiatedSession& session, Time now) {
     if (auto fingerprint = crypto::Fingerprint::parse(text)) fingerprints.push_back(std::move(*fingerprint));
   }
   const dtls::Role role = session.dtls_role == DtlsRole::Client ? dtls::Role::Client : dtls::Role::Server;
-  if (!dtls_ || session.new_association || role != dtls_role_) {
+  const bool begins = !dtls_ || session.new_association || role != dtls_role_;
+  if (begins) {
     dtls::Config dtls{.role = role, .certificate = config_.certificate};
     dtls.srtp_profiles = config_.srtp_profiles;
     dtls.mtu = config_.mtu;
@@ -48,6 +49,7 @@ void Transport::apply(const NegotiatedSession& session, Time now) {
   }
   dtls_->set_remote_fingerprints(std::move(fingerprints));
   start_dtls_on_path(now);
+  return begins;
 }
 
 void Transport::close() {
@@ -84,8 +86,11 @@ Transport::Content Transport::handle_packet(const net::Datagram& packet, Time no
     return Content::None;
   }
   if (dtls) {
+    const uint64_t dropped = dtls_->dropped().total();
     dtls_->handle_packet(packet.bytes, now);
-    ice_.count_received(packet.local, packet.remote, 1, packet.bytes.size(), now);
+    // A packet nothing of which was dropped is authentic, but for the first handshake's.
+    if (dtls_->dropped().total() == dropped)
+      ice_.count_received(packet.local, packet.remote, 1, packet.bytes.size(), now);
     return Content::Data;
   }
   if (!secured()) {

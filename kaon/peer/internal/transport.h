@@ -31,10 +31,12 @@ class Transport {
   bool secured() const { return srtp_sender_ != nullptr; }
 
   /// Applies what was negotiated: role, credentials, candidates, fingerprints.
-  void apply(const NegotiatedSession& session, Time now);
+  /// True if that begins another DTLS association.
+  bool apply(const NegotiatedSession& session, Time now);
   void close();
 
-  /// Demultiplexes (RFC 7983). Data is then polled by poll_application_data(); the others are still encrypted.
+  /// Demultiplexes (RFC 7983). Data is then polled by poll_application_data(); the others are still encrypted, and the
+  /// composer tells ICE of them when they turned out to be authentic.
   Content handle_packet(const net::Datagram& packet, Time now);
   /// Lets in one early packet of a path that has been validated since; false if there is none.
   bool replay_held(Time now);

@@ -58,7 +58,14 @@ bool Receiver::handle_forward_tsn(const ForwardTsnChunk& chunk, EventQueue& even
 
 void Receiver::packet_ended() {
   if (!std::exchange(packet_had_data_, false)) return;
-  if (++unacknowledged_packets_ >= 2) sack_now_ = true;
+  if (++unacknowledged_packets_ < 2) return;
+  unacknowledged_packets_ = 0;
+  sack_now_ = true;
+  if (owed_.size() < kMaxOwed) {
+    owed_.push_back(tracker_.cumulative());
+  } else {
+    owed_.back() = tracker_.cumulative();
+  }
 }
 
 uint32_t Receiver::advertised(const EventQueue& events) const {
@@ -76,12 +83,15 @@ size_t Receiver::sack_size(size_t space) const {
 }
 
 void Receiver::write_sack(Bytes out, const EventQueue& events) {
+  if (tracker_.has_gaps()) owed_.clear();
+  const Tsn cumulative = owed_.size() > 1 ? owed_.front() : tracker_.cumulative();
+  if (!owed_.empty()) owed_.pop_front();
   const size_t entries = (out.size() - SackChunk::kFixedSize) / 4;
   const size_t blocks = std::min(entries, tracker_.ranges().size());
   const size_t duplicates = std::min(entries - blocks, tracker_.duplicates().size());
   last_advertised_ = advertised(events);
   Writer writer(out);
-  writer.u32(tracker_.cumulative().value());
+  writer.u32(cumulative.value());
   writer.u32(last_advertised_);
   writer.u16(static_cast<uint16_t>(blocks));
   writer.u16(static_cast<uint16_t>(duplicates));
@@ -91,8 +101,8 @@ void Receiver::write_sack(Bytes out, const EventQueue& events) {
   }
   for (size_t i = 0; i < duplicates; ++i) writer.u32(tracker_.duplicates()[i].value());
   tracker_.clear_duplicates();
-  unacknowledged_packets_ = 0;
-  sack_now_ = false;
+  sack_now_ = !owed_.empty();
+  if (!sack_now_) unacknowledged_packets_ = 0;
 }
 
 }  // namespace kaon::sctp

@@ -1,6 +1,7 @@
 // The receiving half of an association: acknowledges, reassembles, advertises the window.
 #pragma once
 
+#include "kaon/base/ring.h"
 #include "kaon/sctp/internal/reassembly.h"
 #include "kaon/sctp/internal/tsn_tracker.h"
 
@@ -22,6 +23,8 @@ class Receiver {
   bool sack_now() const { return sack_now_; }
   bool sack_later() const { return unacknowledged_packets_ != 0; }
   void want_sack() { sack_now_ = true; }
+  /// SACKs that packets of one batch are still owed.
+  static constexpr size_t kMaxOwed = 32;
   /// The application polled messages: perhaps the window opened enough to say so (RFC 9260 §6.2).
   void messages_polled(const EventQueue& events);
 
@@ -43,6 +46,10 @@ class Receiver {
   Reassembly reassembly_;
   uint32_t last_advertised_;
   uint8_t unacknowledged_packets_ = 0;
+  // Cumulative TSNs after every second packet since the last SACK. A batch of packets that arrives at once is not
+  // answered by one SACK for all: peers send only a few packets per SACK (RFC 9260 §6.1 D), and would wait for each
+  // batch.
+  Ring<Tsn> owed_;
   bool sack_now_ = false;
   bool packet_had_data_ = false;
 };

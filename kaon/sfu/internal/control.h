@@ -51,6 +51,7 @@ class Control final : public SessionOwner {
 
   void session_ended(uint64_t number) override;
   void session_snapshot(uint64_t number, SessionSnapshot snapshot) override;
+  void key_log(std::string line) override;
 
  private:
   using Respond = HttpServer::Respond;

@@ -1,0 +1,81 @@
+// What a PeerConnection is made with.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "kaon/base/log.h"
+#include "kaon/base/result.h"
+#include "kaon/crypto/certificate.h"
+#include "kaon/io/loop.h"
+#include "kaon/net/address.h"
+#include "kaon/peer/connection_types.h"
+
+namespace kaon::io {
+class PeerPort;
+class PeerShard;
+}  // namespace kaon::io
+
+namespace kaon::webrtc {
+
+/// RTCIceServer. "stun:HOST[:PORT]" is used; "turn:" and "turns:" are logged and left out as long as there is no TURN
+/// client.
+struct IceServer {
+  std::vector<std::string> urls;
+  std::string username = {};
+  std::string credential = {};
+};
+
+struct SharedPortOptions {
+  /// 0 for a free one.
+  uint16_t port = 0;
+  /// Announced instead of the machine's own addresses: what a NAT in front maps to us.
+  std::vector<net::IpAddress> public_addresses = {};
+  /// Announce loopback addresses too; without any other address they are announced anyway.
+  bool loopback = false;
+  /// Must outlive the port; null for silence.
+  Logger* log = nullptr;
+};
+
+/// One UDP port for any number of connections over any number of loops.
+class SharedPort {
+ public:
+  /// From outside the loops, or from the only one. The loops must outlive the port.
+  static Result<std::shared_ptr<SharedPort>, io::IoError> open(std::span<io::Loop* const> loops,
+                                                               SharedPortOptions options = {});
+  /// Connections keep their port alive. With several loops, release the last reference outside of them.
+  ~SharedPort();
+
+  uint16_t port() const;
+  /// The share of this loop; null if it is not one of those the port was opened for.
+  io::PeerShard* shard(const io::Loop& loop) const;
+
+ private:
+  explicit SharedPort(std::unique_ptr<io::PeerPort> port);
+  std::unique_ptr<io::PeerPort> port_;
+};
+
+/// RTCConfiguration, and what a browser does not let you choose.
+struct Configuration {
+  std::vector<IceServer> ice_servers = {};
+  /// Without one, all connections of the process share one (ECDSA P-256), made when it is first needed.
+  std::optional<crypto::Certificate> certificate = {};
+  /// Without one, the connection opens a port of its own.
+  std::shared_ptr<SharedPort> port = {};
+  /// Of its own port: announce loopback addresses too.
+  bool loopback = false;
+  /// Codecs and RTP header extensions to offer and to accept.
+  peer::NegotiatorConfig negotiation = {};
+  /// Data channels: most of them, size of their buffers.
+  datachannel::Config data = {};
+  ice::AddressPolicy remote_addresses = {};
+  /// Largest UDP payload of media and handshake packets.
+  size_t mtu = 1200;
+  /// Must outlive the connection; null for silence.
+  Logger* log = nullptr;
+};
+
+}  // namespace kaon::webrtc

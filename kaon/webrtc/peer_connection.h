@@ -1,0 +1,118 @@
+// RTCPeerConnection: the API for programs that speak WebRTC.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "kaon/base/function.h"
+#include "kaon/base/result.h"
+#include "kaon/webrtc/configuration.h"
+#include "kaon/webrtc/data_channel.h"
+#include "kaon/webrtc/rtp_transceiver.h"
+#include "kaon/webrtc/stats_report.h"
+
+namespace kaon::webrtc {
+
+using peer::ConnectionState;
+using peer::SdpType;
+using peer::SignalingState;
+using peer::TransceiverInit;
+
+/// RTCSessionDescription.
+struct SessionDescription {
+  SdpType type = SdpType::Offer;
+  std::string sdp;
+};
+
+/// RTCIceCandidate. An empty `candidate` says that there are no more.
+struct IceCandidate {
+  std::string candidate;
+  std::string sdp_mid = {};
+  std::string username_fragment = {};
+};
+
+/// Why a description was refused.
+using DescriptionError = std::variant<sdp::ParseError, NegotiationError>;
+std::string to_string(const DescriptionError& error);
+
+/// RTCTrackEvent.
+struct TrackEvent {
+  std::shared_ptr<RtpTransceiver> transceiver;
+  /// Ids of the MediaStreams it belongs to.
+  std::vector<std::string> streams;
+};
+
+/// All optional; called on the loop, never inside a call of the library, never after close(). Each may do anything,
+/// also destroy the connection.
+struct PeerConnectionHandlers {
+  /// With a sentence for people when it is Failed, or Closed by the peer. For ICE and DTLS together.
+  Function<void(ConnectionState, const std::string& detail)> on_connection_state = {};
+  /// To be sent to the peer, for its add_ice_candidate(). The first comes after set_local_description().
+  Function<void(const IceCandidate&)> on_ice_candidate = {};
+  /// Time for an offer.
+  Function<void()> on_negotiation_needed = {};
+  /// The peer sends on this transceiver from now on. Set its handlers before you return.
+  Function<void(const TrackEvent&)> on_track = {};
+  /// The peer made a channel. Set its handlers before you return; its on_open follows.
+  Function<void(const std::shared_ptr<DataChannel>&)> on_data_channel = {};
+};
+
+/// A connection that lives on one loop: its methods are called there (asserted; anywhere as long as no thread runs the
+/// loop), its handlers too. Media is NACKed, retransmitted, reported and paced without further ado. Nothing blocks.
+/// Source: W3C webrtc §4; what is asynchronous there only for the browser's sake returns a result here.
+class PeerConnection {
+ public:
+  /// `loop` must outlive the connection. If no socket can be had, the connection fails: on_connection_state tells.
+  explicit PeerConnection(io::Loop& loop, Configuration configuration = {}, PeerConnectionHandlers handlers = {});
+  /// close().
+  ~PeerConnection();
+  PeerConnection(const PeerConnection&) = delete;
+  PeerConnection& operator=(const PeerConnection&) = delete;
+
+  // -- signalling ----------------------------------------------------------------------------------------------------
+  [[nodiscard]] Result<SessionDescription, NegotiationError> create_offer();
+  [[nodiscard]] Result<SessionDescription, NegotiationError> create_answer();
+  /// Makes the offer, or the answer that is due, and sets it; returns it with the candidates known by now.
+  [[nodiscard]] Result<SessionDescription, NegotiationError> set_local_description();
+  /// Sets what create_offer() or create_answer() made, unchanged (Modified otherwise); Rollback undoes an offer.
+  [[nodiscard]] Result<void, NegotiationError> set_local_description(const SessionDescription& description);
+  /// An offer while ours is out rolls ours back (perfect negotiation: the impolite side does not call this then).
+  [[nodiscard]] Result<void, DescriptionError> set_remote_description(const SessionDescription& description);
+  /// With the candidates known by now; empty text before there is one.
+  SessionDescription local_description() const;
+  SignalingState signaling_state() const;
+  /// May come before the remote description. Host names (mDNS) are resolved by the system.
+  [[nodiscard]] Result<void, ice::Error> add_ice_candidate(const IceCandidate& candidate);
+  /// All local candidates are known and stand in local_description().
+  bool ice_gathering_complete() const;
+  /// The next offer carries new credentials.
+  void restart_ice();
+
+  // -- media and data ------------------------------------------------------------------------------------------------
+  [[nodiscard]] Result<std::shared_ptr<RtpTransceiver>, NegotiationError> add_transceiver(
+      MediaKind kind, TransceiverInit init = {}, TransceiverHandlers handlers = {});
+  /// Takes a transceiver that does not send yet (of a remote offer, for example), or adds one.
+  [[nodiscard]] Result<std::shared_ptr<RtpTransceiver>, NegotiationError> add_track(
+      MediaKind kind, std::vector<std::string> stream_ids = {}, TransceiverHandlers handlers = {});
+  std::vector<std::shared_ptr<RtpTransceiver>> transceivers();
+  [[nodiscard]] Result<std::shared_ptr<DataChannel>, OpenError> create_data_channel(std::string label,
+                                                                                    DataChannelInit init = {},
+                                                                                    DataChannelHandlers handlers = {});
+
+  // -- the rest ------------------------------------------------------------------------------------------------------
+  ConnectionState connection_state() const;
+  StatsReport get_stats() const;
+  /// The engine's own figures.
+  peer::Stats get_engine_stats() const;
+  io::Loop& loop() const;
+  /// Says goodbye and ends everything. At any moment, any number of times, from any handler.
+  void close();
+
+ private:
+  std::shared_ptr<internal::Core> core_;
+};
+
+}  // namespace kaon::webrtc
