@@ -42,9 +42,8 @@ Result<std::string, std::string> MediaSession::make_offer(const Prepare& prepare
   loop_.invoke([&] {
     connection_ = std::make_unique<webrtc::PeerConnection>(
         loop_, webrtc::Configuration{.log = &log_},
-        webrtc::PeerConnectionHandlers{.on_connection_state = [this](auto state, const std::string& detail) {
-          on_state(state, detail);
-        }});
+        webrtc::PeerConnectionHandlers{
+            .on_connection_state = [this](auto state, const std::string& detail) { on_state(state, detail); }});
     prepared = prepare(*connection_);
     if (!prepared) return;
     const auto set = connection_->set_local_description();

@@ -70,11 +70,9 @@ class Record {
         video_(video),
         log_(log_level(options.log)),
         recorder_(std::move(file)),
-        session_({.url = options.url,
-                  .token = options.token,
-                  .insecure = options.insecure,
-                  .wait_seconds = options.wait},
-                 log_) {}
+        session_(
+            {.url = options.url, .token = options.token, .insecure = options.insecure, .wait_seconds = options.wait},
+            log_) {}
 
   int run(StopSignal& stop) {
     const auto connected =
@@ -87,14 +85,15 @@ class Record {
     progress_.end();
     if (!error.empty()) return fail_with(error);
     if (!recorder_.error().empty()) return fail_with(recorder_.error());
-    return recorder_.file().frames() > 0 ? 0 : fail_with(cat("Nothing was recorded: no ", video_ ? "key frame" : "sound", " came."));
+    return recorder_.file().frames() > 0
+               ? 0
+               : fail_with(cat("Nothing was recorded: no ", video_ ? "key frame" : "sound", " came."));
   }
 
  private:
   Result<void, std::string> prepare(webrtc::PeerConnection& connection) {
     const auto kind = video_ ? webrtc::MediaKind::Video : webrtc::MediaKind::Audio;
-    std::vector<peer::Codec> codecs =
-        video_ ? peer::default_codecs(kind) : codecs_named(kind, packetizer::Codec::Opus);
+    std::vector<peer::Codec> codecs = video_ ? peer::default_codecs(kind) : codecs_named(kind, packetizer::Codec::Opus);
     if (video_) codecs.push_back(peer::h265_codec());
     auto transceiver = connection.add_transceiver(
         kind, {.direction = webrtc::Direction::RecvOnly, .codec_preferences = std::move(codecs)},

@@ -100,8 +100,10 @@ class Whip {
       packets += stream.packets_sent;
       lost += stream.remote_packets_lost;
     }
-    const double loss = packets > 0 ? 100.0 * static_cast<double>(std::max<int64_t>(lost, 0)) / static_cast<double>(packets) : 0;
-    const double rtt = std::chrono::duration<double, std::milli>(stats.transport.round_trip_time.value_or(Duration())).count();
+    const double loss =
+        packets > 0 ? 100.0 * static_cast<double>(std::max<int64_t>(lost, 0)) / static_cast<double>(packets) : 0;
+    const double rtt =
+        std::chrono::duration<double, std::milli>(stats.transport.round_trip_time.value_or(Duration())).count();
     char line[160];
     std::snprintf(line, sizeof line, "%.1f s  %llu frames  %.0f kbit/s  RTT %.1f ms  loss %.1f %%", seconds,
                   static_cast<unsigned long long>(state.frames), kilobits, rtt, loss);
@@ -152,7 +154,8 @@ void add_whip(CLI::App& app, int& status) {
   auto options = std::make_shared<WhipOptions>();
   CLI::App* command = app.add_subcommand(
       "whip", "Send files to a WHIP server in real time: IVF (VP8, VP9, AV1), H.264 or H.265 byte streams, Ogg Opus.");
-  command->add_option("FILE... URL", options->arguments, "One file or more (video and audio), then the server's WHIP URL")
+  command
+      ->add_option("FILE... URL", options->arguments, "One file or more (video and audio), then the server's WHIP URL")
       ->required()
       ->expected(2, 8);
   command->add_flag("--loop", options->loop, "Begin again at the end, without end");
