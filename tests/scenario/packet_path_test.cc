@@ -1,41 +1,9 @@
 // What a packet costs in allocations once everything is warm: nothing by our own code with any SRTP profile. libcrypto
 // 3.0 allocates for each HMAC, so that its share is counted apart; with AES-GCM there is none.
 #include <gmock/gmock.h>
-#include <openssl/crypto.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
+#include "allocations.h"
 #include "kaon/peer/internal/connection_test_support.h"
-
-namespace {
-
-std::atomic<uint64_t> own{0};
-std::atomic<uint64_t> libcrypto{0};
-
-void* crypto_malloc(size_t size, const char*, int) {
-  libcrypto.fetch_add(1, std::memory_order_relaxed);
-  return std::malloc(size);
-}
-void* crypto_realloc(void* p, size_t size, const char*, int) {
-  libcrypto.fetch_add(1, std::memory_order_relaxed);
-  return std::realloc(p, size);
-}
-void crypto_free(void* p, const char*, int) { std::free(p); }
-
-// Before anything of libcrypto has run, or it refuses.
-const bool counts_crypto = CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) == 1;
-
-}  // namespace
-
-void* operator new(size_t size) {
-  own.fetch_add(1, std::memory_order_relaxed);
-  if (void* p = std::malloc(size)) return p;
-  std::abort();
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, size_t) noexcept { std::free(p); }
 
 namespace kaon::scenario {
 
@@ -137,15 +105,15 @@ class Chain {
 class PacketPath : public testing::TestWithParam<dtls::SrtpProfileId> {};
 
 TEST_P(PacketPath, AllocatesNothingPerForwardedPacket) {
-  ASSERT_TRUE(counts_crypto);
   Chain chain(GetParam());
   for (int i = 0; i < 600; ++i) chain.forward_frame();
   chain.arrived = 0;
-  const uint64_t own_before = own;
-  const uint64_t crypto_before = libcrypto;
+  const uint64_t own_before = allocations();
+  ASSERT_GT(own_before, 1000u);
+  const uint64_t crypto_before = libcrypto_allocations();
   for (int i = 0; i < 300; ++i) chain.forward_frame();
-  const uint64_t own_after = own;
-  const uint64_t crypto_after = libcrypto;
+  const uint64_t own_after = allocations();
+  const uint64_t crypto_after = libcrypto_allocations();
   ASSERT_GE(chain.arrived, 2100u);
   EXPECT_EQ(own_after - own_before, 0u);
   std::printf("%zu packets forwarded: libcrypto allocated %llu times\n", chain.arrived,
@@ -160,13 +128,14 @@ TEST_P(PacketPath, AllocatesNothingPerDataChannelPacket) {
   Chain chain(GetParam());
   for (int i = 0; i < 600; ++i) chain.send_message();
   chain.messages = 0;
-  const uint64_t own_before = own;
-  const uint64_t crypto_before = libcrypto;
+  const uint64_t own_before = allocations();
+  ASSERT_GT(own_before, 1000u);
+  const uint64_t crypto_before = libcrypto_allocations();
   for (int i = 0; i < 300; ++i) chain.send_message();
-  const uint64_t own_after = own;
+  const uint64_t own_after = allocations();
   EXPECT_GE(chain.messages, 299u);
   EXPECT_EQ(own_after - own_before, 0u);
-  EXPECT_LE(libcrypto - crypto_before, 100u);
+  EXPECT_LE(libcrypto_allocations() - crypto_before, 100u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Profiles, PacketPath,
