@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""Tests of the built program from outside: its HTTP interface, its command line, and its UDP port under noise.
+
+A case is a function test_* in cases/*.py; its name says what must hold. One that takes `kaon` gets a running server.
+Functions with the attribute `background` run beside the others, because they mostly wait.
+
+    tests/server/run.py [WORD...]     only cases with one of the words in their name
+"""
+
+import importlib
+import inspect
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import kaon  # noqa: E402
+
+failures = []
+printing = threading.Lock()
+
+
+def tell(verdict, name, detail=""):
+    with printing:
+        print(verdict, name, " | ".join(detail.split("\n")), sep="\t", flush=True)
+        if verdict == "fail":
+            failures.append(name)
+
+
+def run_case(name, function):
+    start = time.monotonic()
+    try:
+        if inspect.signature(function).parameters:
+            with kaon.Server() as server:
+                detail = function(server)
+        else:
+            detail = function()
+        seconds = time.monotonic() - start
+        tell("ok", name, detail or (f"{seconds:.1f} s" if seconds > 5 else ""))
+    except Exception as error:
+        where = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)][-3:]
+        tell("fail", name, f"{type(error).__name__}: {error}\n{' '.join(where)}")
+
+
+def cases():
+    for path in sorted(Path(__file__).parent.glob("cases/*.py")):
+        module = importlib.import_module(f"cases.{path.stem}")
+        for name, function in vars(module).items():
+            if name.startswith("test_"):
+                yield f"{path.stem}.{name.removeprefix('test_')}", function
+
+
+def main():
+    words = sys.argv[1:]
+    chosen = [(name, function) for name, function in cases() if not words or any(word in name for word in words)]
+    beside = [threading.Thread(target=run_case, args=case) for case in chosen if hasattr(case[1], "background")]
+    for thread in beside:
+        thread.start()
+    for name, function in chosen:
+        if not hasattr(function, "background"):
+            run_case(name, function)
+    for thread in beside:
+        thread.join()
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
