@@ -106,7 +106,7 @@ Agent::Pair* Agent::pair_for_request(const stun::Message& message, const net::Da
   if (added != nullptr && current != nullptr && !config_.lite && current->unanswered_since == kNever) {
     current->next_check = std::min(current->next_check, now);
   }
-  if (added != nullptr) await_pairs(now);
+  // And no more patience for it: two translators that map by port can make up new addresses for ever.
   return added;
 }
 

@@ -42,7 +42,7 @@ struct Config {
   bool renomination = false;
   /// Distance between two checks (RFC 8445 §14.2), at least kMinPace; shorter once a short round trip is known.
   Duration pace = std::chrono::milliseconds(20);
-  /// No pair found for so long, counted from the latest candidate: Failed (RFC 8863 §3).
+  /// No pair found for so long, counted from the latest candidate that was signalled: Failed (RFC 8863 §3).
   Duration patience = std::chrono::milliseconds(39500);
   /// Mean distance of consent checks, drawn ±20 % each time (RFC 7675 §5.1).
   Duration consent_interval = std::chrono::seconds(5);

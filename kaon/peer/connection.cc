@@ -167,6 +167,8 @@ void Connection::Impl::handle_dtls_event(dtls::Event& event, Time time) {
 
 std::optional<net::Transmit> Connection::Impl::poll_transmit(Bytes out) {
   if (auto transmit = transport.poll_transmit(out, now)) return transmit;
+  // Our alert may be lost: a peer that hears no answers to its consent checks ends as well.
+  if (dtls_failed) transport.ice().close();
   if (!transport.path() || !security || said_goodbye) return std::nullopt;
   if (auto transmit = transmit_carried(out)) return transmit;
   if (transport.secured()) {

@@ -29,7 +29,6 @@ void Connection::Impl::apply_session(Time time) {
   if (session == nullptr) return;
   if (transport.apply(*session, time)) {
     security.reset();
-    dtls_failed = false;
     if (state != ConnectionState::New) set_state(ConnectionState::Connecting);
   }
   media.apply(*session, negotiator.transceivers(), negotiator.cname(), [this](Event event) { emit(std::move(event)); });

@@ -133,6 +133,19 @@ TEST(Association, MessagesQueuedBeforeConnectRideWithTheCookie) {
   EXPECT_EQ(f.b.messages[0].ppid, Ppid(53));
 }
 
+TEST(Association, WhatRodeWithTheCookieArrivesHoweverTheSetUpsCollide) {
+  const uint64_t first = test::seed_or(1);
+  for (uint64_t seed = first; seed < first + 500; ++seed) {
+    SCOPED_TRACE(seed);
+    Fixture f(seed);
+    f.pair.path = {.jitter = 200ms, .loss = 0.2, .duplication = 0.1};
+    ASSERT_TRUE(f.send(1, "early"));
+    ASSERT_TRUE(f.connect());
+    ASSERT_TRUE(f.pair.run(60s, [&] { return f.b.messages.size() == 1; }));
+    EXPECT_EQ(as_text(f.b.messages[0].bytes), "early");
+  }
+}
+
 TEST(Association, InitialTimeoutBacksOffToTheCapOnly) {
   Fixture f;
   std::vector<Time> inits;

@@ -57,7 +57,7 @@ struct Connection::Impl {
   ConnectionState state = ConnectionState::New;
   std::string fingerprint;
   std::optional<dtls::Connected> security;
-  bool dtls_failed = false;  // which an ICE restart does not mend
+  bool dtls_failed = false;  // which nothing mends
   bool said_goodbye = false;
   Ring<Event> events;
   // A packet that did not fit into the run before it: encrypted, so it must be sent as it is.

@@ -3,6 +3,8 @@
 namespace kaon::peer::internal {
 namespace {
 
+// ICE has consent to send here, so that a lost flight need not wait a minute as RFC 6347 §4.2.4.1 would have it.
+constexpr Duration kMaxDtlsTimeout = std::chrono::seconds(3);
 constexpr size_t kMaxExportedSize = 88;  // AES-256-GCM: two keys of 32 bytes, two salts of 12
 
 ice::Config ice_config(Env env, const Config& config) {
@@ -41,6 +43,7 @@ bool Transport::apply(const NegotiatedSession& session, Time now) {
     dtls.srtp_profiles = config_.srtp_profiles;
     dtls.mtu = config_.mtu;
     dtls.key_log = config_.key_log;
+    dtls.max_timeout = kMaxDtlsTimeout;
     dtls_.emplace(env_, std::move(dtls));
     dtls_role_ = role;
     dtls_started_ = false;

@@ -36,6 +36,8 @@ struct CookieWait {
   Time sent{};
   bool due = true;
   bool resent = false;
+  // Of a cookie that had become stale: holds the data that went with it.
+  std::unique_ptr<Tcb> refused = nullptr;
 };
 struct CookieEchoed {
   std::unique_ptr<Tcb> tcb;

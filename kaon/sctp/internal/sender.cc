@@ -52,6 +52,12 @@ void Sender::handle_timeout(Time now) {
   if (sent_.must_forward()) forward_due_ = true;
 }
 
+void Sender::adopt(Sender&& earlier) {
+  sent_ = std::move(earlier.sent_);
+  sent_.set_partial_reliability(partial_reliability_);
+  sent_.handle_timeout();
+}
+
 void Sender::message_queued(Time now, Duration rto) {
   if (!sent_.empty() || last_sent_ == Time{}) return;
   congestion_->on_idle(now - last_sent_, rto);

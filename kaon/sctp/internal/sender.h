@@ -16,6 +16,9 @@ class Sender {
   /// T3-rtx, RFC 9260 §6.3.3.
   void handle_timeout(Time now);
   void message_queued(Time now, Duration rto);
+  /// Takes over what an earlier set-up of the same association sent along with its COOKIE ECHO: all of it counts as
+  /// lost.
+  void adopt(Sender&& earlier);
 
   /// Puts FORWARD-TSN, lost and new chunks into the packet, as many as are allowed.
   void fill(PacketWriter& writer, Time now);

@@ -83,7 +83,7 @@ void Association::Impl::handle_init(ByteView value) {
 
 // §5.1 C and §5.2.3: only CookieWait has a use for it.
 void Association::Impl::handle_init_ack(ByteView value) {
-  const auto* wait = std::get_if<CookieWait>(&state_);
+  auto* wait = std::get_if<CookieWait>(&state_);
   if (wait == nullptr) return drop(DropReason::UnexpectedChunk);
   const auto ack = InitChunk::parse(value);
   const size_t room = config_.max_packet_size - kCommonHeaderSize - kChunkHeaderSize;
@@ -99,6 +99,7 @@ void Association::Impl::handle_init_ack(ByteView value) {
   agreed.peer_capabilities = ack->capabilities;
   if (!wait->resent) rto_.observe(now_ - wait->sent);
   auto block = std::make_unique<Tcb>(config_, queue_, agreed);
+  if (wait->refused) block->sender.adopt(std::move(wait->refused->sender));
   std::vector<uint8_t> cookie(ack->cookie.begin(), ack->cookie.end());
   state_ = CookieEchoed{std::move(block), std::move(cookie), true};
   if (ack->cookie.empty()) {
@@ -129,10 +130,11 @@ bool Association::Impl::handle_cookie_echo(ByteView value, uint32_t verification
     return false;
   }
   if (block != nullptr) return handle_cookie_with_tcb(*cookie);
-  if (const auto* wait = std::get_if<CookieWait>(&state_); wait != nullptr && wait->local_tag != cookie->local_tag) {
-    return drop(DropReason::BadCookie), false;
-  }
-  establish(std::make_unique<Tcb>(config_, queue_, *cookie));
+  auto* wait = std::get_if<CookieWait>(&state_);
+  if (wait != nullptr && wait->local_tag != cookie->local_tag) return drop(DropReason::BadCookie), false;
+  auto established = std::make_unique<Tcb>(config_, queue_, *cookie);
+  if (wait != nullptr && wait->refused) established->sender.adopt(std::move(wait->refused->sender));
+  establish(std::move(established));
   return true;
 }
 
@@ -152,7 +154,9 @@ bool Association::Impl::handle_cookie_with_tcb(const StateCookie& cookie) {
   }
   if (local_same) {  // B: both began at once, and the peer answered under another tag
     if (echoed == nullptr) return drop(DropReason::BadCookie), false;
-    establish(std::make_unique<Tcb>(config_, queue_, cookie));
+    auto anew = std::make_unique<Tcb>(config_, queue_, cookie);
+    anew->sender.adopt(std::move(echoed->tcb->sender));
+    establish(std::move(anew));
     return true;
   }
   const bool ties = cookie.local_tie_tag == block.local_tag && cookie.peer_tie_tag == block.peer_tag;
@@ -194,8 +198,10 @@ void Association::Impl::handle_cookie_ack() {
 // §5.2.6: begin again; the peer will make a fresh cookie.
 void Association::Impl::handle_stale_cookie() {
   if (!std::holds_alternative<CookieEchoed>(state_) || !count_timeout()) return;
-  const Tcb& block = *tcb();
-  state_ = CookieWait{block.local_tag, block.local_initial_tsn, now_, true, true};
+  std::unique_ptr<Tcb> refused = std::move(std::get<CookieEchoed>(state_).tcb);
+  const uint32_t tag = refused->local_tag;
+  const Tsn initial_tsn = refused->local_initial_tsn;
+  state_ = CookieWait{tag, initial_tsn, now_, true, true, std::move(refused)};
   deadline(Timer::Init) = now_ + rto_.current();
 }
 

@@ -1,0 +1,70 @@
+// What a connection holds while nothing happens, and that strangers cannot make it hold more.
+#include <gmock/gmock.h>
+
+#include "allocations.h"
+#include "kaon/peer/internal/connection_test_support.h"
+
+namespace kaon::scenario {
+namespace {
+
+using namespace peer;
+using namespace peer::test;
+
+/// Both have a data channel, audio and video, and nothing to do.
+void connect_everything(Pair& pair) {
+  pair.start();
+  ASSERT_TRUE(pair.a->open_channel({}, pair.now()));
+  ASSERT_TRUE(pair.a->add_transceiver(sdp::MediaKind::Audio));
+  ASSERT_TRUE(pair.a->add_transceiver(sdp::MediaKind::Video));
+  ASSERT_TRUE(pair.connect());
+  pair.pump.pass(40s);
+}
+
+TEST(Memory, AnIdleConnectionIsSmall) {
+  Pair first(1);  // tables that libcrypto builds once
+  connect_everything(first);
+  Pair pair(2);
+  connect_everything(pair);
+  const size_t before = memory_in_use();
+  pair.a.connection.reset();
+  const size_t held = before - memory_in_use();
+  std::printf("an idle connection with a data channel, audio and video holds %zu KiB\n", held / 1024);
+  EXPECT_GT(held, 4u * 1024);
+  EXPECT_LT(held, 96u * 1024);
+}
+
+TEST(Memory, AMillionGarbagePacketsLeaveNothingBehind) {
+  Pair pair(3);
+  connect_everything(pair);
+  SeededRandom random(4);
+  const net::Endpoint stranger{net::IpAddress::v4(198, 51, 100, 66), 6666};
+  std::vector<uint8_t> noise(4096);
+  random.fill(noise);
+  std::vector<uint8_t> packet;
+  packet.reserve(1500);
+  std::vector<uint8_t> out(Connection::kMaxTransmit);
+  const auto attack = [&](int packets) {
+    for (int i = 0; i < packets; ++i) {
+      const size_t at = random.below(noise.size() - 200);
+      packet.assign(noise.begin() + static_cast<ptrdiff_t>(at),
+                    noise.begin() + static_cast<ptrdiff_t>(at + 40 + i % 160));
+      packet[0] = static_cast<uint8_t>(i);
+      const net::Endpoint& from = i % 3 == 0 ? stranger : pair.a.address;
+      pair.b.handle_packet({.local = pair.b.address, .remote = from, .bytes = packet}, pair.now());
+      if (i % 1000 == 0) {
+        while (pair.b->poll_transmit(out)) {
+        }
+      }
+    }
+  };
+  attack(10'000);
+  const size_t before = memory_in_use();
+  attack(1'000'000);
+  EXPECT_LE(memory_in_use(), before + 1024);
+  EXPECT_GE(pair.b->drops().total() + pair.b->media_drops().total(), 850'000u);
+  pair.pump.pass(10s);
+  EXPECT_TRUE(pair.a.connected() && pair.b.connected());
+}
+
+}  // namespace
+}  // namespace kaon::scenario
