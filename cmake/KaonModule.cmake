@@ -24,7 +24,7 @@ target_compile_options(kaon_flags INTERFACE -fPIC -Wall -Wextra -Wshadow -Wpedan
   $<$<BOOL:${KAON_WERROR}>:-Werror>
   # GCC 12 warns falsely about moved-out variants and inlined string copies at -O2.
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds
-    -Wno-stringop-overread>)
+    -Wno-stringop-overread -Wno-dangling-pointer>)
 target_include_directories(kaon_flags INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
 if(KAON_SANITIZE)
   # Not vptr: it needs the type information that the core is compiled without.

@@ -47,6 +47,7 @@ void Connection::Impl::emit(Event event) {
 }
 
 void Connection::Impl::set_state(ConnectionState next, std::string detail) {
+  if (dtls_failed && next == ConnectionState::Connecting) return;
   if (state == next || state == ConnectionState::Closed || state == ConnectionState::Failed) {
     // Failed is left by an ICE restart only, Closed never.
     if (!(state == ConnectionState::Failed && (next == ConnectionState::Closed || next == ConnectionState::Connecting)))

@@ -18,7 +18,7 @@ void Connection::Impl::restart_ice(Time time) {
   const std::string ufrag = config.ufrag_prefix + ice::random_ice_chars(env.random, 8);
   if (!transport.ice().restart(time, ufrag)) return;
   negotiator.set_transport(local_transport());
-  if (state == ConnectionState::Failed && !dtls_failed) set_state(ConnectionState::Connecting);
+  if (state == ConnectionState::Failed) set_state(ConnectionState::Connecting);
   emit(UfragChanged{ufrag});
   settle(time);
 }

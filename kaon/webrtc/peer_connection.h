@@ -9,6 +9,7 @@
 
 #include "kaon/base/function.h"
 #include "kaon/base/result.h"
+#include "kaon/peer/stats.h"
 #include "kaon/webrtc/configuration.h"
 #include "kaon/webrtc/data_channel.h"
 #include "kaon/webrtc/rtp_transceiver.h"

@@ -56,6 +56,9 @@ class Node {
   /// Makes the connection of `config`; before that it may be changed.
   Connection& start() {
     connection.emplace(Env{random, log}, pool, config, network_.now());
+    if (stun_server) {
+      EXPECT_TRUE(connection->add_stun_server(*stun_server, network_.now()));
+    }
     EXPECT_TRUE(connection->add_local_address({.address = address}, network_.now()));
     connection->end_of_local_addresses(network_.now());
     return *connection;
@@ -101,6 +104,7 @@ class Node {
   NullLogger log;
   BufferPool pool;
   net::Endpoint address;
+  std::optional<net::Endpoint> stun_server;
 
  private:
   void take_all() {

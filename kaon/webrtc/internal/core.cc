@@ -1,0 +1,185 @@
+#include "kaon/webrtc/internal/core.h"
+
+#include <array>
+
+#include "kaon/base/text.h"
+#include "kaon/webrtc/internal/dispatch.h"
+#include "kaon/webrtc/internal/environment.h"
+
+namespace kaon::webrtc::internal {
+namespace {
+
+constexpr uint16_t kStunPort = 3478;
+
+// RFC 7064: stun:HOST[:PORT]; an IPv6 address stands in brackets.
+struct StunUrl {
+  std::string host;
+  uint16_t port = kStunPort;
+};
+std::optional<StunUrl> parse_stun_url(std::string_view url) {
+  if (!url.starts_with("stun:")) return std::nullopt;
+  url.remove_prefix(5);
+  StunUrl result;
+  std::string_view port;
+  if (url.starts_with('[')) {
+    const size_t end = url.find(']');
+    if (end == std::string_view::npos) return std::nullopt;
+    result.host = url.substr(1, end - 1);
+    port = url.substr(end + 1);
+  } else {
+    const size_t colon = std::min(url.find(':'), url.size());
+    result.host = url.substr(0, colon);
+    port = url.substr(colon);
+  }
+  if (!port.empty()) {
+    const auto number = parse_number<uint16_t>(port.substr(1));
+    if (port.front() != ':' || !number || *number == 0) return std::nullopt;
+    result.port = *number;
+  }
+  return result.host.empty() ? std::nullopt : std::optional(result);
+}
+
+}  // namespace
+
+Core::Core(io::Loop& loop, Configuration configuration, PeerConnectionHandlers handlers)
+    : loop_(loop),
+      config_(std::move(configuration)),
+      handlers_(std::make_shared<const PeerConnectionHandlers>(std::move(handlers))) {}
+
+Core::~Core() = default;
+
+// -- beginning -------------------------------------------------------------------------------------------------------
+
+peer::Config Core::peer_config() const {
+  peer::Config config{.certificate = config_.certificate ? *config_.certificate : shared_certificate()};
+  config.ice.remote_policy = config_.remote_addresses;
+  config.negotiation = config_.negotiation;
+  config.data = config_.data;
+  config.mtu = config_.mtu;
+  config.key_log = !key_log_file().empty();
+  return config;
+}
+
+Result<void, io::IoError> Core::open_port() {
+  port_ = config_.port;
+  if (port_) return {};
+  const std::array<io::Loop*, 1> loops{&loop_};
+  auto opened = SharedPort::open(loops, {.loopback = config_.loopback, .log = config_.log});
+  if (!opened) return fail(opened.error());
+  port_ = std::move(*opened);
+  return {};
+}
+
+void Core::start() {
+  check_thread();
+  if (const auto opened = open_port(); !opened) return report_failure(cat("No UDP port: ", to_string(opened.error())));
+  io::PeerShard* shard = port_->shard(loop_);
+  KAON_ASSERT(shard != nullptr);  // Configuration::port was opened without this loop
+  hosted_ = shard->create(peer_config(), *this, io::Gathering::Continues);
+  if (hosted_ == nullptr) return report_failure("The UDP port has no room for another connection");
+  use_ice_servers();
+}
+
+// The state of a connection that never was, told as handlers expect it: later, on the loop.
+void Core::report_failure(std::string detail) {
+  failed_to_start_ = true;
+  loop_.post([weak = weak_from_this(), text = std::move(detail)] {
+    const auto self = weak.lock();
+    if (!self || self->closed_) return;
+    const Dispatch dispatch(*self);
+    const auto handlers = self->handlers_;
+    if (handlers->on_connection_state) handlers->on_connection_state(ConnectionState::Failed, text);
+  });
+}
+
+void Core::use_ice_servers() {
+  resolving_ = 1;
+  size_t used = 0;
+  for (const IceServer& server : config_.ice_servers) {
+    for (const std::string& url : server.urls) {
+      if (used++ < kMaxIceServers) use_stun_server(url);
+    }
+  }
+  server_resolved();
+}
+
+void Core::use_stun_server(const std::string& url) {
+  const auto parsed = parse_stun_url(url);
+  if (!parsed) {
+    environment(config_.log).log.line(LogLevel::Warning, "webrtc", "ICE server left out, only stun: is known: ", url);
+    return;
+  }
+  ++resolving_;
+  loop_.resolve(parsed->host, [weak = weak_from_this(), port = parsed->port, url](const auto& addresses) {
+    const auto self = weak.lock();
+    if (!self || self->closed_) return;
+    if (!addresses) {
+      environment(self->config_.log).log.line(LogLevel::Warning, "webrtc", "ICE server not found: ", url);
+    } else {
+      for (const net::IpAddress& address : *addresses) {
+        // More addresses than the agent wants to ask are no harm.
+        static_cast<void>(self->connection()->add_stun_server({address, port}, io::Loop::now()));
+      }
+    }
+    self->server_resolved();
+  });
+}
+
+void Core::server_resolved() {
+  if (--resolving_ == 0) connection()->end_of_local_addresses(io::Loop::now());
+  touch();
+}
+
+// -- end -------------------------------------------------------------------------------------------------------------
+
+void Core::close() {
+  check_thread();
+  if (std::exchange(closed_, true)) return;
+  for (const auto& [id, channel] : channels_) {
+    channel->core_ = nullptr;
+    channel->handlers_ = nullptr;
+  }
+  for (const auto& transceiver : transceivers_) {
+    transceiver->core_ = nullptr;
+    transceiver->handlers_ = nullptr;
+  }
+  channels_.clear();
+  transceivers_.clear();
+  // What the handlers own may be the connection itself; who is running now keeps its own reference.
+  handlers_ = nullptr;
+  if (hosted_ != nullptr) std::exchange(hosted_, nullptr)->close();
+  release_port();
+}
+
+// Within one of our own handlers the port's driver is visiting us: the port must stay until that is over.
+void Core::release_port() {
+  if (!port_) return;
+  if (dispatching_ == 0) {
+    port_ = nullptr;
+  } else {
+    loop_.post([port = std::move(port_)] {});
+  }
+}
+
+// -- state -----------------------------------------------------------------------------------------------------------
+
+void Core::touch() {
+  if (hosted_ != nullptr) hosted_->touch();
+}
+
+ConnectionState Core::state() const {
+  if (closed_) return ConnectionState::Closed;
+  if (hosted_ == nullptr) return failed_to_start_ ? ConnectionState::Failed : ConnectionState::New;
+  return hosted_->connection().state();
+}
+
+// W3C §4.7.3: told once, when the state is stable, until a description is set.
+void Core::tell_negotiation_needed() {
+  if (closed_ || connection()->signaling_state() != SignalingState::Stable) return;
+  const bool needed = connection()->negotiation_needed();
+  if (std::exchange(told_negotiation_needed_, needed) || !needed) return;
+  const auto handlers = handlers_;
+  if (handlers->on_negotiation_needed) handlers->on_negotiation_needed();
+}
+
+}  // namespace kaon::webrtc::internal

@@ -1,0 +1,164 @@
+// From the engine's events to the handlers. Each handler may close or destroy the connection: nothing of it is touched
+// afterwards without a look at closed_.
+#include "kaon/webrtc/internal/core.h"
+#include "kaon/webrtc/internal/dispatch.h"
+#include "kaon/webrtc/internal/environment.h"
+
+namespace kaon::webrtc::internal {
+
+void Core::on_event(io::HostedPeer&, peer::Event event, Time) {
+  const Dispatch dispatch(*this);
+  std::visit([this](const auto& e) { handle(e); }, event);
+}
+
+void Core::on_drain(io::HostedPeer&, Time) {
+  const Dispatch dispatch(*this);
+  tell_early_candidates();
+  drain_channels();
+  drain_frames();
+  tell_negotiation_needed();
+}
+
+// -- connection ------------------------------------------------------------------------------------------------------
+
+// The engine gathers from the start; handlers hear of it after the local description (W3C §4.4.1.5).
+void Core::handle(const peer::LocalCandidate& event) {
+  if (has_local_description_) return tell_candidate(event.line);
+  early_candidates_.push_back(event.line);
+}
+
+void Core::handle(const peer::GatheringDone&) {
+  if (has_local_description_) return tell_candidate({});
+  early_candidates_.emplace_back();
+}
+
+void Core::tell_early_candidates() {
+  if (!has_local_description_) return;
+  for (std::string& line : std::exchange(early_candidates_, {})) {
+    if (closed_) return;
+    tell_candidate(std::move(line));
+  }
+}
+
+void Core::tell_candidate(std::string line) {
+  const auto handlers = handlers_;
+  if (!handlers->on_ice_candidate) return;
+  const IceCandidate candidate{std::move(line), sdp_mid_, connection()->ice().local_credentials().ufrag};
+  handlers->on_ice_candidate(candidate);
+}
+
+void Core::handle(const peer::StateChanged& event) {
+  const auto handlers = handlers_;
+  if (handlers->on_connection_state) handlers->on_connection_state(event.state, event.detail);
+}
+
+void Core::handle(const dtls::KeyLogLine& event) { append_key_log(event.line); }
+
+// -- media -----------------------------------------------------------------------------------------------------------
+
+void Core::handle(const peer::TrackAdded& event) {
+  const auto handlers = handlers_;
+  if (!handlers->on_track) return;
+  TrackEvent track{transceiver(event.transceiver), {}};
+  for (const sdp::Msid& msid : event.msids) {
+    if (msid.stream != "-") track.streams.push_back(msid.stream);
+  }
+  handlers->on_track(track);
+}
+
+void Core::handle(const peer::TrackRemoved& event) {
+  const auto handlers = transceiver(event.transceiver)->handlers_;
+  if (handlers->on_ended) handlers->on_ended();
+}
+
+void Core::handle(const peer::KeyframeRequested& event) {
+  const auto handlers = transceiver(event.transceiver)->handlers_;
+  if (handlers->on_keyframe_request) handlers->on_keyframe_request();
+}
+
+void Core::drain_frames() {
+  while (!closed_) {
+    const auto frame = connection()->poll_frame();
+    if (!frame) return;
+    const auto handlers = transceiver(frame->transceiver)->handlers_;
+    if (!handlers->on_frame) continue;
+    // A copy, so that the handler may call anything while it looks at the bytes.
+    bytes_.assign(frame->data.begin(), frame->data.end());
+    handlers->on_frame({.codec = frame->codec,
+                        .data = bytes_,
+                        .keyframe = frame->info.keyframe,
+                        .resolution = frame->info.resolution,
+                        .timestamp = frame->timestamp,
+                        .after_loss = frame->after_loss,
+                        .layer = frame->layer});
+  }
+}
+
+// -- data channels ---------------------------------------------------------------------------------------------------
+
+void Core::drain_channels() {
+  while (!closed_) {
+    const auto event = connection()->poll_channel_event();
+    if (!event) return;
+    std::visit([this](const auto& e) { handle(e); }, *event);
+  }
+}
+
+void Core::handle(const datachannel::ChannelAnnounced& event) {
+  const auto info = connection()->channels()->info(event.channel);
+  if (!info) return;
+  const auto channel = make_channel(event.channel, info->options);
+  const auto handlers = handlers_;
+  if (handlers->on_data_channel) handlers->on_data_channel(channel);
+  if (closed_) return;
+  const auto channel_handlers = channel->handlers_;
+  if (channel_handlers && channel_handlers->on_open) channel_handlers->on_open();
+}
+
+void Core::handle(const datachannel::ChannelOpened& event) {
+  const auto channel = this->channel(event.channel);
+  const auto handlers = channel ? channel->handlers_ : nullptr;
+  if (handlers && handlers->on_open) handlers->on_open();
+}
+
+void Core::handle(const datachannel::MessageReceived& event) {
+  const auto channel = this->channel(event.channel);
+  const auto handlers = channel ? channel->handlers_ : nullptr;
+  if (!handlers || !handlers->on_message) return;
+  // A copy, so that the handler may call anything while it looks at the bytes.
+  bytes_.assign(event.payload.begin(), event.payload.end());
+  handlers->on_message({event.binary, bytes_});
+}
+
+void Core::handle(const datachannel::BufferedAmountLow& event) {
+  const auto channel = this->channel(event.channel);
+  const auto handlers = channel ? channel->handlers_ : nullptr;
+  if (handlers && handlers->on_buffered_amount_low) handlers->on_buffered_amount_low();
+}
+
+void Core::handle(const datachannel::SendBufferAvailable&) {
+  std::vector<std::shared_ptr<DataChannel>> all;
+  for (const auto& [id, channel] : channels_) all.push_back(channel);
+  for (const auto& channel : all) {
+    const auto handlers = channel->handlers_;
+    if (handlers && handlers->on_writable) handlers->on_writable();
+  }
+}
+
+void Core::handle(const datachannel::ChannelClosing& event) {
+  const auto channel = this->channel(event.channel);
+  const auto handlers = channel ? channel->handlers_ : nullptr;
+  if (handlers && handlers->on_closing) handlers->on_closing();
+}
+
+void Core::handle(const datachannel::ChannelClosed& event) {
+  const auto it = channels_.find(event.channel);
+  if (it == channels_.end()) return;
+  const auto channel = std::move(it->second);
+  channels_.erase(it);
+  channel->core_ = nullptr;
+  const auto handlers = std::exchange(channel->handlers_, nullptr);
+  if (handlers && handlers->on_close) handlers->on_close(event.error);
+}
+
+}  // namespace kaon::webrtc::internal

@@ -1,0 +1,109 @@
+#include "kaon/ice/candidate.h"
+#include "kaon/webrtc/internal/core.h"
+
+namespace kaon::webrtc::internal {
+namespace {
+
+bool is_rollback(SdpType type) { return type == SdpType::Rollback; }
+
+}  // namespace
+
+Result<SessionDescription, NegotiationError> Core::create(SdpType type) {
+  check_thread();
+  if (hosted_ == nullptr) return fail(NegotiationError::Closed);
+  const Time now = io::Loop::now();
+  const auto made = type == SdpType::Offer ? connection()->create_offer(now) : connection()->create_answer(now);
+  touch();
+  if (!made) return fail(made.error());
+  created_ = made->write();
+  return SessionDescription{type, created_};
+}
+
+Result<SessionDescription, NegotiationError> Core::set_local() {
+  check_thread();
+  if (hosted_ == nullptr) return fail(NegotiationError::Closed);
+  const SignalingState state = connection()->signaling_state();
+  const bool answers = state == SignalingState::HaveRemoteOffer || state == SignalingState::HaveLocalPranswer;
+  const SdpType type = answers ? SdpType::Answer : SdpType::Offer;
+  KAON_TRY(const auto made, create(type));
+  if (auto result = connection()->set_local_description(type, io::Loop::now()); !result) return fail(result.error());
+  after_local_description(type);
+  return local_description();
+}
+
+Result<void, NegotiationError> Core::set_local(const SessionDescription& description) {
+  check_thread();
+  if (hosted_ == nullptr) return fail(NegotiationError::Closed);
+  const bool modified = !is_rollback(description.type) && !description.sdp.empty() && description.sdp != created_;
+  if (modified) return fail(NegotiationError::Modified);
+  auto result = connection()->set_local_description(description.type, io::Loop::now());
+  if (result && !is_rollback(description.type)) after_local_description(description.type);
+  told_negotiation_needed_ = false;
+  touch();
+  return result;
+}
+
+// Candidates are told from now on (W3C: gathering begins with the local description).
+void Core::after_local_description(SdpType type) {
+  local_type_ = type;
+  has_local_description_ = true;
+  told_negotiation_needed_ = false;
+  const auto local = sdp::SessionDescription::parse(connection()->local_description());
+  if (local && !local->media.empty()) sdp_mid_ = local->media.front().mid;
+  touch();
+}
+
+Result<void, DescriptionError> Core::set_remote(const SessionDescription& description) {
+  check_thread();
+  if (hosted_ == nullptr) return fail(DescriptionError(NegotiationError::Closed));
+  sdp::SessionDescription remote;
+  if (!is_rollback(description.type)) {
+    auto parsed = sdp::SessionDescription::parse(description.sdp);
+    if (!parsed) return fail(DescriptionError(parsed.error()));
+    remote = std::move(*parsed);
+  }
+  const auto result = connection()->set_remote_description(description.type, remote, io::Loop::now());
+  told_negotiation_needed_ = false;
+  touch();
+  if (!result) return fail(DescriptionError(result.error()));
+  return {};
+}
+
+SessionDescription Core::local_description() const {
+  if (hosted_ == nullptr || !has_local_description_) return {};
+  return {local_type_, hosted_->connection().local_description()};
+}
+
+Result<void, ice::Error> Core::add_candidate(const std::string& line) {
+  check_thread();
+  if (hosted_ == nullptr) return fail(ice::Error::Closed);
+  auto result = connection()->add_remote_candidate(line, io::Loop::now());
+  touch();
+  if (result || result.error() != ice::Error::Unresolved) return result;
+  resolve_candidate(line);
+  return {};
+}
+
+// A host name instead of an address, as browsers hide theirs (mDNS): the system may know it.
+void Core::resolve_candidate(const std::string& line) {
+  const auto candidate = ice::Candidate::parse(line);
+  if (!candidate) return;
+  loop_.resolve(candidate->hostname, [weak = weak_from_this(), candidate = *candidate](const auto& addresses) {
+    const auto self = weak.lock();
+    if (!self || self->closed_ || !addresses || addresses->empty()) return;
+    ice::Candidate resolved = candidate;
+    resolved.hostname.clear();
+    resolved.address.ip = addresses->front();
+    static_cast<void>(self->connection()->add_remote_candidate(resolved.to_string(), io::Loop::now()));
+    self->touch();
+  });
+}
+
+void Core::restart_ice() {
+  check_thread();
+  if (hosted_ == nullptr) return;
+  connection()->restart_ice(io::Loop::now());
+  touch();
+}
+
+}  // namespace kaon::webrtc::internal
