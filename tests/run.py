@@ -138,6 +138,22 @@ def part_lint(tally, full):
         tally.add("lint.exit", False, "the lint program itself failed")
 
 
+def tell_lines(tally, part, process):
+    """Adds the cases that a program tells as lines of VERDICT, NAME and DETAIL with tabs between."""
+    for line in process.stdout:
+        verdict, name, *detail = line.rstrip("\n").split("\t")
+        if verdict == "skip":
+            tally.skip(f"{part}.{name}", " ".join(detail))
+        elif verdict in ("ok", "fail"):
+            tally.add(f"{part}.{name}", verdict == "ok", "\n".join(detail))
+            if verdict == "ok" and any(detail):
+                print(f"  {name}: {' '.join(detail)}", flush=True)
+        else:
+            print(line, end="", flush=True)
+    if process.wait() not in (0, 1):
+        tally.add(f"{part}.exit", False, f"the {part} tests ended early")
+
+
 def part_browser(tally, full):
     script = ROOT / "tests/browser/run.mjs"
     install("browser")
@@ -151,22 +167,19 @@ def part_browser(tally, full):
     say("browser")
     done = subprocess.Popen(["node", script, *(["--full"] if full else [])], cwd=ROOT, text=True,
                             stdout=subprocess.PIPE, env=dict(os.environ, KAON=str(folder / "apps/kaon/kaon")))
-    for line in done.stdout:
-        verdict, name, *detail = line.rstrip("\n").split("\t")
-        if verdict == "skip":
-            tally.skip(f"browser.{name}", " ".join(detail))
-        elif verdict in ("ok", "fail"):
-            tally.add(f"browser.{name}", verdict == "ok", "\n".join(detail))
-            if verdict == "ok" and detail:
-                print(f"  {name}: {' '.join(detail)}", flush=True)
-        else:
-            print(line, end="", flush=True)
-    if done.wait() not in (0, 1):
-        tally.add("browser.exit", False, "the browser tests ended early")
+    tell_lines(tally, "browser", done)
 
 
-PARTS = {"unit": part_unit, "scenario": part_scenario, "lint": part_lint, "sanitize": part_sanitize,
-         "browser": part_browser}
+def part_server(tally, full):
+    folder = build("release")
+    say("server")
+    done = subprocess.Popen([sys.executable, ROOT / "tests/server/run.py"], cwd=ROOT, text=True, stdout=subprocess.PIPE,
+                            env=dict(os.environ, KAON=str(folder / "apps/kaon/kaon")))
+    tell_lines(tally, "server", done)
+
+
+PARTS = {"unit": part_unit, "scenario": part_scenario, "server": part_server, "lint": part_lint,
+         "sanitize": part_sanitize, "browser": part_browser}
 
 
 def write_verification(tally, seconds):

@@ -15,6 +15,7 @@
 #include "kaon/crypto/certificate.h"
 #include "kaon/crypto/system_random.h"
 #include "kaon/io/loop.h"
+#include "kaon/io/peer_port.h"
 #include "kaon/sfu/server.h"
 
 namespace kaon::apps {
@@ -33,6 +34,7 @@ struct ServeOptions {
   std::vector<std::string> public_ips;
   std::string token;
   std::string log = "info";
+  std::string config_file;
 };
 
 std::optional<std::string> read_file(const fs::path& path) {
@@ -147,6 +149,19 @@ int serve(const ServeOptions& options) {
   return 0;
 }
 
+// Gives the file's options to the command, but for those the command line has. CLI11 itself reads such files only for
+// the outermost command.
+void read_config(CLI::App& command, const std::string& file) {
+  for (const CLI::ConfigItem& item : CLI::ConfigTOML().from_file(file)) {
+    CLI::Option* option = command.get_option_no_throw("--" + item.name);
+    if (option == nullptr || !item.parents.empty() || item.name == "config")
+      throw CLI::ConfigError(cat(file, ": there is no option '", item.fullname(), "'"));
+    if (option->count() != 0) continue;
+    option->add_result(item.inputs);
+    option->run_callback();
+  }
+}
+
 }  // namespace
 
 void add_serve(CLI::App& app, int& status) {
@@ -166,6 +181,7 @@ void add_serve(CLI::App& app, int& status) {
       ->type_name("PORT")
       ->capture_default_str();
   command->add_option("--loops", options->loops, "Threads for media; 0 takes one per core")
+      ->check(CLI::Range(size_t{0}, io::PeerPort::kMaxLoops).description(""))
       ->type_name("N")
       ->capture_default_str();
   command->add_flag("--ice-lite", options->ice_lite,
@@ -176,9 +192,14 @@ void add_serve(CLI::App& app, int& status) {
   command->add_option("--log", options->log, "How much to log")
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
       ->capture_default_str();
-  command->set_config("--config", "", "Read options from a TOML file, for example http = \"0.0.0.0:80\"")
+  command
+      ->add_option("--config", options->config_file,
+                   "Read options from a TOML file, for example http = \"0.0.0.0:80\"; those given here win")
       ->type_name("FILE");
-  command->callback([options, &status] { status = serve(*options); });
+  command->callback([options, command, &status] {
+    if (!options->config_file.empty()) read_config(*command, options->config_file);
+    status = serve(*options);
+  });
 }
 
 }  // namespace kaon::apps

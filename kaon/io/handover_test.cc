@@ -171,6 +171,16 @@ TEST(SharedPort, CountsWhatDoesNotFitIntoTheRingAndLosesNothingElse) {
   EXPECT_EQ(received, kCount - total(&UdpStats::handover_dropped));
 }
 
+TEST(SharedPort, IsNotSharedWithLoopsOfAnotherOwner) {
+  const FourLoops first(16);
+  std::array<Loop, 2> others;
+  Collector sink;
+  const std::array<UdpPort::Member, 2> members{{{&others[0], &sink}, {&others[1], &sink}}};
+  const auto second = UdpPort::open(members, {.bind = {first.port->bound()[0]}});
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error(), IoError::AddressInUse);
+}
+
 TEST(SharedPort, ClosesWhileDatagramsAreOnTheirWay) {
   for (int round = 0; round < 20; ++round) {
     FourLoops server(64);

@@ -45,14 +45,27 @@ boost::system::error_code join_groups(UdpSocket& socket, const net::Endpoint& lo
   return error;
 }
 
+// Sockets that share a port share it with every process of this user, which would take part of our packets. So a port
+// is ours only if one socket could bind it alone.
+boost::system::error_code bind_alone(boost::asio::io_context& context, boost::asio::ip::udp::endpoint& endpoint) {
+  UdpSocket socket(context);
+  boost::system::error_code error;
+  socket.open(endpoint.protocol(), error);
+  if (!error && endpoint.address().is_v6()) socket.set_option(boost::asio::ip::v6_only(true), error);
+  if (!error) socket.bind(endpoint, error);
+  if (!error) endpoint = socket.local_endpoint(error);
+  return error;
+}
+
 }  // namespace
 
 Result<net::Endpoint, IoError> Shard::open(const net::Endpoint& local, const UdpOptions& options, bool shared) {
   auto entry = std::make_unique<Socket>(LoopAccess::context(loop_));
   UdpSocket& socket = entry->socket;
   boost::system::error_code error;
-  const auto endpoint = to_asio(local);
-  socket.open(endpoint.protocol(), error);
+  auto endpoint = to_asio(local);
+  if (shared && index_ == 0 && options.groups.empty()) error = bind_alone(LoopAccess::context(loop_), endpoint);
+  if (!error) socket.open(endpoint.protocol(), error);
   // IPv4 has its own socket, so that each address is told and chosen in its own family.
   if (!error && local.ip.is_v6()) socket.set_option(boost::asio::ip::v6_only(true), error);
 #ifdef SO_REUSEPORT

@@ -80,13 +80,28 @@ HttpResponse Control::connections_json() const {
   return reply({{"connections", std::move(list)}});
 }
 
-HttpResponse Control::status_json() const {
+// The counters belong to the loops: this goes from the first to the last, and back.
+void Control::tell_status(size_t loop, Drops drops, Respond respond) const {
+  loops_[loop]->post([this, loop, drops = std::move(drops), respond = std::move(respond)]() mutable {
+    add_drops(drops, port_->shard(loop));
+    for (const auto& [reason, count] : retired_[loop]) drops[reason] += count;
+    for (const auto& [number, session] : live_[loop]) add_drops(drops, std::as_const(*session).connection());
+    if (loop + 1 < loops_.size()) return tell_status(loop + 1, std::move(drops), std::move(respond));
+    loops_.front()->post(
+        [this, drops = std::move(drops), respond = std::move(respond)] { respond(status_json(drops)); });
+  });
+}
+
+HttpResponse Control::status_json(const Drops& drops) const {
+  json::object reasons;
+  for (const auto& [reason, count] : drops) reasons.emplace(reason, count);
   return reply({{"version", config_.version},
                 {"loops", loops_.size()},
                 {"udp_port", port_->port()},
                 {"connections", sessions_.size()},
                 {"streams", streams_.size()},
                 {"uptime_seconds", seconds_since(started_)},
+                {"drops", std::move(reasons)},
                 {"forward_delay_ms_median", delays_.median()}});
 }
 

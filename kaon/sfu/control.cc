@@ -4,6 +4,7 @@
 
 #include "kaon/base/text.h"
 #include "kaon/crypto/system_random.h"
+#include "kaon/sdp/attributes.h"
 
 namespace kaon::sfu::internal {
 
@@ -14,7 +15,8 @@ Control::Control(const ServerConfig& config, std::vector<std::unique_ptr<io::Loo
       certificate_(std::move(certificate)),
       log_(log),
       started_(io::Loop::now()),
-      live_(loops.size()) {}
+      live_(loops.size()),
+      retired_(loops.size()) {}
 
 void add_cors(HttpResponse& response) {
   response.headers.emplace_back("Access-Control-Allow-Origin", "*");
@@ -50,7 +52,7 @@ void Control::handle(HttpRequest request, Respond respond) {
     return reply(HttpResponse::error(405, "Only GET is possible here."));
   if (request.path == "/api/streams") return reply(streams_json());
   if (request.path == "/api/connections") return reply(connections_json());
-  if (request.path == "/api/status") return reply(status_json());
+  if (request.path == "/api/status") return tell_status(0, {}, std::move(reply));
   reply(HttpResponse::error(404, "There is /api/streams, /api/connections and /api/status."));
 }
 
@@ -58,7 +60,7 @@ std::optional<HttpResponse> Control::refuse_unauthorized(const HttpRequest& requ
   if (config_.token.empty()) return std::nullopt;
   const std::string_view value = request.header("Authorization");
   constexpr std::string_view kScheme = "Bearer ";
-  if (!value.starts_with(kScheme)) {
+  if (!sdp::equal_ignoring_case(value.substr(0, kScheme.size()), kScheme)) {
     HttpResponse response = HttpResponse::error(401, "This server wants an access token.");
     response.headers.emplace_back("WWW-Authenticate", "Bearer");
     return response;
@@ -128,7 +130,12 @@ void Control::remove_session(SessionEntry& entry) {
   const size_t loop = entry.loop;
   by_number_.erase(number);
   sessions_.erase(std::string(entry.id));
-  loops_[loop]->post([this, number, loop] { live_[loop].erase(number); });
+  loops_[loop]->post([this, number, loop] {
+    const auto it = live_[loop].find(number);
+    if (it == live_[loop].end()) return;
+    add_drops(retired_[loop], std::as_const(*it->second).connection());
+    live_[loop].erase(it);
+  });
 }
 
 void Control::close() {

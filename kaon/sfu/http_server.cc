@@ -1,5 +1,6 @@
 #include "kaon/sfu/http_server.h"
 
+#include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/beast/core.hpp>
@@ -19,6 +20,10 @@ namespace http = beast::http;
 using tcp = asio::ip::tcp;
 
 constexpr auto kIdleTimeout = std::chrono::seconds(30);
+// What a refused client may still send before it reads why.
+constexpr size_t kMaxLinger = 32 * 1024 * 1024;
+constexpr size_t kLingerRead = 64 * 1024;
+constexpr auto kLingerTimeout = std::chrono::seconds(10);
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return beast::iequals({a.data(), a.size()}, {b.data(), b.size()});
@@ -120,12 +125,7 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
   }
 
   void read_done(beast::error_code error) {
-    if (error == http::error::body_limit) {
-      keep_alive_ = false;
-      version_ = 11;
-      return respond(HttpResponse::error(413, "The request body is larger than 256 KiB."));
-    }
-    if (error) return finish();
+    if (error) return unreadable(error);
     auto& message = parser_->get();
     keep_alive_ = message.keep_alive();
     version_ = message.version();
@@ -144,6 +144,23 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
     lowest().expires_never();
     forward_(std::move(request),
              [self = this->shared_from_this()](HttpResponse response) { self->respond(std::move(response)); });
+  }
+
+  // Where the next request would begin is unknown, so the connection ends.
+  void unreadable(beast::error_code error) {
+    const bool malformed = error.category() == beast::error_code(http::error::bad_version).category();
+    if (!malformed || error == http::error::end_of_stream || error == http::error::partial_message) return finish();
+    keep_alive_ = false;
+    head_ = false;
+    version_ = 11;
+    linger_ = kMaxLinger;
+    if (error == http::error::body_limit) {
+      return respond(HttpResponse::error(413, "The request body is larger than 256 KiB."));
+    }
+    if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+      return respond(HttpResponse::error(431, "The request line and headers are larger than 16 KiB."));
+    }
+    respond(HttpResponse::error(400, "This is not a well-formed HTTP request."));
   }
 
   void respond(HttpResponse response) {
@@ -167,6 +184,20 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
   void finish() {
     beast::error_code ignored;
     lowest().socket().shutdown(tcp::socket::shutdown_send, ignored);
+    if (linger_ == 0) return;
+    lowest().expires_after(kLingerTimeout);
+    linger();
+  }
+
+  // Closing while a client still sends would reset the connection, and the client would not see its answer: so what it
+  // sends is read and thrown away.
+  void linger() {
+    buffer_.clear();
+    lowest().async_read_some(buffer_.prepare(kLingerRead),
+                             [self = this->shared_from_this()](beast::error_code error, size_t size) {
+                               self->linger_ -= std::min(self->linger_, size);
+                               if (!error && self->linger_ != 0) self->linger();
+                             });
   }
 
   Stream stream_;
@@ -178,6 +209,7 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
   std::optional<http::response<http::string_body>> message_;
   bool keep_alive_ = true;
   bool head_ = false;
+  size_t linger_ = 0;
   unsigned version_ = 11;
 };
 

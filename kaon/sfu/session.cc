@@ -75,11 +75,15 @@ Result<std::string, Refusal> Session::answer(const sdp::SessionDescription& offe
   if (peer_ == nullptr) return fail(Refusal{503, "The server has no room for another connection."});
   if (auto set = connection().set_remote_description(peer::SdpType::Offer, offer, now); !set)
     return fail(refusal(set.error()));
-  if (auto prepared = is_viewer() ? prepare_viewer() : prepare_publisher(offer); !prepared)
+  if (auto prepared = is_viewer() ? prepare_viewer(offer) : prepare_publisher(offer); !prepared)
     return fail(prepared.error());
   if (auto set = connection().set_local_description(peer::SdpType::Answer, now); !set)
     return fail(refusal(set.error()));
-  if (!is_viewer()) remember_tracks();
+  if (!is_viewer()) {
+    remember_tracks();
+  } else if (auto kept = keep_accepted(); !kept) {
+    return fail(kept.error());
+  }
   peer_->touch();
   return connection().local_description();
 }
@@ -87,8 +91,15 @@ Result<std::string, Refusal> Session::answer(const sdp::SessionDescription& offe
 Result<void, Refusal> Session::prepare_publisher(const sdp::SessionDescription& offer) {
   const std::vector<peer::Transceiver> transceivers(connection().transceivers().begin(),
                                                     connection().transceivers().end());
+  size_t audio = 0;
+  size_t video = 0;
   for (const peer::Transceiver& transceiver : transceivers) {
     const sdp::MediaDescription* section = offer.find_media(transceiver.mid);
+    // RFC 9725 §4.2: a publisher sends, and at most one track of each kind.
+    if (section != nullptr && !sdp::sends(sdp::direction_of(offer, *section)))
+      return fail(Refusal{422, "A publisher's offer must send every track (a=sendonly)."});
+    if (++(transceiver.kind == sdp::MediaKind::Video ? video : audio) > 1)
+      return fail(Refusal{422, "A stream has at most one audio and one video track."});
     const auto codec = section == nullptr ? std::nullopt : first_supported(*section);
     if (!codec) return fail(Refusal{422, "The offer has a track without any codec this server forwards."});
     if (auto set = connection().set_direction(transceiver.id, sdp::Direction::RecvOnly); !set)
@@ -125,12 +136,14 @@ void Session::remember_tracks() {
   stream_->publisher = this;
 }
 
-Result<void, Refusal> Session::prepare_viewer() {
+Result<void, Refusal> Session::prepare_viewer(const sdp::SessionDescription& offer) {
   const std::vector<peer::Transceiver> transceivers(connection().transceivers().begin(),
                                                     connection().transceivers().end());
   out_.resize(stream_->tracks().size());
   for (const peer::Transceiver& transceiver : transceivers) {
-    size_t track = 0;
+    const sdp::MediaDescription* section = offer.find_media(transceiver.mid);
+    const bool receives = section != nullptr && sdp::receives(sdp::direction_of(offer, *section));
+    size_t track = receives ? 0 : out_.size();
     while (track < out_.size() && (out_[track] || stream_->tracks()[track].kind != transceiver.kind)) ++track;
     if (track == out_.size()) {
       if (auto set = connection().set_direction(transceiver.id, sdp::Direction::Inactive); !set)
@@ -148,10 +161,19 @@ Result<void, Refusal> Session::prepare_viewer() {
     const bool video = source.kind == sdp::MediaKind::Video;
     out_[track].emplace(Out{transceiver.id, router::Forwarder(video, source.format.format.clock_rate, start)});
   }
-  if (std::none_of(out_.begin(), out_.end(), [](const auto& out) { return out.has_value(); })) {
-    return fail(Refusal{422, "The offer takes no track of this stream."});
-  }
   return {};
+}
+
+// Negotiation has rejected the sections without the publisher's codec.
+Result<void, Refusal> Session::keep_accepted() {
+  for (auto& out : out_) {
+    const auto accepted = [&](const peer::NegotiatedMedia& media) {
+      return out && media.transceiver == out->transceiver && !media.rejected && !media.codecs.empty();
+    };
+    if (std::ranges::none_of(connection().session()->media, accepted)) out.reset();
+  }
+  if (std::ranges::any_of(out_, [](const auto& out) { return out.has_value(); })) return {};
+  return fail(Refusal{422, "The offer takes no track of this stream, or not with its codec."});
 }
 
 }  // namespace kaon::sfu

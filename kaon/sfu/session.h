@@ -74,6 +74,7 @@ class Session final : public io::PeerHandler {
   /// New credentials of the peer; the old path lives on until the new one is found.
   std::optional<Restarted> restart(const ice::Credentials& remote, const std::vector<std::string>& lines, Time now);
   std::string ufrag() const;
+  const peer::Connection& connection() const { return std::as_const(*peer_).connection(); }
 
   void forward(std::span<const FanoutPacket> batch, Time now);
   void ask_keyframes(Time now);
@@ -96,7 +97,8 @@ class Session final : public io::PeerHandler {
   };
 
   Result<void, Refusal> prepare_publisher(const sdp::SessionDescription& offer);
-  Result<void, Refusal> prepare_viewer();
+  Result<void, Refusal> prepare_viewer(const sdp::SessionDescription& offer);
+  Result<void, Refusal> keep_accepted();
   void remember_tracks();
   void drain_media(Time now);
   void drain_channels(Time now);
@@ -105,7 +107,6 @@ class Session final : public io::PeerHandler {
   void need_keyframe(size_t track, Out& out, Time now);
   void snapshot(Time now);
   peer::Connection& connection() { return peer_->connection(); }
-  const peer::Connection& connection() const { return std::as_const(*peer_).connection(); }
 
   uint64_t id_;
   SessionRole role_;

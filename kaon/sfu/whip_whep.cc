@@ -35,6 +35,22 @@ std::string random_id() {
   return to_hex(bytes);
 }
 
+enum class Match : uint8_t { None, Exact, Any };
+
+// RFC 9110 §13.1.1: a star or a list of entity tags. RFC 9725 §4.3.3 writes the star in quotes.
+Match if_match(std::string_view header, std::string_view etag) {
+  while (!header.empty()) {
+    const size_t comma = std::min(header.find(','), header.size());
+    std::string_view tag = header.substr(0, comma);
+    header.remove_prefix(std::min(comma + 1, header.size()));
+    while (tag.starts_with(' ')) tag.remove_prefix(1);
+    while (tag.ends_with(' ')) tag.remove_suffix(1);
+    if (tag == "*" || tag == "\"*\"") return Match::Any;
+    if (tag == etag) return Match::Exact;
+  }
+  return Match::None;
+}
+
 const char* folder_of(SessionRole role) { return role == SessionRole::Publisher ? "/whip/" : "/whep/"; }
 
 }  // namespace
@@ -177,9 +193,10 @@ void Control::patch_session(const HttpRequest& request, SessionEntry& entry, Res
   if (!has_type(request, sdp::kTrickleFragmentMimeType)) {
     return respond(HttpResponse::error(415, "A PATCH must be of type application/trickle-ice-sdpfrag."));
   }
-  const std::string_view match = request.header("If-Match");
-  if (match.empty()) return respond(HttpResponse::error(428, "A PATCH needs an If-Match header."));
-  if (match != "*" && match != entry.etag)
+  const std::string_view header = request.header("If-Match");
+  if (header.empty()) return respond(HttpResponse::error(428, "A PATCH needs an If-Match header."));
+  const Match match = if_match(header, entry.etag);
+  if (match == Match::None)
     return respond(HttpResponse::error(412, "The ETag is stale: ICE has been restarted since."));
   const auto fragment = sdp::TrickleFragment::parse(request.body);
   if (!fragment) return respond(HttpResponse::error(400, fragment.error().to_string()));
@@ -189,7 +206,7 @@ void Control::patch_session(const HttpRequest& request, SessionEntry& entry, Res
     if (remote.ufrag.empty()) remote = {section.ice_ufrag, section.ice_pwd};
     lines.insert(lines.end(), section.candidates.begin(), section.candidates.end());
   }
-  loops_[entry.loop]->post([this, number = entry.number, loop = entry.loop, id = entry.id, any = match == "*",
+  loops_[entry.loop]->post([this, number = entry.number, loop = entry.loop, id = entry.id, any = match == Match::Any,
                             mid = fragment->sections.empty() ? "0" : fragment->sections.front().mid,
                             remote = std::move(remote), lines = std::move(lines),
                             respond = std::move(respond)]() mutable {

@@ -4,11 +4,15 @@
 A case is a function test_* in cases/*.py; its name says what must hold. One that takes `kaon` gets a running server.
 Functions with the attribute `background` run beside the others, because they mostly wait.
 
+round_trip.py sends the media files through `kaon whip`, `serve` and `record` and back; its cases are told as ours.
+
     tests/server/run.py [WORD...]     only cases with one of the words in their name
 """
 
 import importlib
 import inspect
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -19,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import kaon  # noqa: E402
 
+ROUND_TRIP = Path(__file__).parent / "round_trip.py"
 failures = []
 printing = threading.Lock()
 
@@ -53,10 +58,22 @@ def cases():
                 yield f"{path.stem}.{name.removeprefix('test_')}", function
 
 
+def run_round_trip():
+    done = subprocess.Popen([sys.executable, ROUND_TRIP], text=True, stdout=subprocess.PIPE,
+                            env=dict(os.environ, KAON=str(kaon.PROGRAM)))
+    for line in done.stdout:
+        verdict, name, *detail = line.rstrip("\n").split("\t")
+        tell(verdict, f"round_trip.{name.replace(' ', '_')}", " ".join(detail))
+    if done.wait() not in (0, 1):
+        tell("fail", "round_trip.exit", f"ended early with {done.returncode}")
+
+
 def main():
     words = sys.argv[1:]
     chosen = [(name, function) for name, function in cases() if not words or any(word in name for word in words)]
     beside = [threading.Thread(target=run_case, args=case) for case in chosen if hasattr(case[1], "background")]
+    if (not words or "round_trip" in words) and ROUND_TRIP.exists():
+        beside.append(threading.Thread(target=run_round_trip))
     for thread in beside:
         thread.start()
     for name, function in chosen:

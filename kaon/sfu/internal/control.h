@@ -13,6 +13,7 @@
 #include "kaon/io/loop.h"
 #include "kaon/io/peer_port.h"
 #include "kaon/sfu/http_server.h"
+#include "kaon/sfu/internal/drops.h"
 #include "kaon/sfu/server.h"
 #include "kaon/sfu/session.h"
 #include "kaon/sfu/stream.h"
@@ -84,7 +85,8 @@ class Control final : public SessionOwner {
   // api.cc
   HttpResponse streams_json() const;
   HttpResponse connections_json() const;
-  HttpResponse status_json() const;
+  void tell_status(size_t loop, Drops drops, Respond respond) const;
+  HttpResponse status_json(const Drops& drops) const;
   HttpResponse page(const HttpRequest& request) const;
 
   ServerConfig config_;
@@ -99,6 +101,7 @@ class Control final : public SessionOwner {
   std::unordered_map<uint64_t, std::string> by_number_;
   // Per loop, touched on that loop only.
   std::vector<std::unordered_map<uint64_t, std::unique_ptr<Session>>> live_;
+  std::vector<Drops> retired_;  ///< of sessions that are gone
   uint64_t next_number_ = 1;
   size_t next_loop_ = 0;
 };

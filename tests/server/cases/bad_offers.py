@@ -9,9 +9,9 @@ GOOD = offer(PUBLISH)
 
 def refused(kaon, sdp, *statuses):
     """The offer gets one of the statuses as a publisher's and, while somebody publishes, as a viewer's."""
-    kaon.post("/whip/live", sdp).expect(kaon.post("/whip/live", sdp).status)
     answer = kaon.post("/whip/live", sdp)
     assert answer.status in statuses, f"{answer.status} instead of {statuses} from WHIP: {answer.body}"
+    answer.expect(answer.status)
     session = kaon.publish().headers["Location"]
     answer = kaon.post("/whep/live", sdp)
     assert answer.status in statuses, f"{answer.status} instead of {statuses} from WHEP: {answer.body}"
@@ -41,8 +41,8 @@ def test_truncated_offers_never_break_anything(kaon):
 
 
 def test_malformed_lines_are_400(kaon):
-    for old, new in (("m=audio 9 ", "m=audio 99999 "), ("m=audio 9 ", "m=audio x "), ("t=0 0\r\n", "t=never\r\n"),
-                     ("c=IN IP4 0.0.0.0", "c=IN"), ("o=-", "o=")):
+    for old, new in (("m=audio 9 ", "m=audio 99999 "), ("m=audio 9 ", "m=audio x "), ("o=-", "o="), ("s=-", "s"),
+                     ("m=audio", "mm=audio"), ("v=0", "v=x")):
         assert old in GOOD
         refused(kaon, GOOD.replace(old, new, 1), 400)
 

@@ -32,14 +32,14 @@ def certificate(folder):
     return cert, key
 
 
-def common_name(port, path="/api/status"):
-    """Status of a GET over HTTPS, and the fingerprint of the server's certificate."""
+def https_get(port, path="/api/status"):
+    """Status of a GET over HTTPS, and the server's certificate in DER."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=10)
     connection.request("GET", path)
-    status = connection.getresponse().status
-    return status, connection.sock.getpeercert(binary_form=True) if connection.sock else None
+    der = connection.sock.getpeercert(binary_form=True)
+    return connection.getresponse().status, der
 
 
 # -- help and version ------------------------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ def test_given_certificate_is_used_for_https():
     with tempfile.TemporaryDirectory() as folder:
         cert, key = certificate(folder)
         with Server("--https", "127.0.0.1:0", "--cert", cert, "--key", key) as kaon:
-            assert common_name(kaon.https_port) == (200, ssl.PEM_cert_to_DER_cert(cert.read_text()))
+            assert https_get(kaon.https_port) == (200, ssl.PEM_cert_to_DER_cert(cert.read_text()))
 
 
 def test_self_signed_certificate_is_kept_between_runs_and_private():
@@ -149,7 +149,7 @@ def test_self_signed_certificate_is_kept_between_runs_and_private():
         seen = set()
         for _ in range(2):
             with Server("--https", "127.0.0.1:0", env={"XDG_STATE_HOME": folder}) as kaon:
-                status, der = common_name(kaon.https_port)
+                status, der = https_get(kaon.https_port)
                 assert status == 200
                 seen.add(der)
         assert len(seen) == 1, "a new certificate on each run"
@@ -170,7 +170,7 @@ def test_plain_http_on_the_https_port_is_cut():
             with socket.create_connection(("127.0.0.1", kaon.https_port), timeout=5) as connection:
                 connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
                 assert not connection.recv(100).startswith(b"HTTP")
-            assert common_name(kaon.https_port)[0] == 200
+            assert https_get(kaon.https_port)[0] == 200
 
 
 # -- configuration file ----------------------------------------------------------------------------------------------

@@ -86,7 +86,7 @@ def test_of_a_hundred_publishers_at_once_one_gets_the_name(kaon):
 
 def test_name_is_free_after_a_refused_offer(kaon):
     kaon.post("/whip/live", offer(PUBLISH).replace("a=rtcp-mux\r\n", "")).expect(422)
-    kaon.post("/whip/live", offer(PUBLISH).replace("opus", "speex")).expect(422)
+    kaon.post("/whip/live", re.sub(r"(a=rtpmap:\d+ )\w+", r"\1strange", offer(PUBLISH))).expect(422)
     kaon.publish()
 
 
@@ -209,7 +209,7 @@ def test_patch_of_another_type_is_415(kaon):
 def test_malformed_fragments_are_400_and_change_nothing(kaon):
     answer = kaon.publish()
     session = answer.headers["Location"]
-    for body in ("", "nonsense", "a=ice-ufrag:abcd", "m=audio\r\n", "\0\0\0", "a=mid:0\r\n" * 5000,
+    for body in ("nonsense", "a=ice-ufrag:abcd\r\n", "m=audio\r\n", "\0\0\0", "a=x:" + "x" * 100_000 + "\r\n",
                  "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=candidate:1\r\n"):
         kaon.patch(session, body, If_Match="*").expect(400)
     kaon.patch(session, trickle(), If_Match=answer.headers["ETag"]).expect(204)
