@@ -4,6 +4,7 @@
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -100,8 +101,9 @@ def part_unit(tally, full):
     folder = build("release")
     for program in unit_programs(folder):
         run_gtest(tally, program, f"unit.{program.parent.name}")
-    for program in sorted(folder.glob("examples/*/*_test")):
-        run_gtest(tally, program, f"examples.{program.parent.name}")
+    examples = run(["ctest", "--test-dir", folder, "-L", "example", "--output-on-failure"])
+    for name, verdict in re.findall(r"Test +#\d+: (\S+) \.* *(Passed|\*\*\*\S+)", examples.stdout):
+        tally.add(name, verdict == "Passed", examples.stdout)
 
 
 def scenario(tally, folder, prefix, seeds):
