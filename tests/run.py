@@ -180,8 +180,8 @@ def part_server(tally, full):
     tell_lines(tally, "server", done)
 
 
-PARTS = {"unit": part_unit, "scenario": part_scenario, "server": part_server, "lint": part_lint,
-         "sanitize": part_sanitize, "browser": part_browser}
+PARTS = {"unit": part_unit, "scenario": part_scenario, "server": part_server, "browser": part_browser,
+         "lint": part_lint, "sanitize": part_sanitize}
 
 
 def write_verification(tally, seconds):
