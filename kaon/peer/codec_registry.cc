@@ -51,25 +51,6 @@ void take_from_offer(std::string& ours, std::string_view offered, std::string_vi
   ours.replace(position, mine->size(), *value);
 }
 
-struct UriOfKind {
-  ExtensionKind kind;
-  std::string_view uri;
-};
-constexpr std::array<UriOfKind, kExtensionKinds> kUris = {{
-    {ExtensionKind::Mid, "urn:ietf:params:rtp-hdrext:sdes:mid"},
-    {ExtensionKind::RtpStreamId, "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"},
-    {ExtensionKind::RepairedRtpStreamId, "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"},
-    {ExtensionKind::TransportSequenceNumber,
-     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"},
-    {ExtensionKind::AbsoluteSendTime, "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"},
-    {ExtensionKind::AudioLevel, "urn:ietf:params:rtp-hdrext:ssrc-audio-level"},
-    {ExtensionKind::VideoOrientation, "urn:3gpp:video-orientation"},
-    {ExtensionKind::PlayoutDelay, "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"},
-    {ExtensionKind::VideoContentType, "http://www.webrtc.org/experiments/rtp-hdrext/video-content-type"},
-    {ExtensionKind::DependencyDescriptor,
-     "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"},
-}};
-
 }  // namespace
 
 CodecKind codec_kind(std::string_view encoding_name) {
@@ -183,24 +164,15 @@ std::optional<uint8_t> rtx_payload_type(const sdp::MediaDescription& section, ui
   return std::nullopt;
 }
 
-std::string_view uri_of(ExtensionKind kind) {
-  return kind == ExtensionKind::Other ? std::string_view{} : kUris[static_cast<size_t>(kind)].uri;
-}
-
-ExtensionKind extension_kind(std::string_view uri) {
-  const auto it = std::ranges::find(kUris, uri, &UriOfKind::uri);
-  return it == kUris.end() ? ExtensionKind::Other : it->kind;
-}
-
 std::vector<SupportedExtension> default_extensions(MediaKind kind) {
   using enum ExtensionKind;
   if (kind == MediaKind::Audio) {
-    return {{AudioLevel, 1}, {AbsoluteSendTime, 2}, {TransportSequenceNumber, 3}, {Mid, 4}};
+    return {{AudioLevel, 1}, {AbsSendTime, 2}, {TransportSequence, 3}, {Mid, 4}};
   }
   if (kind != MediaKind::Video) return {};
-  return {{AbsoluteSendTime, 2},     {TransportSequenceNumber, 3}, {Mid, 4},
-          {PlayoutDelay, 5},         {VideoContentType, 6},        {RtpStreamId, 10},
-          {RepairedRtpStreamId, 11}, {DependencyDescriptor, 12},   {VideoOrientation, 13}};
+  return {{AbsSendTime, 2},          {TransportSequence, 3},     {Mid, 4},
+          {PlayoutDelay, 5},         {VideoContentType, 6},      {RtpStreamId, 10},
+          {RepairedRtpStreamId, 11}, {DependencyDescriptor, 12}, {VideoOrientation, 13}};
 }
 
 }  // namespace kaon::peer

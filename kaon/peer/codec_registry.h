@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kaon/rtp/extension.h"
 #include "kaon/sdp/session_description.h"
 
 namespace kaon::peer {
@@ -48,24 +49,8 @@ std::optional<uint8_t> rtx_payload_type(const sdp::MediaDescription& section, ui
 enum class H264Profile : uint8_t { ConstrainedBaseline, Baseline, Main, ConstrainedHigh, High, High444Predictive };
 std::optional<H264Profile> h264_profile(std::string_view profile_level_id);
 
-/// RTP header extensions by their URI.
-enum class ExtensionKind : uint8_t {
-  Mid,
-  RtpStreamId,
-  RepairedRtpStreamId,
-  TransportSequenceNumber,
-  AbsoluteSendTime,
-  AudioLevel,
-  VideoOrientation,
-  PlayoutDelay,
-  VideoContentType,
-  DependencyDescriptor,
-  Other,
-};
-inline constexpr size_t kExtensionKinds = static_cast<size_t>(ExtensionKind::Other);
+using rtp::ExtensionKind;
 
-std::string_view uri_of(ExtensionKind kind);
-ExtensionKind extension_kind(std::string_view uri);
 /// Those we offer and accept for audio or video, with the id we would like in offers.
 struct SupportedExtension {
   ExtensionKind kind;

@@ -35,10 +35,12 @@ Connection::Impl::Impl(Env environment, BufferPool& pool, const Config& configur
       config(configuration),
       now(time),
       negotiator(environment, configuration.negotiation),
-      transport(environment, configuration),
+      transport(environment, config),
       media(environment, pool, configuration),
       fingerprint(configuration.certificate.fingerprint().to_string()) {
   negotiator.set_transport(local_transport());
+  // The negotiator has its own.
+  config.negotiation = {.audio_codecs = {}, .video_codecs = {}, .audio_extensions = {}, .video_extensions = {}};
 }
 
 void Connection::Impl::emit(Event event) {

@@ -45,7 +45,7 @@ TEST(Negotiator, TwoOfUsAgreeOnAudioVideoAndData) {
   EXPECT_EQ(video.codecs.front().receive_rtx_payload_type, 97);
   EXPECT_TRUE(video.codecs.front().nack && video.codecs.front().pli && video.codecs.front().transport_cc);
   EXPECT_EQ(video.codecs.size(), default_codecs(MediaKind::Video).size());
-  EXPECT_EQ(video.extension_id(ExtensionKind::TransportSequenceNumber), 3);
+  EXPECT_EQ(video.extension_id(ExtensionKind::TransportSequence), 3);
   EXPECT_EQ(video.remote_streams.front().rtx_ssrc, a->transceivers()[1].encodings[0].rtx_ssrc);
   EXPECT_EQ(ours.find("1")->direction, Direction::SendOnly);
   EXPECT_EQ(ours.find("1")->send_encodings, a->transceivers()[1].encodings);
@@ -162,7 +162,7 @@ TEST(Negotiator, NumbersOfThePeerStayWhenWeOfferNext) {
   NegotiatorConfig odd;
   odd.video_codecs = {{{100, "VP8", 90000, 1, "", {"nack"}}, 101},
                       {{96, "VP9", 90000, 1, "profile-id=0", {}}, std::nullopt}};
-  odd.video_extensions = {{ExtensionKind::Mid, 9}, {ExtensionKind::TransportSequenceNumber, 4}};
+  odd.video_extensions = {{ExtensionKind::Mid, 9}, {ExtensionKind::TransportSequence, 4}};
   Peer a(1, odd), b(2);
   ASSERT_TRUE(a->add_transceiver(MediaKind::Video));
   exchange(a, b);

@@ -127,7 +127,7 @@ struct NegotiatedCodec {
 };
 
 struct NegotiatedExtension {
-  ExtensionKind kind = ExtensionKind::Other;
+  ExtensionKind kind{};
   uint8_t id = 0;
   sdp::Direction direction = sdp::Direction::SendRecv;  ///< Ours.
   bool operator==(const NegotiatedExtension&) const = default;

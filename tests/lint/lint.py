@@ -148,6 +148,11 @@ def check_notes(sources):
                 yield f"{path}:{number}: open note: {line.strip()}"
 
 
+def check_readme_program(_):
+    if read("examples/data-channels/main.cc") not in read("README.md"):
+        yield "README.md: its program is not examples/data-channels/main.cc, which a test runs"
+
+
 def check_format(sources):
     done = subprocess.run(["clang-format-19", "--dry-run", "-Werror", *sources], cwd=ROOT, text=True,
                           capture_output=True, check=False)
@@ -207,7 +212,7 @@ def main():
         "layers": check_layers, "no_world_below_io": check_no_world_below_io,
         "public_headers_hide_the_system": check_public_headers_hide_the_system, "sizes": check_sizes,
         "web_loads_nothing_foreign": check_web_loads_nothing_foreign, "no_open_notes": check_notes,
-        "format": check_format, "headers_compile_alone": check_headers_compile_alone,
+        "readme_program": check_readme_program, "format": check_format, "headers_compile_alone": check_headers_compile_alone,
         "clang_tidy": lambda all_sources: check_tidy(tidy_files(full, all_sources)),
     }
     failed = False

@@ -61,11 +61,9 @@ void Media::apply_extensions(const NegotiatedSession& session) {
     reduced_size_ = reduced_size_ || media.reduced_size_rtcp;
     for (const NegotiatedCodec& codec : media.codecs) sends_feedback_ = sends_feedback_ || codec.transport_cc;
     for (const NegotiatedExtension& extension : media.extensions) {
-      const auto kind = rtp::extension_of(uri_of(extension.kind));
-      if (!kind) continue;
       // Known already from another section: the ids are equal then.
-      if (sdp::receives(extension.direction)) static_cast<void>(receive_extensions_.add(extension.id, *kind));
-      if (sdp::sends(extension.direction)) static_cast<void>(send_extensions_.add(extension.id, *kind));
+      if (sdp::receives(extension.direction)) static_cast<void>(receive_extensions_.add(extension.id, extension.kind));
+      if (sdp::sends(extension.direction)) static_cast<void>(send_extensions_.add(extension.id, extension.kind));
     }
   }
 }

@@ -67,15 +67,15 @@ std::vector<NegotiatedExtension> agree_extensions(const MediaDescription& offere
                                                   bool local_offer) {
   std::vector<NegotiatedExtension> extensions;
   for (const sdp::Extension& extension : answered.extensions) {
-    const ExtensionKind kind = extension_kind(extension.uri);
-    if (kind == ExtensionKind::Other || extension.id > 255) continue;
+    const auto kind = rtp::extension_of(extension.uri);
+    if (!kind || extension.id > 255) continue;
     const auto it = std::ranges::find(offered.extensions, extension.id, &sdp::Extension::id);
     if (it == offered.extensions.end() || it->uri != extension.uri) continue;
     const auto theirs = (local_offer ? extension : *it).direction.value_or(sdp::Direction::SendRecv);
     const auto ours = (local_offer ? *it : extension).direction.value_or(sdp::Direction::SendRecv);
     const sdp::Direction direction = sdp::intersection(ours, sdp::reversed(theirs));
     if (direction == sdp::Direction::Inactive) continue;
-    extensions.push_back({kind, static_cast<uint8_t>(extension.id), direction});
+    extensions.push_back({*kind, static_cast<uint8_t>(extension.id), direction});
   }
   return extensions;
 }

@@ -108,13 +108,14 @@ class AnswerBuilder {
 
   // RFC 8285 §7: ids are the offerer's; a direction is turned round.
   void accept_extensions(const MediaDescription& offered, sdp::MediaKind kind, MediaDescription& section) const {
-    std::array<bool, kExtensionKinds + 1> taken{};
+    std::array<bool, rtp::kExtensionKinds> taken{};
     for (const sdp::Extension& extension : offered.extensions) {
-      const ExtensionKind extension_kind = peer::extension_kind(extension.uri);
+      const auto known = rtp::extension_of(extension.uri);
+      if (!known) continue;
       const auto& supported = state_.extensions_of(kind);
-      if (std::ranges::find(supported, extension_kind, &SupportedExtension::kind) == supported.end()) continue;
+      if (std::ranges::find(supported, *known, &SupportedExtension::kind) == supported.end()) continue;
       if (extension.id > 255 || extension.direction == Direction::Inactive) continue;
-      if (std::exchange(taken[static_cast<size_t>(extension_kind)], true)) continue;
+      if (std::exchange(taken[static_cast<size_t>(*known)], true)) continue;
       sdp::Extension& accepted =
           section.extensions.emplace_back(sdp::Extension{extension.id, extension.uri, std::nullopt, {}});
       if (extension.direction) accepted.direction = sdp::reversed(*extension.direction);

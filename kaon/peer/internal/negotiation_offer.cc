@@ -93,7 +93,7 @@ class ExtensionIds {
     if (session == nullptr) return;
     for (const NegotiatedMedia& media : session->media) {
       for (const NegotiatedExtension& extension : media.extensions) {
-        if (extension.kind != ExtensionKind::Other) ids_[static_cast<size_t>(extension.kind)] = extension.id;
+        ids_[static_cast<size_t>(extension.kind)] = extension.id;
         used_.set(extension.id);
       }
     }
@@ -115,7 +115,7 @@ class ExtensionIds {
     return 255;
   }
 
-  std::array<uint8_t, kExtensionKinds> ids_{};
+  std::array<uint8_t, rtp::kExtensionKinds> ids_{};
   std::bitset<256> used_;
 };
 
@@ -142,7 +142,7 @@ class OfferBuilder {
     }
     for (const SupportedExtension& extension : state_.extensions_of(planned.kind)) {
       section.extensions.push_back(
-          {extension_ids_.assign(extension), std::string(uri_of(extension.kind)), std::nullopt, {}});
+          {extension_ids_.assign(extension), std::string(rtp::uri_of(extension.kind)), std::nullopt, {}});
     }
     if (sends(transceiver.direction)) describe_sender(state_, transceiver, transceiver.encodings, section);
     // Layers the peer sends stay only as long as each of our offers names them (RFC 8853 §5.3).

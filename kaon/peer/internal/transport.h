@@ -23,6 +23,7 @@ class Transport {
   /// What a packet turned out to hold for the layers above.
   enum class Content : uint8_t { None, Data, Rtp, Rtcp };
 
+  /// `config` must outlive the transport.
   Transport(Env env, const Config& config);
 
   ice::Agent& ice() { return ice_; }
@@ -75,7 +76,7 @@ class Transport {
   void start_dtls_on_path(Time now);
 
   Env env_;
-  Config config_;
+  const Config& config_;
   ice::Agent ice_;
   std::optional<dtls::Connection> dtls_;
   dtls::Role dtls_role_{};
