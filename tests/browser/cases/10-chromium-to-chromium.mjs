@@ -15,7 +15,7 @@ export default async function run({ onEnd }) {
     const to = await open(browser, server.url);
     await publish(from, { name: codec, codec });
     await watch(to, codec);
-    await to.waitForFunction(() => globalThis.seen.frames.length > 30, null, { timeout: 20000 });
+    await to.waitForFunction(() => globalThis.seen.frames.length > 120, null, { timeout: 30000 });
     lines.push(`${codec}: ${judge(await observe(to, time), time)}`);
     if (!(await audioEnergy(to) > 0)) throw new Error(`${codec}: the sound is silent`);
     const faults = [...from.faults, ...to.faults];

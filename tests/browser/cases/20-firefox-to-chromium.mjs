@@ -13,7 +13,7 @@ export default async function run({ onEnd }) {
   const to = await chromium.open(await chromium.launch(onEnd), server.url);
   await publish(from, { name: 'fox' });
   await watch(to, 'fox');
-  await to.waitForFunction(() => globalThis.seen.frames.length > 30, null, { timeout: 30000 });
+  await to.waitForFunction(() => globalThis.seen.frames.length > 120, null, { timeout: 30000 });
   const figures = judge(await observe(to, 60), 60);
   if (!(await audioEnergy(to) > 0)) throw new Error('the sound is silent');
   return figures;

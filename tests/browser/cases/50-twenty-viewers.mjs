@@ -21,7 +21,7 @@ export default async function run({ onEnd }) {
     const file = path.join(files, `${i}.ivf`);
     return { file, ...start(onEnd, ['record', `${server.url}whep/many`, file]) };
   });
-  for (const page of pages) await page.waitForFunction(() => globalThis.seen.frames.length > 60, null, { timeout: 30000 });
+  for (const page of pages) await page.waitForFunction(() => globalThis.seen.frames.length > 120, null, { timeout: 30000 });
   const seen = await Promise.all(pages.map(page => observe(page, TIME)));
   const figures = seen.map(s => judge(s, TIME));
   await Promise.all(recorders.map(async ({ process: child, ended, output, file }) => {
