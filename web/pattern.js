@@ -51,19 +51,30 @@ export function draw(context, width, height, frame) {
   context.fillText(String(frame), 16, height - 18);
 }
 
-/** {frame, sent}: what the bands of a picture say; null where a band cannot be read. */
-export function read(context, width, height) {
-  const band = height / 12;
+/** {frame, sent}: what the bands of a picture say; null where a band cannot be read. `luma(x, y)` is the brightness, 0 to 255. */
+export function decode(luma, width, height) {
   const [frame, sent] = [0, 1].map(row => {
-    const { data } = context.getImageData(0, Math.floor((row + 0.5) * band), width, 1);
-    const bits = [];
-    for (let i = 0; i < CELLS; i++) {
-      const x = Math.floor(((i + 0.5) * width) / CELLS) * 4;
-      bits.push(data[x] + data[x + 1] + data[x + 2] > 384 ? 1 : 0);
-    }
-    return number(bits);
+    const y = Math.floor(((row + 0.5) * height) / 12);
+    return number(Array.from({ length: CELLS }, (_, i) => (luma(Math.floor(((i + 0.5) * width) / CELLS), y) > 128 ? 1 : 0)));
   });
   return { frame, sent };
+}
+
+/** The same for a picture on a canvas. */
+export function read(context, width, height) {
+  const { data } = context.getImageData(0, 0, width, Math.ceil(height / 6));
+  return decode((x, y) => data[(y * width + x) * 4 + 1], width, height);
+}
+
+/** A quiet tone: {track, stop()}. */
+export function tone() {
+  const audio = new AudioContext();
+  const oscillator = new OscillatorNode(audio, { frequency: 220 });
+  const volume = new GainNode(audio, { gain: 0.05 });
+  const out = audio.createMediaStreamDestination();
+  oscillator.connect(volume).connect(out);
+  oscillator.start();
+  return { track: out.stream.getAudioTracks()[0], stop: () => audio.close() };
 }
 
 /** A stream of the test picture with a quiet tone: {stream, stop()}. */
@@ -84,34 +95,12 @@ export function source(width = 1280, height = 720, rate = 30) {
     draw(context, width, height, ++frame);
     (track.requestFrame ? track : stream).requestFrame(); // on the track in Chromium, on the stream in Firefox
   };
-  const audio = new AudioContext();
-  const tone = new OscillatorNode(audio, { frequency: 220 });
-  const volume = new GainNode(audio, { gain: 0.05 });
-  const out = audio.createMediaStreamDestination();
-  tone.connect(volume).connect(out);
-  tone.start();
-  stream.addTrack(out.stream.getAudioTracks()[0]);
+  const sound = tone();
+  stream.addTrack(sound.track);
   const stop = () => {
     ticker.terminate();
-    audio.close();
+    sound.stop();
     stream.getTracks().forEach(t => t.stop());
   };
   return { stream, stop };
-}
-
-/** Reads every picture a <video> shows into `frames`: {frame, delay in ms, at}; `damaged` counts the unreadable. */
-export function reader(video) {
-  const context = document.createElement('canvas').getContext('2d', { alpha: false, willReadFrequently: true });
-  const seen = { frames: [], damaged: 0, done: false };
-  const look = (_, { width, height }) => {
-    const at = clock();
-    Object.assign(context.canvas, { width, height });
-    context.drawImage(video, 0, 0);
-    const { frame, sent } = read(context, width, height);
-    if (frame === null || sent === null) seen.damaged++;
-    else seen.frames.push({ frame, delay: (at - sent) / 10, at: performance.now() });
-    if (!seen.done) video.requestVideoFrameCallback(look);
-  };
-  video.requestVideoFrameCallback(look);
-  return seen;
 }

@@ -68,8 +68,8 @@ def check_layers(sources):
         if module not in edges:
             yield f"{path}: module '{module}' is not in layers.txt"
             continue
-        # A test may use the simulated network and the standard pump.
-        extra = {"sim", "crypto", "net"} if is_test(path) else set()
+        # A test may use the simulated network, its addresses, and media files.
+        extra = {"sim", "crypto", "net", "container"} if is_test(path) else set()
         for number, line in enumerate(read(path).splitlines(), 1):
             match = re.match(r'#include "kaon/([a-z]+)/(internal/)?', line)
             if not match:
