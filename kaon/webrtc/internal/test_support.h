@@ -19,7 +19,8 @@
 
 namespace kaon::webrtc {
 
-inline constexpr auto kTestLimit = std::chrono::seconds(30);
+/// Above the 30 s that consent needs to notice a peer whose goodbye was lost (RFC 7675 §5.1).
+inline constexpr auto kTestLimit = std::chrono::seconds(60);
 
 /// A condition that loops make true and the test waits for.
 template <class T>
