@@ -122,9 +122,8 @@ def part_sanitize(tally, full):
     for program in unit_programs(folder):
         run_gtest(tally, program, f"asan.{program.parent.name}", env)
     scenario(tally, folder, "asan.scenario", 200 if full else 10)
-    threaded = [m for m in TSAN_MODULES if (ROOT / "kaon" / m / "CMakeLists.txt").exists()]
-    folder = build("tsan", [f"kaon_{m}_test" for m in threaded])
-    for program in unit_programs(folder, threaded):
+    folder = build("tsan", [f"kaon_{m}_test" for m in TSAN_MODULES])
+    for program in unit_programs(folder, TSAN_MODULES):
         run_gtest(tally, program, f"tsan.{program.parent.name}", {"TSAN_OPTIONS": "halt_on_error=0 exitcode=66"})
 
 

@@ -160,9 +160,9 @@ class Ports {
 TEST(PeerPort, TwoHundredConnectionsOnFourLoopsLoseNothing) {
   constexpr size_t kConnections = 200;
   constexpr int kMessages = 20;
-  Ports ports(4);
-  std::vector<std::unique_ptr<Side>> clients;
+  std::vector<std::unique_ptr<Side>> clients;  // outlive the ports, whose loops call them
   std::vector<std::unique_ptr<Side>> servers;
+  Ports ports(4);
   for (size_t i = 0; i < kConnections; ++i) {
     clients.push_back(std::make_unique<Side>(false));
     servers.push_back(std::make_unique<Side>(true));
@@ -246,10 +246,10 @@ class Relay {
 };
 
 TEST(PeerPort, APeerWhoseAddressChangesMidCallLosesNoMessage) {
+  Side client(false);  // outlives the ports, whose loops call it
+  Side server(true);
   Ports ports(4);
   Relay relay(ports.server->port());
-  Side client(false);
-  Side server(true);
   const std::string relayed =
       "a=candidate:1 1 udp 2130706431 127.0.0.1 " + std::to_string(relay.port()) + " typ host\r\n";
   int descriptions = 0;
