@@ -108,8 +108,9 @@ TEST(Server, TakesOffersAndGoodbyesFromManyAtOnce) {
         ASSERT_THAT(answer, StartsWith("HTTP/1.1 201"));
         EXPECT_THAT(request(*server, "GET /api/connections HTTP/1.1"), HasSubstr("publisher"));
         // The last one is left to the server's end.
-        if (round < 4)
+        if (round < 4) {
           EXPECT_THAT(request(*server, cat("DELETE ", location(answer), " HTTP/1.1")), StartsWith("HTTP/1.1 200"));
+        }
       }
     });
   }
