@@ -41,8 +41,6 @@ struct Config {
   size_t mtu = 1200;
   /// Wall-clock time since 1970 at Time zero, for sender reports.
   std::chrono::nanoseconds unix_time_at_zero{};
-  /// Plaintext kept per sender for retransmission: at least this long, within kMaxHistoryBytes.
-  Duration history = std::chrono::milliseconds(1000);
   /// Emit dtls::KeyLogLine events. They let their reader decrypt everything.
   bool key_log = false;
 };
