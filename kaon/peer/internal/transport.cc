@@ -36,7 +36,7 @@ bool Transport::apply(const NegotiatedSession& session, Time now) {
   for (const std::string& text : remote.fingerprints) {
     if (auto fingerprint = crypto::Fingerprint::parse(text)) fingerprints.push_back(std::move(*fingerprint));
   }
-  const dtls::Role role = session.dtls_role == DtlsRole::Client ? dtls::Role::Client : dtls::Role::Server;
+  const DtlsRole role = session.dtls_role;
   const bool begins = !dtls_ || session.new_association || role != dtls_role_;
   if (begins) {
     dtls::Config dtls{.role = role, .certificate = config_.certificate};
@@ -168,8 +168,7 @@ void Transport::install_keys(dtls::SrtpProfileId id) {
   std::array<uint8_t, kMaxExportedSize> memory{};
   const Bytes block = Bytes(memory).first(srtp::exported_size(*profile));
   if (!dtls_->export_keying_material(dtls::kSrtpExporterLabel, {}, block)) return;
-  const auto role = dtls_role_ == dtls::Role::Client ? srtp::DtlsRole::Client : srtp::DtlsRole::Server;
-  const srtp::DirectionKeys keys = srtp::split_exported_keys(*profile, block, role);
+  const srtp::DirectionKeys keys = srtp::split_exported_keys(*profile, block, dtls_role_);
   srtp_sender_ = std::make_unique<srtp::Sender>(*profile, keys.local);
   srtp_receiver_ = std::make_unique<srtp::Receiver>(*profile, keys.remote);
   srtp_profile_ = id;

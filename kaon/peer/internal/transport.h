@@ -79,7 +79,7 @@ class Transport {
   const Config& config_;
   ice::Agent ice_;
   std::optional<dtls::Connection> dtls_;
-  dtls::Role dtls_role_{};
+  DtlsRole dtls_role_{};
   bool dtls_started_ = false;
   std::vector<Held> held_;
   std::vector<uint8_t> replayed_;
