@@ -80,6 +80,7 @@ class Control final : public SessionOwner {
                       std::shared_ptr<sdp::SessionDescription> offer, Respond respond);
   void answered(const std::string& id, Result<std::string, Refusal> answer, Respond respond);
   void patch_session(const HttpRequest& request, SessionEntry& entry, Respond respond);
+  void add_ice_servers(HttpResponse& response) const;
   std::string new_etag();
 
   // api.cc
