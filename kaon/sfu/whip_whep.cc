@@ -124,7 +124,7 @@ void Control::post_offer(const HttpRequest& request, const Target& target, Respo
   if (target.role == SessionRole::Publisher) {
     std::vector<io::Loop*> loops;
     for (const auto& loop : loops_) loops.push_back(loop.get());
-    streams_[target.stream] = {std::make_shared<Stream>(target.stream, loops, entry.loop, delays_), entry.id,
+    streams_[target.stream] = {std::make_shared<Stream>(target.stream, loops, entry.loop, figures_), entry.id,
                                entry.started, false};
   }
   const auto stream = streams_.at(target.stream).stream;

@@ -96,7 +96,7 @@ class Control final : public SessionOwner {
   Logger& log_;
   io::PeerPort* port_ = nullptr;
   Time started_;
-  DelayHistogram delays_;
+  ForwardFigures figures_;
   std::map<std::string, StreamEntry> streams_;
   std::map<std::string, SessionEntry> sessions_;
   std::unordered_map<uint64_t, std::string> by_number_;
