@@ -86,6 +86,7 @@ Transport::Content Transport::handle_packet(const net::Datagram& packet, Time no
   }
   if (source != ice::Source::Validated) {
     drops_.add(DropReason::UnknownAddress);
+    if (!dtls) notice_moved(packet, now);
     return Content::None;
   }
   if (dtls) {
@@ -101,6 +102,14 @@ Transport::Content Transport::handle_packet(const net::Datagram& packet, Time no
     return Content::None;
   }
   return rtp::is_rtcp(packet.bytes) ? Content::Rtcp : Content::Rtp;
+}
+
+// The peer's address may have changed under it: what its media comes from is checked. The packet itself is dropped all
+// the same, and whoever only repeats one cannot answer the check.
+void Transport::notice_moved(const net::Datagram& packet, Time now) {
+  if (!secured() || rtp::is_rtcp(packet.bytes) || !ice_.may_have_moved(packet.local, packet.remote)) return;
+  moved_.resize(packet.bytes.size());
+  if (srtp_receiver_->is_authentic_rtp(packet.bytes, moved_)) ice_.check_moved(packet.local, packet.remote, now);
 }
 
 void Transport::hold(const net::Datagram& packet) {
