@@ -126,7 +126,7 @@ std::string name_of(const testing::TestParamInfo<Case>& info) {
 INSTANTIATE_TEST_SUITE_P(
     Directions, AddressChange,
     testing::Values(Case{true, true, false, 3 * kRoundTrip}, Case{false, true, false, 3 * kRoundTrip},
-                    Case{true, true, true, 4 * kRoundTrip}, Case{false, true, true, 4 * kRoundTrip},
+                    Case{true, true, true, 5 * kRoundTrip}, Case{false, true, true, 5 * kRoundTrip},
                     Case{true, false, true, 500ms + 4 * kRoundTrip}, Case{false, false, true, 500ms + 4 * kRoundTrip}),
     name_of);
 
