@@ -46,17 +46,17 @@ namespace {
 using testing::Packet;
 using testing::Pair;
 
-class EveryVersion : public ::testing::TestWithParam<Version> {
+class ResourcesOfEveryVersion : public ::testing::TestWithParam<Version> {
  protected:
   static Pair make_pair() {
     if (GetParam() == Version::Dtls12) return Pair();
     return Pair(testing::config13_of(Role::Client), testing::config13_of(Role::Server));
   }
 };
-INSTANTIATE_TEST_SUITE_P(Resources, EveryVersion, ::testing::Values(Version::Dtls12, Version::Dtls13),
+INSTANTIATE_TEST_SUITE_P(Resources, ResourcesOfEveryVersion, ::testing::Values(Version::Dtls12, Version::Dtls13),
                          [](const auto& test) { return test.param == Version::Dtls13 ? "Of13" : "Of12"; });
 
-TEST_P(EveryVersion, DataPathAllocatesNothingAfterWarmUp) {
+TEST_P(ResourcesOfEveryVersion, DataPathAllocatesNothingAfterWarmUp) {
   ASSERT_TRUE(libcrypto_is_counted);
   Pair pair = make_pair();
   ASSERT_TRUE(pair.run());
@@ -77,7 +77,7 @@ TEST_P(EveryVersion, DataPathAllocatesNothingAfterWarmUp) {
   EXPECT_EQ(carried, 1001 * payload.size());
 }
 
-TEST_P(EveryVersion, AnEstablishedConnectionHoldsLessThanEightKilobytes) {
+TEST_P(ResourcesOfEveryVersion, AnEstablishedConnectionHoldsLessThanEightKilobytes) {
   ASSERT_TRUE(libcrypto_is_counted);
   {
     Pair warm_up = make_pair();
