@@ -10,6 +10,7 @@
 #include "kaon/base/result.h"
 #include "kaon/net/address.h"
 #include "kaon/sfu/http_server.h"
+#include "kaon/trace/sink.h"
 
 namespace kaon::sfu {
 
@@ -33,6 +34,8 @@ struct ServerConfig {
   std::string token;
   /// File for the TLS key log (SSLKEYLOGFILE); empty for none. Whoever has it can decrypt everything.
   std::string key_log_file;
+  /// Sees packets in the clear and events of all connections. Must outlive the server; null for none.
+  trace::Sink* trace = nullptr;
   std::string version;
 };
 
