@@ -1,5 +1,7 @@
 #include "kaon/io/trace_file.h"
 
+#include <fcntl.h>
+
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -31,7 +33,9 @@ class BoundedFile {
   bool wanted() const { return !name_.empty(); }
   Result<void, std::string> open() {
     if (!wanted()) return {};
-    file_ = std::fopen(name_.c_str(), "wbe");
+    // Nobody else needs to read a conversation.
+    const int descriptor = ::open(name_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (descriptor >= 0) file_ = ::fdopen(descriptor, "wb");
     if (file_ == nullptr) return fail(cat("The trace file ", name_, " cannot be written: ", std::strerror(errno), "."));
     return {};
   }

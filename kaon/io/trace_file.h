@@ -28,7 +28,8 @@ struct TraceOptions {
 };
 
 /// Writes the files of `options`. Any thread; it waits for the disk, so a slow one slows the loops. Files are complete
-/// when the sink is destroyed; until then up to a second of packets may be missing. The error is a sentence.
+/// when the sink is destroyed, and new ones are readable by their owner alone; until then up to a second of packets may
+/// be missing. The error is a sentence.
 Result<std::unique_ptr<trace::Sink>, std::string> open_trace(const TraceOptions& options);
 
 }  // namespace kaon::io

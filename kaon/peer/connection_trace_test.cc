@@ -1,9 +1,15 @@
 // What a connection shows to who looks for a fault.
 #include <gmock/gmock.h>
 
+#include "kaon/datachannel/describe.h"
+#include "kaon/dtls/describe.h"
 #include "kaon/peer/internal/connection_test_support.h"
+#include "kaon/rtcp/describe.h"
 #include "kaon/rtcp/message.h"
+#include "kaon/rtp/describe.h"
 #include "kaon/rtp/header.h"
+#include "kaon/sctp/describe.h"
+#include "kaon/stun/describe.h"
 #include "kaon/stun/message.h"
 #include "kaon/trace/json.h"
 #include "kaon/trace/sink.h"
@@ -186,6 +192,86 @@ TEST(PeerTrace, WritesPacketsAsLinesForText2pcapAtTraceLevel) {
   TracedCall quiet(6, nullptr, debug);
   quiet.talk();
   EXPECT_THAT(debug.lines, IsEmpty());
+}
+
+Outline describe(Layer layer, ByteView bytes) {
+  Outline out(bytes);
+  switch (layer) {
+    case Layer::Stun: stun::describe(bytes, out); break;
+    case Layer::Dtls: dtls::describe(bytes, out); break;
+    case Layer::Sctp: sctp::describe(bytes, &datachannel::describe, out); break;
+    case Layer::Rtp: rtp::describe(bytes, out); break;
+    case Layer::Rtcp: rtcp::describe(bytes, out); break;
+    case Layer::Wire: break;
+  }
+  return out;
+}
+
+TEST(PeerTrace, EveryPacketOfACallCanBeDescribed) {
+  Recorder recorder;
+  recorder.wanted = {.clear = true};
+  NullLogger silence;
+  TracedCall call(8, &recorder, silence);
+  call.talk();
+  call.a->close(call.now());
+  call.pump.pass(100ms);
+  std::string all;
+  for (const Seen& seen : recorder.packets) {
+    const Outline out = describe(seen.layer, seen.bytes);
+    EXPECT_FALSE(out.problem()) << out.text();
+    all += out.text();
+  }
+  for (const std::string_view part : {"STUN Binding request",
+                                      "USERNAME",
+                                      "XOR-MAPPED-ADDRESS 192.0.2.1:1000",
+                                      "DTLS Handshake",
+                                      "ClientHello number 0",
+                                      "SRTP profiles AEAD_AES_128_GCM",
+                                      "ServerKeyExchange",
+                                      "encrypted",
+                                      "SCTP port 5000",
+                                      "INIT-ACK",
+                                      "COOKIE-ECHO",
+                                      "DCEP OPEN label \"chat\"",
+                                      "DCEP ACK",
+                                      "text \"hello\"",
+                                      "SACK cumulative tsn",
+                                      "ABORT",
+                                      "RTP ssrc=",
+                                      "  extension ",
+                                      "RTCP\n  SR ssrc=",
+                                      "about ssrc="}) {
+    EXPECT_THAT(all, HasSubstr(part));
+  }
+}
+
+TEST(PeerTrace, DescribingDamagedPacketsStaysWithinTheirBytes) {
+  Recorder recorder;
+  recorder.wanted = {.clear = true};
+  NullLogger silence;
+  TracedCall call(9, &recorder, silence);
+  call.talk();
+  std::map<Layer, int> taken;
+  for (const Seen& seen : recorder.packets) {
+    if (++taken[seen.layer] > 12) continue;
+    const std::vector<uint8_t>& whole = seen.bytes;
+    for (size_t size = 0; size < whole.size(); size += 1 + size / 100) {
+      // A copy of exact size, so that the sanitizers see a read past the end.
+      const std::vector<uint8_t> prefix(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(size));
+      const Outline out = describe(seen.layer, prefix);
+      if (out.problem()) {
+        EXPECT_LE(out.problem()->offset, size);
+      }
+    }
+    for (size_t at = 0; at < whole.size(); at += 1 + at / 100) {
+      std::vector<uint8_t> damaged = whole;
+      damaged[at] ^= 0xff;
+      const Outline out = describe(seen.layer, damaged);
+      if (out.problem()) {
+        EXPECT_LE(out.problem()->offset, whole.size());
+      }
+    }
+  }
 }
 
 TEST(PeerTrace, ChangesNothingOnTheWire) {

@@ -13,12 +13,6 @@ void describe_items(const Message& message, Outline& out) {
   const auto deeper = out.deeper();
   if (const auto* sender = std::get_if<SenderReport>(&message)) describe_blocks(sender->reports, out);
   if (const auto* receiver = std::get_if<ReceiverReport>(&message)) describe_blocks(receiver->reports, out);
-  if (const auto* description = std::get_if<SourceDescription>(&message)) {
-    SourceDescription::Cursor cursor(*description);
-    while (const auto item = cursor.next())
-      out.line("ssrc=", item->source.value(), " item ", static_cast<int>(item->type), " ",
-               quoted(as_bytes(item->text)));
-  }
 }
 
 }  // namespace

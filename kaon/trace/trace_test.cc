@@ -5,6 +5,7 @@
 
 #include "kaon/trace/json.h"
 #include "kaon/trace/text2pcap.h"
+#include "kaon_testdata.h"
 
 namespace kaon::trace {
 namespace {
