@@ -5,14 +5,10 @@
 namespace kaon::rtcp {
 namespace {
 
-void describe_blocks(const List<ReportBlock>& blocks, Outline& out) {
-  for (const ReportBlock& block : blocks) out.line("about ", block);
-}
-
-void describe_items(const Message& message, Outline& out) {
-  const auto deeper = out.deeper();
-  if (const auto* sender = std::get_if<SenderReport>(&message)) describe_blocks(sender->reports, out);
-  if (const auto* receiver = std::get_if<ReceiverReport>(&message)) describe_blocks(receiver->reports, out);
+const List<ReportBlock>* reports_of(const Message& message) {
+  if (const auto* sender = std::get_if<SenderReport>(&message)) return &sender->reports;
+  if (const auto* receiver = std::get_if<ReceiverReport>(&message)) return &receiver->reports;
+  return nullptr;
 }
 
 }  // namespace
@@ -35,7 +31,10 @@ void describe(ByteView compound, Outline& out) {
       out.problem(packet.subspan(kHeaderSize), cat("fields of packet type ", static_cast<int>(packet[1])));
     } else {
       std::visit([&](const auto& typed) { out.line(typed); }, *message);
-      describe_items(*message, out);
+      const auto below = out.deeper();
+      if (const auto* reports = reports_of(*message)) {
+        for (const ReportBlock& block : *reports) out.line("about ", block);
+      }
     }
     rest = rest.subspan(size);
   }

@@ -164,7 +164,7 @@ void Tracer::observe_sctp(const sctp::Stats& stats, Time now) {
     sctp_.fast_retransmits = stats.fast_retransmits;
     sctp_.timeouts = stats.timeouts;
   }
-  if (now < next_metrics_) return;
+  if (now < next_metrics_ && !ended_) return;
   const bool same = stats.congestion_window == sctp_.congestion_window &&
                     stats.slow_start_threshold == sctp_.slow_start_threshold && stats.rto == sctp_.rto &&
                     stats.bytes_in_flight == sctp_.bytes_in_flight &&

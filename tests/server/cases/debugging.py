@@ -111,7 +111,7 @@ def test_data_channels_are_dissected_by_tshark():
         assert "written" in tool(EXAMPLE, name, env=dict(os.environ, SSLKEYLOGFILE=str(keys)))
         clear, wire = f"{name}.pcapng", f"{name}.wire.pcapng"
         counts = protocols(clear)
-        assert set(counts) <= {"STUN", "DTLSv1.2", "DTLS", "SCTP", "DCEP"} and counts["SCTP"] > 5, counts
+        assert set(counts) <= {"STUN", "DTLSv1.2", "DTLS", "SCTP", "RTCDC"} and counts["SCTP"] > 5, counts
         assert "chat" in [label for label, in fields(clear, "rtcdc.label", show="rtcdc.label")]
         bad = fields(clear, "frame.number", show="sctp.checksum.status == 0", options=["-o", "sctp.checksum:CRC32C"])
         assert bad == [], f"checksums of packets {bad}"
