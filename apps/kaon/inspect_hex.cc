@@ -104,7 +104,10 @@ class HexParser {
 
 bool looks_like_hex(std::string_view text) {
   if (text.find("_PACKET") != std::string_view::npos && text.find(" 0000 ") != std::string_view::npos) return true;
-  while (!text.empty() && (is_space(text.front()) || text.front() == '\n')) text.remove_prefix(1);
+  while (!text.empty() && (is_space(text.front()) || text.front() == '\n' || text.front() == '#')) {
+    // A comment goes to the end of its line.
+    text.remove_prefix(text.front() == '#' ? std::min(text.find('\n'), text.size()) : 1);
+  }
   if (text.starts_with("0x")) text.remove_prefix(2);
   const size_t digits = count_digits(text);
   if (digits < 2) return false;

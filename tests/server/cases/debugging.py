@@ -23,9 +23,10 @@ def tool(*command, **options):
 
 
 def fields(file, *names, show="", port=None, options=()):
-    """The fields that tshark finds, one tuple per packet. With `port`, RTP is looked for there."""
+    """The fields that tshark finds, one tuple per packet. With `port`, RTP in the clear is looked for there; DTLS must not
+    be looked at then, because a handshake with use_srtp makes tshark take all that follows for SRTP."""
     command = ["tshark", "-n", "-r", file, *options, "-T", "fields", "-E", "occurrence=a"]
-    command += ["-d", f"udp.port=={port},rtp"] if port else []
+    command += ["-d", f"udp.port=={port},rtp", "--disable-protocol", "dtls"] if port else []
     command += ["-Y", show] if show else []
     for name in names:
         command += ["-e", name]
@@ -66,8 +67,8 @@ def test_captures_hold_what_was_sent_in_the_clear_and_as_it_was():
             port = server.udp_port
             send_and_record(server, folder)
         counts = protocols(clear, port)
-        assert set(counts) <= {"STUN", "DTLSv1.2", "DTLS", "RTP", "RTCP"}, counts
-        assert min(counts[name] for name in ("STUN", "DTLSv1.2", "RTP", "RTCP")) > 0, counts
+        assert set(counts) == {"STUN", "UDP", "RTP", "RTCP"}, counts  # UDP is what would be DTLS
+        assert protocols(clear)["DTLSv1.2"] >= 6, protocols(clear)
 
         # The server received, decrypted, what the sender sent before encryption; a viewer gets as much again.
         sent = {row for row in fields(folder / "sender.pcapng", "rtp.ssrc", "rtp.seq", "rtp.payload", show="rtp && !rtcp",
@@ -75,7 +76,7 @@ def test_captures_hold_what_was_sent_in_the_clear_and_as_it_was():
         received = set(fields(clear, "rtp.ssrc", "rtp.seq", "rtp.payload", show=f"rtp && !rtcp && udp.dstport=={port}",
                               port=port))
         forwarded = fields(clear, "rtp.payload", show=f"rtp && !rtcp && udp.srcport=={port}", port=port)
-        assert len(sent) > 50 and sent <= received, f"{len(sent)} sent, {len(received)} received"
+        assert len(sent) >= 10 and sent <= received, f"{len(sent)} sent, {len(received)} received"
         assert {payload for _, _, payload in sent} == {payload for payload, in forwarded}
         # On the wire the same packets are there, but nobody can read them.
         packed = fields(wire, "rtp.ssrc", "rtp.seq", "rtp.payload", show="rtp && !rtcp", port=port)
@@ -136,7 +137,7 @@ def test_log_lines_at_trace_level_become_a_capture():
             send_and_record(server, folder)
             log = server.errors()
         lines = re.findall(r"trace (?:rtp|rtcp): ([IO] \S+ 0000 .*) #", log)
-        assert len(lines) > 100, log[:500]
+        assert len(lines) >= 20, log[:500]
         (folder / "rtp.txt").write_text("".join(line + "\n" for line in lines))
         tool("text2pcap", "-q", "-D", "-t", "%H:%M:%S.%f", "-u", "7878,7879", folder / "rtp.txt", folder / "rtp.pcapng")
         counts = protocols(folder / "rtp.pcapng", 7878)
