@@ -186,7 +186,7 @@ def part_server(tally, full):
 
 
 def part_interop(tally, full):
-    run_told(tally, "interop", KAON_PEER="tests/interop/peers/kaon/kaon_peer")
+    run_told(tally, "interop", KAON_PEER="tests/interop/peers/kaon/interop_kaon")
 
 
 PARTS = {"unit": part_unit, "scenario": part_scenario, "interop": part_interop, "server": part_server,

@@ -19,7 +19,7 @@ from cases import CASES  # noqa: E402
 from session import Fault, run_pair  # noqa: E402
 from stacks import BUILD, KNOWN_FAULTS, ROOT, STACKS, Broken, Missing  # noqa: E402
 
-KAON = Path(os.environ.get("KAON_PEER", ROOT / "build/release/tests/interop/peers/kaon/kaon_peer"))
+KAON = Path(os.environ.get("KAON_PEER", ROOT / "build/release/tests/interop/peers/kaon/interop_kaon"))
 AT_ONCE = 3
 SECONDS = 25
 ROLES = ("offerer", "answerer")

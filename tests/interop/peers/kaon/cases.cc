@@ -10,6 +10,7 @@ struct Entry {
 
 constexpr Entry kCases[] = {
     {"data", make_data_case},
+    {"media", make_media_case},
 };
 
 }  // namespace
