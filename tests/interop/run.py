@@ -41,16 +41,18 @@ class Report:
 
 async def run_case(report, stack, case, role, slots):
     name = f"{stack.name}.{case.name}.{role}"
-    theirs = {**case.options, **stack.options.get(case.name, {})}
-    command = {role: stack.command, ROLES[1 - ROLES.index(role)]: [KAON]}
-    options = {role: theirs, ROLES[1 - ROLES.index(role)]: theirs}
+    commands = [stack.command if each == role else [KAON] for each in ROLES]
+    options = [case.options_for(stack, each == role) for each in ROLES]
     async with slots:
         start = time.monotonic()
         try:
-            results = await run_pair(command["offerer"], command["answerer"], [options[r] for r in ROLES], SECONDS)
-            faults = list(case.judge(case, *results))
+            offerer, answerer = await run_pair(commands, options, SECONDS)
+            results = {"offerer": offerer, "answerer": answerer, "stack": role}
+            faults = list(case.judge(case, stack, results))
         except Fault as fault:
             faults = [str(fault)]
+        except Exception as error:  # a result of another form than agreed
+            faults = [f"{type(error).__name__}: {error}"]
     known = KNOWN_FAULTS.get((stack.name, case.name, role))
     if faults and not known:
         report.tell("fail", name, "\n".join(faults))
@@ -88,7 +90,7 @@ async def run_all(report, words):
         for case in CASES:
             for role in ROLES:
                 name = f"{stack.name}.{case.name}.{role}"
-                if case.needs <= stack.can and (not words or any(word in name for word in words)):
+                if case.fits(stack) and (not words or any(word in name for word in words)):
                     groups.setdefault(stack.prepare, []).append((stack, case, role))
     await asyncio.gather(*(run_stacks(report, function, chosen, slots) for function, chosen in groups.items()))
 

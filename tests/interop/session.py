@@ -75,11 +75,11 @@ class Peer:
         return f"{self.name}: " + ", ".join(self.events or ["no event"]) + (f"\n{notes}" if notes else "")
 
 
-async def run_pair(offerer_command, answerer_command, options, seconds):
-    """The results of both. `options` are (of the offerer, of the answerer)."""
+async def run_pair(commands, options, seconds):
+    """The results of both. Commands and options are those of the offerer, then those of the answerer."""
     # The answerer first, so that nothing of the offerer's waits long.
-    answerer = await Peer.start("answerer", answerer_command, {"role": "answerer", **options[1]})
-    offerer = await Peer.start("offerer", offerer_command, {"role": "offerer", **options[0]})
+    answerer = await Peer.start("answerer", commands[1], {"role": "answerer", **options[1]})
+    offerer = await Peer.start("offerer", commands[0], {"role": "offerer", **options[0]})
     peers = (offerer, answerer)
     readers = [asyncio.create_task(task) for task in (
         offerer.read(answerer.write), answerer.read(offerer.write), offerer.read_notes(), answerer.read_notes())]

@@ -66,6 +66,18 @@ def node_command(stack):
 
 
 @dataclass(frozen=True)
+class Media:
+    """What a stack does with a kind of media."""
+    sends: bool = True
+    receives: bool = True
+    # It encodes by itself, so that what comes is not what we gave it.
+    encodes: bool = False
+
+
+ENCODED = {name: Media() for name in ("vp8", "h264", "opus")}
+
+
+@dataclass(frozen=True)
 class Stack:
     name: str
     title: str
@@ -73,20 +85,21 @@ class Stack:
     # Stacks with the same function are prepared together.
     prepare: Callable
     command: list
-    can: frozenset
+    data: bool = True
+    media: dict = field(default_factory=dict)
+    # What it cannot tell of a channel that it did not make.
+    untold: frozenset = frozenset()
     # Options that differ from those of the case, by the name of the case.
     options: dict = field(default_factory=dict)
 
 
 STACKS = [
-    Stack("pion", "Pion", lambda: go_version("github.com/pion/webrtc/v4"), prepare_go, [BUILD / "pion"],
-          frozenset({"data"})),
+    Stack("pion", "Pion", lambda: go_version("github.com/pion/webrtc/v4"), prepare_go, [BUILD / "pion"], media=ENCODED),
     Stack("libwebrtc", "libwebrtc (@roamhq/wrtc)", lambda: npm_version("@roamhq/wrtc"), prepare_node,
-          node_command("wrtc"), frozenset({"data"})),
+          node_command("wrtc"), media={"vp8": Media(encodes=True), "opus": Media(encodes=True)}),
     Stack("libdatachannel", "libdatachannel (node-datachannel)", lambda: npm_version("node-datachannel"), prepare_node,
-          node_command("ndc"), frozenset({"data"})),
-    Stack("werift", "werift", lambda: npm_version("werift"), prepare_node, node_command("werift"),
-          frozenset({"data"})),
+          node_command("ndc"), media=ENCODED, untold=frozenset({"ordered", "maxRetransmits"})),
+    Stack("werift", "werift", lambda: npm_version("werift"), prepare_node, node_command("werift"), media=ENCODED),
 ]
 
 # Faults of a stack that make a case fail, by (stack, case, role of the stack): the reason with a link.

@@ -1,5 +1,8 @@
 // libdatachannel, by node-datachannel and its native interface.
 import libdatachannel from 'node-datachannel';
+import { RtpMedia } from '../rtp.mjs';
+
+const ssrc = 0x4b616f6e;
 
 class Channel {
   constructor(channel, init = null) {
@@ -27,7 +30,8 @@ class Channel {
 }
 
 export class Peer {
-  constructor(on) {
+  constructor(on, samples) {
+    this.samples = samples;
     this.pc = new libdatachannel.PeerConnection('peer', { iceServers: [], disableAutoNegotiation: true });
     this.pc.onLocalDescription((sdp, type) => on.description({ type, sdp }));
     // It gives whole attribute lines, "a=candidate:…".
@@ -54,6 +58,21 @@ export class Peer {
   }
   addCandidate({ candidate, sdpMid }) {
     this.pc.addRemoteCandidate(candidate, sdpMid ?? '0');
+  }
+  openMedia({ send, receive, received }) {
+    const direction = send && receive ? 'SendRecv' : send ? 'SendOnly' : 'RecvOnly';
+    const { kind, codec, payloadType, fmtp } = this.samples;
+    const section = kind === 'audio' ? new libdatachannel.Audio('0', direction) : new libdatachannel.Video('0', direction);
+    if (codec === 'opus') section.addOpusCodec(payloadType, fmtp);
+    if (codec === 'VP8') section.addVP8Codec(payloadType);
+    if (codec === 'H264') section.addH264Codec(payloadType, fmtp);
+    if (send) section.addSSRC(ssrc, 'kaon-interop', 'stream', 'track');
+    // An answerer's section is the offer's by its mid, "0".
+    const track = this.pc.addTrack(section);
+    track.setMediaHandler(new libdatachannel.RtcpReceivingSession());
+    const media = new RtpMedia(this.samples, { ssrc, sendPacket: (packet) => track.sendMessageBinary(packet), received });
+    track.onMessage((packet) => media.receivePacket(packet));
+    return media;
   }
   close() {
     this.pc.close();
