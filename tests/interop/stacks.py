@@ -53,12 +53,28 @@ def prepare_node():
     stamp.write_bytes(wanted)
 
 
+def prepare_python():
+    need("python3")
+    stamp = BUILD / "venv/installed"
+    wanted = (PEERS / "python/requirements.txt").read_bytes()
+    if stamp.exists() and stamp.read_bytes() == wanted:
+        return
+    run(["python3", "-m", "venv", "--clear", BUILD / "venv"], ROOT, Missing)
+    run([BUILD / "venv/bin/pip", "install", "--quiet", "--only-binary", ":all:", "-r", PEERS / "python/requirements.txt"], ROOT,
+        Missing)
+    stamp.write_bytes(wanted)
+
+
 def go_version(module):
     return re.search(rf"{re.escape(module)} v(\S+)", (PEERS / "pion/go.mod").read_text())[1]
 
 
 def npm_version(package):
     return json.loads((PEERS / "node/package.json").read_text())["dependencies"][package]
+
+
+def pip_version(package):
+    return re.search(rf"^{package}==(\S+)", (PEERS / "python/requirements.txt").read_text(), re.M)[1]
 
 
 def node_command(stack):
@@ -99,6 +115,8 @@ STACKS = [
           node_command("wrtc"), media={"vp8": Media(encodes=True), "opus": Media(encodes=True)}),
     Stack("libdatachannel", "libdatachannel (node-datachannel)", lambda: npm_version("node-datachannel"), prepare_node,
           node_command("ndc"), media=ENCODED, untold=frozenset({"ordered", "maxRetransmits"})),
+    Stack("aiortc", "aiortc", lambda: pip_version("aiortc"), prepare_python,
+          [BUILD / "venv/bin/python", PEERS / "python/aiortc_peer.py"], media=ENCODED),
     Stack("werift", "werift", lambda: npm_version("werift"), prepare_node, node_command("werift"), media=ENCODED),
 ]
 
