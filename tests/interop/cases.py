@@ -20,12 +20,19 @@ class Case:
     sample: str = ""
     frames: int = 0
 
-    def fits(self, stack):
+    # A protocol that only some speak.
+    special: str = ""
+
+    def fits(self, stack, role):
+        if role not in stack.only.get(self.name, role):
+            return False
+        if self.special:
+            return self.special in stack.only
         return self.sample in stack.media if self.sample else stack.data
 
     def options_for(self, stack, theirs):
         """Options of the stack's program, or of Kaon's."""
-        options = {**self.options, **(stack.options.get(self.name, {}) if theirs else {})}
+        options = {**self.options, **({} if theirs else stack.kaon_options.get(self.name, {}))}
         if self.sample:
             sends, receives = stack.media[self.sample].sends, stack.media[self.sample].receives
             options["media"] = samples.sample_file(self.sample)
@@ -40,9 +47,12 @@ def media(name, sample, frames):
 
 
 CASES = [
-    Case("data", judge.data, {"case": "data", "label": "λ channel", "sizes": "1,1200,1201,16384,65535", "burst": 100}),
+    Case("data", judge.data, {"case": "data", "label": "echo", "sizes": "1,1200,1201,16384,65535", "burst": 100}),
+    # A label is UTF-8, and its length is counted in bytes.
+    Case("data-label", judge.data, {"case": "data", "label": "λ→∞", "sizes": "1", "burst": 0}),
     Case("data-partial", judge.data, {"case": "data", "label": "lossy", "protocol": "kaon.interop", "ordered": 0,
                                       "max-retransmits": 0, "sizes": "1,1000", "burst": 0}),
+    Case("textroom", judge.textroom, {"case": "textroom"}, special="textroom"),
     media("vp8", "vp8", 40),
     media("h264", "h264", 40),
     media("opus", "opus", 80),

@@ -24,11 +24,18 @@ def data(case, stack, results):
                 yield f"the {role} tells {name} {results[role].get(name)!r}, not {expected[name]!r}"
 
 
+def textroom(case, stack, results):
+    if results["answerer"].get("heard") != "hello":
+        yield f"the room sent back {results['answerer']!r}"
+
+
 def media(case, stack, results):
     name = case.sample
     for role in ("offerer", "answerer"):
         result, here = results[role], role == results["stack"]
-        if not (stack.media[name].receives if here else stack.media[name].sends):
+        if here and (stack.media[name].echoes or not stack.media[name].receives):
+            continue
+        if not here and not stack.media[name].sends:
             continue
         if not here and stack.media[name].encodes:
             faults = encoded_by_them(name, result)

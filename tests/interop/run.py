@@ -90,7 +90,7 @@ async def run_all(report, words):
         for case in CASES:
             for role in ROLES:
                 name = f"{stack.name}.{case.name}.{role}"
-                if case.fits(stack) and (not words or any(word in name for word in words)):
+                if case.fits(stack, role) and (not words or any(word in name for word in words)):
                     groups.setdefault(stack.prepare, []).append((stack, case, role))
     await asyncio.gather(*(run_stacks(report, function, chosen, slots) for function, chosen in groups.items()))
 

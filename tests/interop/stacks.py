@@ -53,6 +53,20 @@ def prepare_node():
     stamp.write_bytes(wanted)
 
 
+def prepare_rust():
+    need("cargo")
+    env = {"CARGO_TARGET_DIR": str(BUILD / "rust")}
+    run(["cargo", "fetch", "--quiet", "--locked"], PEERS / "rust", Missing, env)
+    run(["cargo", "build", "--quiet", "--locked"], PEERS / "rust", Broken, env)
+
+
+def prepare_gstreamer():
+    need("/usr/bin/python3")
+    code = "import gi; gi.require_version('GstWebRTC', '1.0'); from gi.repository import Gst, GstWebRTC; Gst.init(None); " \
+           "assert all(map(Gst.ElementFactory.find, ('webrtcbin', 'nicesrc', 'rtpvp8pay', 'appsrc', 'h264parse')))"
+    run(["/usr/bin/python3", "-c", code], ROOT, Missing)
+
+
 def prepare_python():
     need("python3")
     stamp = BUILD / "venv/installed"
@@ -65,12 +79,40 @@ def prepare_python():
     stamp.write_bytes(wanted)
 
 
+JANUS = BUILD / "janus"
+
+
+def prepare_janus():
+    """Unpacked and not installed: the package's service would listen to the world from then on."""
+    if (JANUS / "usr/bin/janus").exists():
+        return
+    need("apt-get")
+    (BUILD / "download").mkdir(exist_ok=True)
+    run(["apt-get", "download", "janus"], BUILD / "download", Missing)
+    package = max((BUILD / "download").glob("janus_*.deb"), key=lambda path: path.stat().st_mtime)
+    run(["dpkg-deb", "-x", package, JANUS], ROOT, Missing)
+
+
+def janus_version():
+    packages = sorted((BUILD / "download").glob("janus_*.deb"))
+    return packages[-1].name.split("_")[1] if packages else "?"
+
+
 def go_version(module):
     return re.search(rf"{re.escape(module)} v(\S+)", (PEERS / "pion/go.mod").read_text())[1]
 
 
 def npm_version(package):
     return json.loads((PEERS / "node/package.json").read_text())["dependencies"][package]
+
+
+def cargo_version(crate):
+    return re.search(rf'^{crate} = .*"=(\S+)"', (PEERS / "rust/Cargo.toml").read_text(), re.M)[1]
+
+
+def debian_version(package):
+    done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True)
+    return done.stdout or "?"
 
 
 def pip_version(package):
@@ -88,8 +130,11 @@ class Media:
     receives: bool = True
     # It encodes by itself, so that what comes is not what we gave it.
     encodes: bool = False
+    # It cannot tell what it received, but sends it back.
+    echoes: bool = False
 
 
+CHANNEL = frozenset({"label", "protocol", "ordered", "maxRetransmits"})
 ENCODED = {name: Media() for name in ("vp8", "h264", "opus")}
 
 
@@ -105,8 +150,10 @@ class Stack:
     media: dict = field(default_factory=dict)
     # What it cannot tell of a channel that it did not make.
     untold: frozenset = frozenset()
-    # Options that differ from those of the case, by the name of the case.
-    options: dict = field(default_factory=dict)
+    # Cases that it can do in one role only, and which.
+    only: dict = field(default_factory=dict)
+    # Options of Kaon's program because of this stack, by the name of the case.
+    kaon_options: dict = field(default_factory=dict)
 
 
 STACKS = [
@@ -117,6 +164,16 @@ STACKS = [
           node_command("ndc"), media=ENCODED, untold=frozenset({"ordered", "maxRetransmits"})),
     Stack("aiortc", "aiortc", lambda: pip_version("aiortc"), prepare_python,
           [BUILD / "venv/bin/python", PEERS / "python/aiortc_peer.py"], media=ENCODED),
+    Stack("str0m", "str0m", lambda: cargo_version("str0m"), prepare_rust, [BUILD / "rust/debug/str0m-peer"], media=ENCODED),
+    Stack("gstreamer", "GStreamer webrtcbin", lambda: debian_version("gstreamer1.0-plugins-bad"), prepare_gstreamer,
+          ["/usr/bin/python3", PEERS / "python/gstreamer_peer.py"], media=ENCODED),
+    Stack("janus", "Janus", janus_version, prepare_janus,
+          ["python3", PEERS / "python/janus_peer.py", "--janus", JANUS],
+          media={name: Media(echoes=True) for name in ENCODED}, untold=CHANNEL | {"messages", "bytes"},
+          # Its offers are made by other plugins: textroom has a case of its own, streaming only sends.
+          only={"data": "answerer", "data-label": "answerer", "data-partial": "answerer", "textroom": "offerer"},
+          kaon_options={name: {"echo-prefix": "Janus EchoTest here! You wrote: "} for name in
+                        ("data", "data-label", "data-partial")}),
     Stack("werift", "werift", lambda: npm_version("werift"), prepare_node, node_command("werift"), media=ENCODED),
 ]
 

@@ -11,6 +11,7 @@ struct Entry {
 constexpr Entry kCases[] = {
     {"data", make_data_case},
     {"media", make_media_case},
+    {"textroom", make_textroom_case},
 };
 
 }  // namespace

@@ -8,15 +8,6 @@ using webrtc::ConnectionState;
 using webrtc::IceCandidate;
 using webrtc::SdpType;
 
-namespace {
-
-std::string text_of(const json::object& object, std::string_view name) {
-  const json::value* value = object.if_contains(name);
-  return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
-}
-
-}  // namespace
-
 Endpoint::Endpoint(io::Loop& loop, Lines& lines, int64_t id, webrtc::Configuration configuration,
                    webrtc::PeerConnectionHandlers handlers)
     : lines_(lines), id_(id) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -120,7 +121,7 @@ func (m *mediaCase) send() {
 }
 
 func (m *mediaCase) receive(track *webrtc.TrackRemote) {
-	if track.Codec().MimeType != m.samples.mime() {
+	if !strings.EqualFold(track.Codec().MimeType, m.samples.mime()) {
 		m.lines.error("a track of " + track.Codec().MimeType + " came")
 		return
 	}
