@@ -127,7 +127,7 @@ void MediaCase::on_frame(const ReceivedFrame& frame) {
     lines_.error(cat("a frame of ", packetizer::encoding_name(frame.codec), " came"));
     return;
   }
-  received_.emplace_back(mark_of(frame.data));
+  received_.emplace_back(mark_of(frame.codec, frame.data));
   if (keep_) kept_.emplace_back(to_hex(frame.data));
   if (received_.size() == wanted_) tell();
 }

@@ -18,7 +18,7 @@ struct Samples {
   static Samples load(const std::string& path);
 };
 
-/// The first 16 digits of its SHA-256: how peers tell which frame they got.
-std::string mark_of(ByteView frame);
+/// The first 16 digits of its SHA-256, of H.264 with start codes of four bytes: how peers tell which frame they got.
+std::string mark_of(packetizer::Codec codec, ByteView frame);
 
 }  // namespace kaon::interop
