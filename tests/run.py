@@ -186,6 +186,7 @@ def part_server(tally, full):
 
 
 def part_interop(tally, full):
+    install("interop")
     run_told(tally, "interop", KAON_PEER="tests/interop/peers/kaon/interop_kaon")
 
 

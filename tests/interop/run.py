@@ -2,6 +2,7 @@
 """Kaon against other WebRTC stacks: every case of cases.py with every stack of stacks.py in both roles.
 
     tests/interop/run.py [WORD...]     only cases with one of the words in their name, which is STACK.CASE.ROLE
+    tests/interop/run.py --page        writes docs/interop.md, too
 
 ROLE is what the other stack does; Kaon does the opposite. KAON_PEER names Kaon's own program.
 """
@@ -15,6 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import page  # noqa: E402
 from cases import CASES  # noqa: E402
 from session import Fault, run_pair  # noqa: E402
 from stacks import BUILD, KNOWN_FAULTS, ROOT, STACKS, Broken, Missing  # noqa: E402
@@ -98,10 +100,13 @@ async def run_all(report, words):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*", metavar="WORD")
+    parser.add_argument("--page", action="store_true", help="write docs/interop.md")
     arguments = parser.parse_args()
     BUILD.mkdir(parents=True, exist_ok=True)
     report = Report()
     asyncio.run(run_all(report, arguments.words))
+    if arguments.page:
+        page.write(report)
     return 1 if report.failed() else 0
 
 

@@ -1,6 +1,7 @@
 """Two peers as processes, with the descriptions and candidates of each carried to the other."""
 
 import asyncio
+import contextlib
 import json
 
 READ_LIMIT = 16 << 20
@@ -67,7 +68,8 @@ class Peer:
         try:
             await asyncio.wait_for(self.process.wait(), 3)
         except asyncio.TimeoutError:
-            self.process.kill()
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                self.process.kill()
             await self.process.wait()
 
     def story(self):

@@ -8,6 +8,14 @@ using webrtc::ConnectionState;
 using webrtc::IceCandidate;
 using webrtc::SdpType;
 
+webrtc::Configuration configuration_of(const Options& options) {
+  webrtc::Configuration configuration;
+  if (const std::string setup = options.text("setup"); !setup.empty()) {
+    configuration.negotiation.answer_setup = setup == "active" ? sdp::Setup::Active : sdp::Setup::Passive;
+  }
+  return configuration;
+}
+
 Endpoint::Endpoint(io::Loop& loop, Lines& lines, int64_t id, webrtc::Configuration configuration,
                    webrtc::PeerConnectionHandlers handlers)
     : lines_(lines), id_(id) {

@@ -43,7 +43,7 @@ export class Peer {
     this.pc = new libdatachannel.PeerConnection('peer', { iceServers: [], disableAutoNegotiation: true });
     this.pc.onLocalDescription((sdp, type) => on.description({ type, sdp }));
     // An offerer's candidates wait for the answer. The stack stores the answer's fingerprint after it has started ICE
-    // with it, so that checks that come early can finish DTLS first, which then fails: see KNOWN_QUIRKS in stacks.py.
+    // with it, so that checks that come early can finish DTLS first, which then fails (stacks.py, `around`).
     this.held = [];
     this.on = on;
     // It gives whole attribute lines, "a=candidate:…".

@@ -55,9 +55,10 @@ class Audio {
   receiveFrom(track, received) {
     this.sink = new RTCAudioSink(track);
     this.sink.ondata = ({ samples, sampleRate, channelCount }) => {
+      // Silence comes before the first packet, and where one is late.
+      if (!samples.some((sample) => Math.abs(sample) > 1000)) return;
       this.tone.add(samples.filter((_, i) => i % channelCount === 0), sampleRate);
-      // Silence comes before the first packet, too.
-      if (samples.some((sample) => sample !== 0)) received('');
+      received('');
     };
   }
   summary() {
