@@ -30,11 +30,11 @@ class Case:
             return self.special in stack.only
         return self.sample in stack.media if self.sample else stack.data
 
-    def options_for(self, stack, theirs):
-        """Options of the stack's program, or of Kaon's."""
+    def options_for(self, stack, role, theirs):
+        """Options of the stack's program, which has that role, or of Kaon's."""
         options = {**self.options, **({} if theirs else stack.kaon_options.get(self.name, {}))}
         if self.sample:
-            sends, receives = stack.media[self.sample].sends, stack.media[self.sample].receives
+            sends, receives = stack.media[self.sample].sends, stack.media[self.sample].receives_as(role)
             options["media"] = samples.sample_file(self.sample)
             options["send"], options["receive"] = (int(sends), int(receives)) if theirs else (int(receives), int(sends))
             if stack.media[self.sample].encodes:

@@ -44,7 +44,7 @@ class Report:
 async def run_case(report, stack, case, role, slots):
     name = f"{stack.name}.{case.name}.{role}"
     commands = [stack.command if each == role else [KAON] for each in ROLES]
-    options = [case.options_for(stack, each == role) for each in ROLES]
+    options = [case.options_for(stack, role, each == role) for each in ROLES]
     async with slots:
         start = time.monotonic()
         try:

@@ -130,8 +130,11 @@ class Media:
     receives: bool = True
     # It encodes by itself, so that what comes is not what we gave it.
     encodes: bool = False
-    # It cannot tell what it received, but sends it back.
+    # It cannot tell what it received, but sends it back as answerer; as offerer it only sends.
     echoes: bool = False
+
+    def receives_as(self, role):
+        return self.receives and not (self.echoes and role == "offerer")
 
 
 DATA = ("data", "data-label", "data-partial")
