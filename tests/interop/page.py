@@ -10,7 +10,7 @@ PAGE = ROOT / "docs/interop.md"
 HEAD = """# Interoperability
 
 `./test interop` sets Kaon against other WebRTC stacks, each in a program of its own around the unchanged package
-([how](../tests/interop/peers/README.md)). This page is written by `tests/interop/run.py --page`.
+([how](../tests/interop/peers/README.md)). This page is written by `tests/interop/run.py --full`.
 
 Run on {date}. A cell says how it went where the other stack made the offer / where it answered: **ok**, **fault** (of the other stack,
 listed below), **FAILS**, – (it cannot, or was not there).

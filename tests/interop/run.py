@@ -2,7 +2,7 @@
 """Kaon against other WebRTC stacks: every case of cases.py with every stack of stacks.py in both roles.
 
     tests/interop/run.py [WORD...]     only cases with one of the words in their name, which is STACK.CASE.ROLE
-    tests/interop/run.py --page        writes docs/interop.md, too
+    tests/interop/run.py --full        writes docs/interop.md, too
 
 ROLE is what the other stack does; Kaon does the opposite. KAON_PEER names Kaon's own program.
 """
@@ -100,12 +100,12 @@ async def run_all(report, words):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*", metavar="WORD")
-    parser.add_argument("--page", action="store_true", help="write docs/interop.md")
+    parser.add_argument("--full", action="store_true", help="write docs/interop.md, too")
     arguments = parser.parse_args()
     BUILD.mkdir(parents=True, exist_ok=True)
     report = Report()
     asyncio.run(run_all(report, arguments.words))
-    if arguments.page:
+    if arguments.full and not arguments.words:
         page.write(report)
     return 1 if report.failed() else 0
 
