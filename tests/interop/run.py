@@ -23,7 +23,7 @@ from stacks import BUILD, KNOWN_FAULTS, ROOT, STACKS, Broken, Missing  # noqa: E
 
 KAON = Path(os.environ.get("KAON_PEER", ROOT / "build/release/tests/interop/peers/kaon/interop_kaon"))
 AT_ONCE = 3
-SECONDS = 25
+SECONDS = 40
 ROLES = ("offerer", "answerer")
 
 
@@ -102,6 +102,8 @@ def main():
     parser.add_argument("words", nargs="*", metavar="WORD")
     parser.add_argument("--full", action="store_true", help="write docs/interop.md, too")
     arguments = parser.parse_args()
+    if not KAON.exists():
+        parser.error(f"there is no {KAON}; ninja makes it as interop_kaon, and KAON_PEER may name another")
     BUILD.mkdir(parents=True, exist_ok=True)
     report = Report()
     asyncio.run(run_all(report, arguments.words))

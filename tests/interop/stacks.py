@@ -23,8 +23,11 @@ class Broken(Exception):
 
 
 def run(command, folder, error, env=None):
-    done = subprocess.run(command, cwd=folder, text=True, errors="replace", stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, env=dict(os.environ, **(env or {})))
+    try:
+        done = subprocess.run(command, cwd=folder, text=True, errors="replace", stdout=subprocess.PIPE, timeout=900,
+                              stderr=subprocess.STDOUT, env=dict(os.environ, **(env or {})))
+    except subprocess.TimeoutExpired:
+        raise error(f"{' '.join(map(str, command))}: no end after 15 minutes") from None
     if done.returncode != 0:
         raise error(f"{' '.join(map(str, command))}: " + " ".join(done.stdout.splitlines()[-3:]))
     return done.stdout
