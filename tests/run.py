@@ -156,6 +156,8 @@ class Program:
 PARTS = {
     "unit": part_unit,
     "scenario": part_scenario,
+    "interop": Program("interop", [sys.executable, "tests/interop/run.py"], "interop", targets=("interop_kaon",)),
+    "dtls": Program("dtls", [sys.executable, "tests/interop/dtls/run.py"], targets=("interop_dtls",)),
     "server": Program("server", [sys.executable, "tests/server/run.py"]),
     "browser": Program("browser", ["node", "tests/browser/run.mjs"], "browser"),
     "lint": Program("lint", [sys.executable, "tests/lint/lint.py"], "lint", preset=None),

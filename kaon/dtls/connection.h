@@ -32,6 +32,13 @@ class Connection {
   static constexpr size_t kMaxEarlyRecords = 16;
   static constexpr size_t kMaxEarlyBytes = 16 * 1024;
 
+  /// Whether a DTLS packet begins with application data, as far as that shows: in 1.3 all that is not protected by
+  /// handshake keys counts (RFC 9147 §4).
+  static bool may_be_application_data(ByteView packet) {
+    constexpr uint8_t kHandshakeEpoch13 = 2;
+    return packet[0] == 23 || ((packet[0] & 0xe0) == 0x20 && (packet[0] & 3) != kHandshakeEpoch13);
+  }
+
   Connection(Env env, Config config);
   Connection(Connection&&) noexcept;
   Connection& operator=(Connection&&) noexcept;
