@@ -53,14 +53,12 @@ func connect(role string, socket net.PacketConn, peer net.Addr, common []dtls.Op
 	return dtls.Server(socket, peer, all...)
 }
 
-// Sends the text until it comes back, or sends back what comes until nothing does.
-func exchange(connection *dtls.Conn, role, text string) error {
+// Sends the text until it comes back.
+func ask(connection *dtls.Conn, text string) error {
 	buffer := make([]byte, 2000)
 	for attempt := 0; attempt < 200; attempt++ {
-		if role == "client" {
-			if _, err := connection.Write([]byte(text)); err != nil {
-				return err
-			}
+		if _, err := connection.Write([]byte(text)); err != nil {
+			return err
 		}
 		if err := connection.SetReadDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
 			return err
@@ -69,19 +67,36 @@ func exchange(connection *dtls.Conn, role, text string) error {
 		if err != nil {
 			continue
 		}
-		if role == "client" && string(buffer[:n]) == text {
+		if string(buffer[:n]) == text {
 			return nil
-		}
-		if role == "server" {
-			if _, err := connection.Write(buffer[:n]); err != nil {
-				return err
-			}
-			if string(buffer[:n]) == "bye" {
-				return nil
-			}
 		}
 	}
 	return fmt.Errorf("no echo")
+}
+
+// Sends back what comes, until "bye" has come and then nothing for a second: the client asks until it has its echo.
+func echo(connection *dtls.Conn) error {
+	buffer := make([]byte, 2000)
+	for over := false; ; {
+		wait := time.Minute
+		if over {
+			wait = time.Second
+		}
+		if err := connection.SetReadDeadline(time.Now().Add(wait)); err != nil {
+			return err
+		}
+		n, err := connection.Read(buffer)
+		if err != nil && over {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		over = over || string(buffer[:n]) == "bye"
+		if _, err := connection.Write(buffer[:n]); err != nil {
+			return err
+		}
+	}
 }
 
 func main() {
@@ -116,17 +131,17 @@ func main() {
 	profile, _ := connection.SelectedSRTPProtectionProfile()
 	for i := 0; i < *updates; i++ {
 		check(connection.UpdateKeys(limit, dtls.KeyUpdateOptions{RequestPeerUpdate: true}))
-		if *role == "client" {
-			check(exchange(connection, *role, fmt.Sprint("update ", i)))
-		}
+		check(ask(connection, fmt.Sprint("update ", i)))
 	}
-	text := "bye"
-	check(exchange(connection, *role, text))
+	if *role == "client" {
+		check(ask(connection, "bye"))
+	} else {
+		check(echo(connection))
+	}
 	line, err := json.Marshal(map[string]any{
 		"version": *version, "suite": fmt.Sprintf("%04x", uint16(state.CipherSuiteID)),
 		"profile": uint16(profile), "exported": hex.EncodeToString(exported),
 	})
 	check(err)
 	fmt.Println(string(line))
-	time.Sleep(300 * time.Millisecond) // the last echo may have to be sent again
 }
