@@ -1,5 +1,6 @@
 # kaon_module(NAME): one folder is one target kaon_NAME; x.cc are its sources, x_test.cc its tests (one program per module). What
-# it links is what tests/lint/layers.txt allows it to include.
+# it links is what tests/lint/layers.txt allows it to include. Its headers outside internal/ are installed, but for those behind
+# NOT_INSTALLED; and those behind INSTALLED too.
 
 set(KAON_EDGE_MODULES io webrtc capture sfu c)  # may throw and may use RTTI, because the libraries below them do
 
@@ -20,7 +21,10 @@ endfunction()
 # Warnings and dialect of everything we compile.
 add_library(kaon_flags INTERFACE)
 target_compile_features(kaon_flags INTERFACE cxx_std_23)
-target_compile_options(kaon_flags INTERFACE -fPIC -Wall -Wextra -Wshadow -Wpedantic -Wnon-virtual-dtor -Wno-missing-field-initializers -fvisibility=hidden
+# Our symbols stay visible, so that one set of objects makes the archives and the shared library, which exports only what
+# cmake/exports.cmake lists (docs/adr/0009-one-set-of-objects.md). Calls among ourselves are inlined and direct nevertheless.
+target_compile_options(kaon_flags INTERFACE -fPIC -Wall -Wextra -Wshadow -Wpedantic -Wnon-virtual-dtor -Wno-missing-field-initializers -fvisibility-inlines-hidden
+  -fno-semantic-interposition
   $<$<BOOL:${KAON_WERROR}>:-Werror>
   # GCC 12 warns falsely about moved-out variants and inlined string copies at -O2.
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds
@@ -37,26 +41,39 @@ add_library(kaon_core_flags INTERFACE)
 target_link_libraries(kaon_core_flags INTERFACE kaon_flags)
 target_compile_options(kaon_core_flags INTERFACE -fno-exceptions -fno-rtti)
 
-# Precompiled standard headers: one for the core, one for its tests, one for the edge.
+# Precompiled standard headers: one for the core, one for its tests, one for the edge. Named by <...>, because the absolute
+# path of a checkout in them would keep ccache from knowing the same compilation in another checkout.
 function(kaon_pch name flags header)
   file(WRITE ${PROJECT_BINARY_DIR}/pch/${name}.cc "")
   add_library(${name} OBJECT ${PROJECT_BINARY_DIR}/pch/${name}.cc)
   target_link_libraries(${name} PRIVATE ${flags})
   target_precompile_headers(${name} PRIVATE ${header})
 endfunction()
-kaon_pch(kaon_core_pch kaon_core_flags ${PROJECT_SOURCE_DIR}/cmake/pch_core.h)
+kaon_pch(kaon_core_pch kaon_core_flags "<cmake/pch_core.h>")
 find_package(Boost 1.74 REQUIRED)  # headers only
-kaon_pch(kaon_edge_pch kaon_flags ${PROJECT_SOURCE_DIR}/cmake/pch_edge.h)
+kaon_pch(kaon_edge_pch kaon_flags "<cmake/pch_edge.h>")
 target_link_libraries(kaon_edge_pch PRIVATE Boost::headers)
 if(KAON_BUILD_TESTS)
-  kaon_pch(kaon_edge_test_pch kaon_flags ${PROJECT_SOURCE_DIR}/cmake/pch_core_test.h)
+  file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/kaon_testdata.h
+    CONTENT "// Where the test data lies.\n#pragma once\n#define KAON_TESTDATA \"${PROJECT_SOURCE_DIR}/testdata\"\n")
+  kaon_pch(kaon_edge_test_pch kaon_flags "<cmake/pch_core_test.h>")
   target_link_libraries(kaon_edge_test_pch PRIVATE GTest::gmock)
-  kaon_pch(kaon_core_test_pch kaon_core_flags ${PROJECT_SOURCE_DIR}/cmake/pch_core_test.h)
+  kaon_pch(kaon_core_test_pch kaon_core_flags "<cmake/pch_core_test.h>")
   target_link_libraries(kaon_core_test_pch PRIVATE GTest::gmock)
 endif()
 
 function(kaon_module name)
   kaon_layer_of(${name} layer)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "INSTALLED;NOT_INSTALLED")
+  file(GLOB headers CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} *.h)
+  list(FILTER headers EXCLUDE REGEX "test")
+  list(APPEND headers ${arg_INSTALLED})
+  if(arg_NOT_INSTALLED)
+    list(REMOVE_ITEM headers ${arg_NOT_INSTALLED})
+  endif()
+  list(TRANSFORM headers PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+  set_property(GLOBAL PROPERTY KAON_HEADERS_${name} ${headers})
+  set_property(GLOBAL APPEND PROPERTY KAON_MODULES ${name})
   file(GLOB sources CONFIGURE_DEPENDS *.cc internal/*.cc)
   file(GLOB tests CONFIGURE_DEPENDS *_test.cc internal/*_test.cc)
   if(tests)
@@ -91,7 +108,7 @@ function(kaon_module name)
   if(tests AND KAON_BUILD_TESTS)
     add_executable(kaon_${name}_test ${tests})
     target_link_libraries(kaon_${name}_test PRIVATE kaon_${name} ${flags} GTest::gmock_main)
-    target_compile_definitions(kaon_${name}_test PRIVATE KAON_TESTDATA="${PROJECT_SOURCE_DIR}/testdata")
+    target_include_directories(kaon_${name}_test PRIVATE ${PROJECT_BINARY_DIR}/generated)
     if(flags STREQUAL kaon_core_flags)
       target_precompile_headers(kaon_${name}_test REUSE_FROM kaon_core_test_pch)
     else()

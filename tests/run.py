@@ -179,8 +179,16 @@ def part_server(tally, full):
     tell_lines(tally, "server", done)
 
 
+def part_package(tally, full):
+    install("package")
+    build("release")
+    say("package")
+    done = subprocess.Popen([sys.executable, ROOT / "tests/package/run.py"], cwd=ROOT, text=True, stdout=subprocess.PIPE)
+    tell_lines(tally, "package", done)
+
+
 PARTS = {"unit": part_unit, "scenario": part_scenario, "server": part_server, "browser": part_browser,
-         "lint": part_lint, "sanitize": part_sanitize}
+         "package": part_package, "lint": part_lint, "sanitize": part_sanitize}
 
 
 def write_verification(tally, seconds):
