@@ -47,11 +47,13 @@ class Running:
 
     def __init__(self, command, **options):
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+        said = []
         for line in self.process.stdout:
+            said.append(line)
             if line.startswith("Media over UDP port"):
                 break
         else:
-            sys.exit(f"{command} ended with {self.process.wait()}")
+            sys.exit(f"{command} ended with {self.process.wait()}:\n{''.join(said)}")
 
     def __enter__(self):
         return self
@@ -98,6 +100,7 @@ def run_service(root):
     demand(values["DynamicUser"] == "yes", "the service has no user of its own")
     state = root / "var/lib/private" / values["StateDirectory"]
     shutil.rmtree(root / "var/lib" / values["StateDirectory"], ignore_errors=True)
+    shutil.rmtree(state, ignore_errors=True)
     state.mkdir(parents=True)
     (root / "var/lib" / values["StateDirectory"]).symlink_to(f"private/{values['StateDirectory']}")
     os.chmod(state.parent, 0o755)  # systemd shows the service this folder by a mount

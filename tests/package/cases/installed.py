@@ -4,11 +4,11 @@ import re
 import subprocess
 import urllib.request
 
-from kit import GUIDE, HELLO, PREFIX, ROOT, WORK, Problem, expect, fresh, guide, megabytes, needed, project, sh, stripped_size
+from kit import GUIDE, HELLO, PREFIX, ROOT, WORK, expect, fresh, guide, megabytes, needed, project, sh, stripped_size
 
 MODULES = sorted(path.parent.name for path in ROOT.glob("kaon/*/CMakeLists.txt"))
 LIBRARY = PREFIX / "lib/libkaon.so"
-MAX_LIBRARY = 2_000_000
+MAX_LIBRARY = 3_200_000  # a third of it is sfu
 MAX_COMMAND = 10_000_000
 THE_LANGUAGES = {"libc", "libm", "libstdc++", "libgcc_s", "ld-linux-x86-64"}
 
