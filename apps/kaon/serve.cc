@@ -32,6 +32,7 @@ struct ServeOptions {
   size_t loops = 0;
   bool ice_lite = false;
   std::vector<std::string> public_ips;
+  std::vector<std::string> ice_servers;
   std::string token;
   std::string log = "info";
   std::string config_file;
@@ -120,6 +121,12 @@ Result<sfu::ServerConfig, std::string> server_config(const ServeOptions& options
     if (!ip) return fail(cat("'", text, "' is no IP address for --public-ip."));
     config.public_addresses.push_back(*ip);
   }
+  for (const std::string& text : options.ice_servers) {
+    auto server = sfu::IceServer::parse(text);
+    // The text is not repeated: it may hold a secret.
+    if (!server) return fail(std::string("--ice-server takes stun:HOST:PORT or turn:HOST:PORT,USER,CREDENTIAL."));
+    config.ice_servers.push_back(std::move(*server));
+  }
   config.udp_port = options.udp;
   config.loops = options.loops;
   config.ice_lite = options.ice_lite;
@@ -188,6 +195,10 @@ void add_serve(CLI::App& app, int& status) {
                     "Answer connectivity checks only, for a server with a public address");
   command->add_option("--public-ip", options->public_ips, "Address to announce instead of private ones (1:1 NAT)")
       ->type_name("IP");
+  command
+      ->add_option("--ice-server", options->ice_servers,
+                   "STUN or TURN server to tell clients of (Link header); may be repeated")
+      ->type_name("URL[,USER,CREDENTIAL]");
   command->add_option("--token", options->token, "Ask for this bearer token")->type_name("SECRET");
   command->add_option("--log", options->log, "How much to log")
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))

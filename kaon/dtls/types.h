@@ -10,11 +10,11 @@
 #include "kaon/base/time.h"
 #include "kaon/crypto/certificate.h"
 #include "kaon/crypto/key_exchange.h"
+#include "kaon/net/dtls_role.h"
 
 namespace kaon::dtls {
 
-/// Client is the side that is `a=setup:active` (RFC 5763 §5).
-enum class Role : uint8_t { Client, Server };
+using Role = net::DtlsRole;
 
 /// As on the wire.
 enum class Version : uint16_t { Dtls12 = 0xfefd, Dtls13 = 0xfefc };

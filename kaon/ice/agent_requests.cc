@@ -84,17 +84,8 @@ Agent::Pair* Agent::pair_for_request(const stun::Message& message, const net::Da
       drops_.add(Drop::RefusedAddress);
       return nullptr;
     }
-    if (!make_room_for_reflexive()) {
-      drops_.add(Drop::TooManyCandidates);
-      return nullptr;
-    }
-    Candidate candidate;
-    candidate.foundation = foundation(CandidateType::PeerReflexive, packet.remote.ip, packet.protocol);
-    candidate.protocol = packet.protocol;
-    candidate.type = CandidateType::PeerReflexive;
-    candidate.priority = *message.u32(Attribute::Priority);
-    candidate.address = packet.remote;
-    remote = add_remote(std::move(candidate));
+    remote = add_peer_reflexive(packet.remote, packet.protocol, *message.u32(Attribute::Priority));
+    if (remote == nullptr) return nullptr;
   }
   if (const auto info = message.network_info()) {
     remote->candidate.network_id = info->id;
@@ -116,6 +107,7 @@ void Agent::accept_request(const stun::Message& message, const net::Datagram& pa
   respond(message, packet, generation_, p->id);
   ++p->counters.requests_received;
   p->last_received = std::max(p->last_received, now);
+  p->sent_unheard_since = kNever;
   mark_validated(*p);
   if (config_.lite) {
     // A lite agent has no answers to count: the checks of the selected pair are the peer's consent.

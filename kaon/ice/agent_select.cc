@@ -1,5 +1,6 @@
 // Nomination, selection, consent.
 #include <algorithm>
+#include <utility>
 
 #include "kaon/ice/agent.h"
 
@@ -150,6 +151,22 @@ void Agent::consider_nomination(Pair& p, std::optional<uint32_t> number, Time no
                          current->generation == generation_ && p.nomination_number <= current->nomination_number &&
                          p.priority < current->priority && now < current->last_received + kQuietBeforeDowngrade;
   if (!outranked) select(p);
+}
+
+// The peer answers at the address its data came from, and nothing has come from the old one since: no need to wait
+// until that is stale. The old pair has to prove itself again, or its priority would win.
+void Agent::follow_moved(Pair& p) {
+  const Time moved_at = std::exchange(p.moved_at, kNever);
+  Pair* current = pair(selected_);
+  if (current == nullptr || current == &p || current->last_received >= moved_at) return;
+  if (current->state == PairState::Succeeded) current->state = PairState::InProgress;
+  current->nominated = false;
+  if (role_ == Role::Controlling) {
+    nominate(p);
+  } else {
+    p.nominated = true;
+  }
+  select(p);
 }
 
 void Agent::select(Pair& p) {

@@ -11,8 +11,7 @@ void Connection::Impl::start_channels(Time time) {
   const NegotiatedSession* session = negotiator.session();
   if (!channels || !security || session == nullptr || !session->data) return;
   if (const auto rtt = transport.ice().rtt()) channels->set_rtt(*rtt);
-  const bool client = session->dtls_role == DtlsRole::Client;
-  channels->start(client ? datachannel::DtlsRole::Client : datachannel::DtlsRole::Server, time);
+  channels->start(session->dtls_role, time);
 }
 
 // -- the public face -------------------------------------------------------------------------------------------------

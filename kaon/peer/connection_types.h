@@ -62,6 +62,10 @@ struct UfragChanged {
 struct PathValidated {
   ice::Path path;
 };
+/// The first authentic packet of a stream; a Mux may bind its SSRC.
+struct StreamAdded {
+  rtp::Ssrc ssrc;
+};
 struct StateChanged {
   ConnectionState state;
   /// For people; empty unless Failed or Closed.
@@ -88,8 +92,8 @@ struct TrackRemoved {
 struct KeyframeRequested {
   TransceiverId transceiver;
 };
-using Event = std::variant<LocalCandidate, GatheringDone, UfragChanged, PathValidated, StateChanged, Secured,
-                           TrackAdded, TrackRemoved, KeyframeRequested, dtls::KeyLogLine>;
+using Event = std::variant<LocalCandidate, GatheringDone, UfragChanged, PathValidated, StreamAdded, StateChanged,
+                           Secured, TrackAdded, TrackRemoved, KeyframeRequested, dtls::KeyLogLine>;
 
 /// A received RTP packet, decrypted, retransmissions restored. Not in order.
 struct MediaPacket {

@@ -28,6 +28,9 @@ inline constexpr size_t kMaxReceiveStreams = 64;
 /// Under which reason a packet that SRTP refused is counted; `malformed` is the one of its kind.
 DropReason reason_of(srtp::UnprotectError error, DropReason malformed);
 
+/// Events of media that wait for poll_event(); further ones are lost.
+inline constexpr size_t kMaxMediaEvents = 64;
+
 class Media {
  public:
   /// A run of equal packets in the caller's memory.

@@ -140,6 +140,7 @@ ReceiveStream* Media::make_stream(rtp::Ssrc ssrc, const ReceiveSection& section,
   }
   streams_.push_back(std::make_unique<ReceiveStream>(ssrc, section, layer, *codec, delivery_));
   streams_.back()->set_round_trip(round_trip_);
+  if (events_.size() < kMaxMediaEvents) events_.push_back(StreamAdded{ssrc});
   return last_stream_ = streams_.back().get();
 }
 

@@ -13,7 +13,6 @@ constexpr Duration kReportInterval = std::chrono::seconds(1);
 constexpr size_t kMaxRtcp = 1150;
 // Reports of a few streams go before it in the same packet.
 constexpr size_t kMaxFeedback = 700;
-constexpr size_t kMaxEvents = 64;
 constexpr size_t kNackBatch = 128;
 
 }  // namespace
@@ -78,7 +77,7 @@ void Media::handle_nack(const rtcp::Nack& nack, Time now) {
 
 void Media::handle_keyframe_request(rtp::Ssrc media, Time now) {
   SendStream* sender = find_sender(media);
-  if (sender == nullptr || !sender->on_keyframe_request(now) || events_.size() == kMaxEvents) return;
+  if (sender == nullptr || !sender->on_keyframe_request(now) || events_.size() == kMaxMediaEvents) return;
   events_.push_back(KeyframeRequested{sender->transceiver()});
 }
 

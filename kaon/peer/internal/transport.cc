@@ -36,7 +36,7 @@ bool Transport::apply(const NegotiatedSession& session, Time now) {
   for (const std::string& text : remote.fingerprints) {
     if (auto fingerprint = crypto::Fingerprint::parse(text)) fingerprints.push_back(std::move(*fingerprint));
   }
-  const dtls::Role role = session.dtls_role == DtlsRole::Client ? dtls::Role::Client : dtls::Role::Server;
+  const DtlsRole role = session.dtls_role;
   const bool begins = !dtls_ || session.new_association || role != dtls_role_;
   if (begins) {
     dtls::Config dtls{.role = role, .certificate = config_.certificate};
@@ -86,6 +86,7 @@ Transport::Content Transport::handle_packet(const net::Datagram& packet, Time no
   }
   if (source != ice::Source::Validated) {
     drops_.add(DropReason::UnknownAddress);
+    if (!dtls) notice_moved(packet, now);
     return Content::None;
   }
   if (dtls) {
@@ -101,6 +102,14 @@ Transport::Content Transport::handle_packet(const net::Datagram& packet, Time no
     return Content::None;
   }
   return rtp::is_rtcp(packet.bytes) ? Content::Rtcp : Content::Rtp;
+}
+
+// The peer's address may have changed under it: what its media comes from is checked. The packet itself is dropped all
+// the same, and whoever only repeats one cannot answer the check.
+void Transport::notice_moved(const net::Datagram& packet, Time now) {
+  if (!secured() || rtp::is_rtcp(packet.bytes) || !ice_.may_have_moved(packet.local, packet.remote)) return;
+  moved_.resize(packet.bytes.size());
+  if (srtp_receiver_->is_authentic_rtp(packet.bytes, moved_)) ice_.check_moved(packet.local, packet.remote, now);
 }
 
 void Transport::hold(const net::Datagram& packet) {
@@ -168,8 +177,7 @@ void Transport::install_keys(dtls::SrtpProfileId id) {
   std::array<uint8_t, kMaxExportedSize> memory{};
   const Bytes block = Bytes(memory).first(srtp::exported_size(*profile));
   if (!dtls_->export_keying_material(dtls::kSrtpExporterLabel, {}, block)) return;
-  const auto role = dtls_role_ == dtls::Role::Client ? srtp::DtlsRole::Client : srtp::DtlsRole::Server;
-  const srtp::DirectionKeys keys = srtp::split_exported_keys(*profile, block, role);
+  const srtp::DirectionKeys keys = srtp::split_exported_keys(*profile, block, dtls_role_);
   srtp_sender_ = std::make_unique<srtp::Sender>(*profile, keys.local);
   srtp_receiver_ = std::make_unique<srtp::Receiver>(*profile, keys.remote);
   srtp_profile_ = id;

@@ -72,6 +72,7 @@ class Transport {
   };
 
   void hold(const net::Datagram& packet);
+  void notice_moved(const net::Datagram& packet, Time now);
   void install_keys(dtls::SrtpProfileId profile);
   void start_dtls_on_path(Time now);
 
@@ -79,10 +80,11 @@ class Transport {
   const Config& config_;
   ice::Agent ice_;
   std::optional<dtls::Connection> dtls_;
-  dtls::Role dtls_role_{};
+  DtlsRole dtls_role_{};
   bool dtls_started_ = false;
   std::vector<Held> held_;
   std::vector<uint8_t> replayed_;
+  std::vector<uint8_t> moved_;  // for packets that are only looked at
   std::unique_ptr<srtp::Sender> srtp_sender_;
   std::unique_ptr<srtp::Receiver> srtp_receiver_;
   dtls::SrtpProfileId srtp_profile_ = dtls::kNoSrtpProfile;

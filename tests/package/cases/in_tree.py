@@ -42,9 +42,9 @@ def test_sources_configure_as_the_guide_says():
     sh(f"tar -xf {archive()} --strip-components=1", folder)
     for options in ("", " -DKAON_BUILD_APPS=OFF"):
         sh(guide("cmake -S . -B build/user -G Ninja -DCMAKE_BUILD_TYPE=Release -DKAON_BUILD_TESTS=OFF") + options, folder)
-        planned = sh("ninja -C build/user -n", folder)
-        expect(("apps/kaon/kaon" in planned) == (not options), "the command is built when it should not be, or the other way")
-        expect("_test" not in planned, "tests are built too")
+        planned = sh("ninja -C build/user -t commands", folder)
+        expect(("-o apps/kaon/kaon " in planned) == (not options), "the command is built when it should not be, or the other way")
+        expect("_test.cc" not in planned, "tests are built too")
 
 
 test_add_subdirectory.long = True
