@@ -41,6 +41,7 @@ class KaonConan(ConanFile):
         CMakeDeps(self).generate()
         toolchain = CMakeToolchain(self, generator="Ninja")
         toolchain.cache_variables.update(KAON_BUILD_TESTS=False, KAON_BUILD_APPS=False)
+        toolchain.user_presets_path = False
         toolchain.generate()
 
     def build(self):

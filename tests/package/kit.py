@@ -36,7 +36,7 @@ def sh(line, cwd=WORK, **env):
     ccache = os.environ.get("CCACHE_DIR", os.path.expanduser("~/.cache/ccache"))
     env = {**os.environ, "HOME": str(HOME), "CCACHE_DIR": ccache, **{k: str(v) for k, v in env.items()}}
     done = subprocess.run(["bash", "-ec", line], cwd=cwd, env=env, text=True, errors="replace", stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600, check=False)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900, check=False)
     expect(done.returncode == 0, f"{line}\n{done.stdout[-4000:]}")
     return done.stdout
 
