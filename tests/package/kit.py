@@ -4,6 +4,7 @@ import functools
 import os
 import re
 import shutil
+import signal
 import subprocess
 import threading
 from pathlib import Path
@@ -15,6 +16,7 @@ WORK = ROOT / "build/package"
 HOME = WORK / "home"
 PREFIX = HOME / "kaon"
 GUIDE = (ROOT / "docs/guide/install.md").read_text(encoding="utf-8")
+MAX_SECONDS = 900
 HELLO = ROOT / "examples/data-channels/main.cc"
 
 
@@ -35,10 +37,15 @@ def sh(line, cwd=WORK, **env):
     """Output of a shell line, which must succeed. Its home is ours, so that ~/kaon is where we have installed."""
     ccache = os.environ.get("CCACHE_DIR", os.path.expanduser("~/.cache/ccache"))
     env = {**os.environ, "HOME": str(HOME), "CCACHE_DIR": ccache, **{k: str(v) for k, v in env.items()}}
-    done = subprocess.run(["bash", "-ec", line], cwd=cwd, env=env, text=True, errors="replace", stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900, check=False)
-    expect(done.returncode == 0, f"{line}\n{done.stdout[-4000:]}")
-    return done.stdout
+    with subprocess.Popen(["bash", "-ec", line], cwd=cwd, env=env, text=True, errors="replace", stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True) as shell:
+        try:
+            said, _ = shell.communicate(timeout=MAX_SECONDS)
+        except subprocess.TimeoutExpired as late:
+            os.killpg(shell.pid, signal.SIGKILL)  # what it has started too
+            raise Problem(f"no end after {MAX_SECONDS} s: {line}") from late
+    expect(shell.returncode == 0, f"{line}\n{said[-4000:]}")
+    return said
 
 
 def run_once(function):
