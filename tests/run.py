@@ -156,6 +156,7 @@ class Program:
 PARTS = {
     "unit": part_unit,
     "scenario": part_scenario,
+    "interop": Program("interop", [sys.executable, "tests/interop/run.py"], "interop", targets=("interop_kaon",)),
     "server": Program("server", [sys.executable, "tests/server/run.py"]),
     "browser": Program("browser", ["node", "tests/browser/run.mjs"], "browser"),
     "package": Program("package", [sys.executable, "tests/package/run.py"], "package", targets=("kaon", "kaon_shared")),

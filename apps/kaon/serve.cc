@@ -10,6 +10,7 @@
 #include "apps/kaon/commands.h"
 #include "apps/kaon/console.h"
 #include "apps/kaon/signals.h"
+#include "apps/kaon/trace_options.h"
 #include "apps/kaon/version.h"
 #include "kaon/base/text.h"
 #include "kaon/crypto/certificate.h"
@@ -36,6 +37,7 @@ struct ServeOptions {
   std::string token;
   std::string log = "info";
   std::string config_file;
+  io::TraceOptions trace;
 };
 
 std::optional<std::string> read_file(const fs::path& path) {
@@ -146,6 +148,9 @@ int serve(const ServeOptions& options) {
   ConsoleLogger log(log_level(options.log));
   auto config = server_config(options);
   if (!config) return fail_with(config.error());
+  const auto trace = open_trace_files(options.trace, log);
+  if (!trace) return fail_with(trace.error());
+  config->trace = trace->get();
   auto server = sfu::Server::start(std::move(*config), log);
   if (!server) return fail_with(server.error());
   std::printf("Kaon is ready: %s\n", url("http", *(*server)->http_address()).c_str());
@@ -203,6 +208,7 @@ void add_serve(CLI::App& app, int& status) {
   command->add_option("--log", options->log, "How much to log")
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
       ->capture_default_str();
+  add_trace_options(*command, options->trace);
   command
       ->add_option("--config", options->config_file,
                    "Read options from a TOML file, for example http = \"0.0.0.0:80\"; those given here win")

@@ -11,6 +11,7 @@
 #include "kaon/base/result.h"
 #include "kaon/net/address.h"
 #include "kaon/sfu/http_server.h"
+#include "kaon/trace/sink.h"
 
 namespace kaon::sfu {
 
@@ -50,6 +51,8 @@ struct ServerConfig {
   std::string token;
   /// File for the TLS key log (SSLKEYLOGFILE); empty for none. Whoever has it can decrypt everything.
   std::string key_log_file;
+  /// Sees packets in the clear and events of all connections. Must outlive the server; null for none.
+  trace::Sink* trace = nullptr;
   std::string version;
 };
 

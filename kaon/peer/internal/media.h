@@ -19,6 +19,7 @@
 #include "kaon/rtcp/message.h"
 #include "kaon/srtp/receiver.h"
 #include "kaon/srtp/sender.h"
+#include "kaon/trace/event.h"
 
 namespace kaon::peer::internal {
 
@@ -104,6 +105,7 @@ class Media {
   std::optional<Run> transmit_packets(Bytes out, srtp::Sender& srtp, Time now);
 
   // media_rtcp.cc
+  void trace_rtcp(trace::Direction direction, ByteView compound, Time now);
   void handle_message(const rtcp::Message& message, Time now);
   void handle_reports(const rtcp::List<rtcp::ReportBlock>& reports, Time now);
   void handle_nack(const rtcp::Nack& nack, Time now);

@@ -5,6 +5,7 @@
 #include "kaon/interceptor/rtx.h"
 #include "kaon/peer/connection.h"
 #include "kaon/peer/internal/media.h"
+#include "kaon/trace/sink.h"
 
 namespace kaon::peer::internal {
 DropReason reason_of(srtp::UnprotectError error, DropReason malformed) {
@@ -22,6 +23,10 @@ bool Media::handle_rtp(ByteView packet, srtp::Receiver& srtp, Time now) {
   const auto size = srtp.unprotect_rtp(packet, buffer.bytes());
   if (!size) return drops_.add(reason_of(size.error(), DropReason::MalformedRtp)), false;
   buffer.resize(*size);
+  if (env_.trace != nullptr) {
+    env_.trace->packet(
+        {.layer = trace::Layer::Rtp, .direction = trace::Direction::In, .time = now, .bytes = buffer.bytes()});
+  }
   auto parsed = rtp::Packet::parse(SharedBuffer(std::move(buffer)), receive_extensions_, now);
   if (parsed) {
     handle_plain_rtp(std::move(*parsed), now);

@@ -70,6 +70,7 @@ Transport::Content Transport::handle_packet(const net::Datagram& packet, Time no
   if (packet.bytes.empty()) return Content::None;
   const uint8_t first = packet.bytes[0];
   if (first < 4) {
+    trace_packet(trace::Layer::Stun, packet, now);
     ice_.handle_packet(packet, now);
     start_dtls_on_path(now);
     return Content::None;
@@ -79,6 +80,7 @@ Transport::Content Transport::handle_packet(const net::Datagram& packet, Time no
     drops_.add(DropReason::UnknownProtocol);
     return Content::None;
   }
+  if (dtls) trace_packet(trace::Layer::Dtls, packet, now);
   const ice::Source source = ice_.source_of(packet.local, packet.remote);
   if (dtls && (source == ice::Source::Known || (source == ice::Source::Validated && !dtls_))) {
     hold(packet);
@@ -104,12 +106,26 @@ Transport::Content Transport::handle_packet(const net::Datagram& packet, Time no
   return rtp::is_rtcp(packet.bytes) ? Content::Rtcp : Content::Rtp;
 }
 
+<<<<<<< HEAD
 // The peer's address may have changed under it: what its media comes from is checked. The packet itself is dropped all
 // the same, and whoever only repeats one cannot answer the check.
 void Transport::notice_moved(const net::Datagram& packet, Time now) {
   if (!secured() || rtp::is_rtcp(packet.bytes) || !ice_.may_have_moved(packet.local, packet.remote)) return;
   moved_.resize(packet.bytes.size());
   if (srtp_receiver_->is_authentic_rtp(packet.bytes, moved_)) ice_.check_moved(packet.local, packet.remote, now);
+=======
+// Application data is left out: SCTP shows it in the clear.
+void Transport::trace_packet(trace::Layer layer, const net::Datagram& packet, Time now) {
+  constexpr uint8_t kApplicationData = 23;
+  if (env_.trace == nullptr || packet.bytes[0] == kApplicationData) return;
+  env_.trace->packet({layer, trace::Direction::In, now, packet.local, packet.remote, {}, packet.bytes, {}});
+}
+
+void Transport::trace_packet(trace::Layer layer, const net::Transmit& transmit, ByteView out, Time now) {
+  if (env_.trace == nullptr) return;
+  env_.trace->packet(
+      {layer, trace::Direction::Out, now, transmit.local, transmit.remote, {}, out.first(transmit.size), {}});
+>>>>>>> debug
 }
 
 void Transport::hold(const net::Datagram& packet) {
@@ -145,12 +161,17 @@ Time Transport::next_timeout() const {
 }
 
 std::optional<net::Transmit> Transport::poll_transmit(Bytes out, Time now) {
-  if (auto transmit = ice_.poll_transmit(out)) return transmit;
+  if (auto transmit = ice_.poll_transmit(out)) {
+    trace_packet(trace::Layer::Stun, *transmit, out, now);
+    return transmit;
+  }
   if (!dtls_ || !path()) return std::nullopt;
   const auto transmit = dtls_->poll_transmit(out);
   if (!transmit) return std::nullopt;
   ice_.count_sent(1, transmit->size, now);
-  return address(transmit->size);
+  const net::Transmit addressed = address(transmit->size);
+  trace_packet(trace::Layer::Dtls, addressed, out, now);
+  return addressed;
 }
 
 net::Transmit Transport::address(size_t size) const {

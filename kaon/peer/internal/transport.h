@@ -12,6 +12,7 @@
 #include "kaon/peer/connection_types.h"
 #include "kaon/srtp/receiver.h"
 #include "kaon/srtp/sender.h"
+#include "kaon/trace/sink.h"
 
 namespace kaon::peer::internal {
 
@@ -72,7 +73,12 @@ class Transport {
   };
 
   void hold(const net::Datagram& packet);
+<<<<<<< HEAD
   void notice_moved(const net::Datagram& packet, Time now);
+=======
+  void trace_packet(trace::Layer layer, const net::Datagram& packet, Time now);
+  void trace_packet(trace::Layer layer, const net::Transmit& transmit, ByteView out, Time now);
+>>>>>>> debug
   void install_keys(dtls::SrtpProfileId profile);
   void start_dtls_on_path(Time now);
 
