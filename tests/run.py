@@ -159,6 +159,7 @@ PARTS = {
     "interop": Program("interop", [sys.executable, "tests/interop/run.py"], "interop", targets=("interop_kaon",)),
     "server": Program("server", [sys.executable, "tests/server/run.py"]),
     "browser": Program("browser", ["node", "tests/browser/run.mjs"], "browser"),
+    "package": Program("package", [sys.executable, "tests/package/run.py"], "package", targets=("kaon", "kaon_shared")),
     "lint": Program("lint", [sys.executable, "tests/lint/lint.py"], "lint", preset=None),
     "sanitize": part_sanitize,
 }
