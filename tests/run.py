@@ -160,6 +160,7 @@ PARTS = {
     "dtls": Program("dtls", [sys.executable, "tests/interop/dtls/run.py"], targets=("interop_dtls",)),
     "server": Program("server", [sys.executable, "tests/server/run.py"]),
     "browser": Program("browser", ["node", "tests/browser/run.mjs"], "browser"),
+    "package": Program("package", [sys.executable, "tests/package/run.py"], "package", targets=("kaon", "kaon_shared")),
     "lint": Program("lint", [sys.executable, "tests/lint/lint.py"], "lint", preset=None),
     "sanitize": part_sanitize,
 }
