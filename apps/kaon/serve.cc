@@ -32,6 +32,7 @@ struct ServeOptions {
   uint16_t udp = 7878;
   size_t loops = 0;
   bool ice_lite = false;
+  std::string max_dtls = "1.3";
   std::vector<std::string> public_ips;
   std::vector<std::string> ice_servers;
   std::string token;
@@ -132,6 +133,7 @@ Result<sfu::ServerConfig, std::string> server_config(const ServeOptions& options
   config.udp_port = options.udp;
   config.loops = options.loops;
   config.ice_lite = options.ice_lite;
+  if (options.max_dtls == "1.2") config.max_dtls_version = dtls::Version::Dtls12;
   config.token = options.token;
   if (const char* file = std::getenv("SSLKEYLOGFILE")) config.key_log_file = file;
   config.version = cat_version();
@@ -198,6 +200,9 @@ void add_serve(CLI::App& app, int& status) {
       ->capture_default_str();
   command->add_flag("--ice-lite", options->ice_lite,
                     "Answer connectivity checks only, for a server with a public address");
+  command->add_option("--max-dtls", options->max_dtls, "Highest DTLS version, for paths that lose records of 1.3")
+      ->check(CLI::IsMember({"1.2", "1.3"}))
+      ->capture_default_str();
   command->add_option("--public-ip", options->public_ips, "Address to announce instead of private ones (1:1 NAT)")
       ->type_name("IP");
   command

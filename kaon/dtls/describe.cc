@@ -2,6 +2,7 @@
 
 #include "kaon/dtls/internal/messages.h"
 #include "kaon/dtls/internal/reassembler.h"
+#include "kaon/dtls/internal/record_layer.h"
 
 namespace kaon::dtls {
 namespace {
@@ -36,6 +37,8 @@ std::string_view name_of(HandshakeType type) {
     case HandshakeType::ClientHello: return "ClientHello";
     case HandshakeType::ServerHello: return "ServerHello";
     case HandshakeType::HelloVerifyRequest: return "HelloVerifyRequest";
+    case HandshakeType::NewSessionTicket: return "NewSessionTicket";
+    case HandshakeType::EncryptedExtensions: return "EncryptedExtensions";
     case HandshakeType::Certificate: return "Certificate";
     case HandshakeType::ServerKeyExchange: return "ServerKeyExchange";
     case HandshakeType::CertificateRequest: return "CertificateRequest";
@@ -43,6 +46,8 @@ std::string_view name_of(HandshakeType type) {
     case HandshakeType::CertificateVerify: return "CertificateVerify";
     case HandshakeType::ClientKeyExchange: return "ClientKeyExchange";
     case HandshakeType::Finished: return "Finished";
+    case HandshakeType::KeyUpdate: return "KeyUpdate";
+    case HandshakeType::MessageHash: break;  // never on the wire
   }
   return "";
 }
@@ -72,9 +77,11 @@ void describe_client_hello(ByteView body, Outline& out) {
 void describe_server_hello(ByteView body, Outline& out) {
   const auto hello = ServerHello::parse(body);
   if (!hello) return out.problem(body, "the fields of a ServerHello");
-  out.line("version ", version_text(hello->version));
+  out.line("version ", version_text(hello->selected_version.value_or(hello->version)));
   out.line("random ", to_hex(hello->random));
+  if (hello->asks_for_retry()) out.line("asks for another ClientHello");
   out.line("cipher suite ", suite_text(hello->cipher_suite));
+  if (hello->group) out.line("group ", static_cast<int>(*hello->group));
   if (hello->srtp_profile != kNoSrtpProfile) out.line("SRTP profile ", profile_text(hello->srtp_profile));
   if (hello->extended_master_secret) out.line("extended master secret");
 }
@@ -123,11 +130,28 @@ void describe_fragment(ContentType type, uint16_t epoch, ByteView fragment, Outl
   out.line(fragment[0] == 2 ? "fatal alert " : "warning alert ", static_cast<int>(fragment[1]), " ", name);
 }
 
+/// What of a protected record of 1.3 can be read (RFC 9147 §4); the bytes behind it, or none if it is malformed.
+ByteView describe_unified(ByteView rest, Outline& out) {
+  std::vector<uint8_t> copy(rest.begin(), rest.end());
+  Bytes datagram(copy);
+  const auto record = next_record(datagram);
+  if (!record) {
+    out.problem(rest, "a DTLS 1.3 record without connection id within the datagram");
+    return {};
+  }
+  out.line("DTLS 1.3, epoch ", record->epoch, " modulo 4, ", record->fragment.size(), " bytes, encrypted");
+  return rest.last(datagram.size());
+}
+
 }  // namespace
 
 void describe(ByteView datagram, Outline& out) {
   static constexpr std::string_view kTypes[] = {"ChangeCipherSpec", "Alert", "Handshake", "ApplicationData"};
   for (ByteView rest = datagram; !rest.empty();) {
+    if ((rest[0] & 0xe0) == 0x20) {
+      rest = describe_unified(rest, out);
+      continue;
+    }
     if (rest.size() < kRecordHeaderSize)
       return out.problem(rest.last(0), cat("a DTLS record header of ", kRecordHeaderSize, " bytes"));
     if (rest[0] < 20 || rest[0] > 23) return out.problem(rest, cat("a DTLS content type of 20 to 23, found ", rest[0]));

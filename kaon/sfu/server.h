@@ -9,6 +9,7 @@
 
 #include "kaon/base/log.h"
 #include "kaon/base/result.h"
+#include "kaon/dtls/types.h"
 #include "kaon/net/address.h"
 #include "kaon/sfu/http_server.h"
 #include "kaon/trace/sink.h"
@@ -43,6 +44,7 @@ struct ServerConfig {
   /// 0: as many as the machine has cores.
   size_t loops = 0;
   bool ice_lite = false;
+  dtls::Version max_dtls_version = dtls::Version::Dtls13;
   size_t max_sessions = kMaxSessions;
   /// Told to who publishes, watches, or asks by OPTIONS with the right token.
   std::vector<IceServer> ice_servers;

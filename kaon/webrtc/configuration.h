@@ -77,6 +77,8 @@ struct Configuration {
   /// Data channels: most of them, size of their buffers.
   datachannel::Config data = {};
   ice::AddressPolicy remote_addresses = {};
+  /// 1.2 for paths that lose records of 1.3, as some relays of calls do.
+  dtls::Version max_dtls_version = dtls::Version::Dtls13;
   /// Largest UDP payload of media and handshake packets.
   size_t mtu = 1200;
   /// Must outlive the connection; null for silence.

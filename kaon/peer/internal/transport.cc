@@ -40,6 +40,7 @@ bool Transport::apply(const NegotiatedSession& session, Time now) {
   const bool begins = !dtls_ || session.new_association || role != dtls_role_;
   if (begins) {
     dtls::Config dtls{.role = role, .certificate = config_.certificate};
+    dtls.max_version = config_.max_dtls_version;
     dtls.srtp_profiles = config_.srtp_profiles;
     dtls.mtu = config_.mtu;
     dtls.key_log = config_.key_log;
@@ -116,8 +117,7 @@ void Transport::notice_moved(const net::Datagram& packet, Time now) {
 =======
 // Application data is left out: SCTP shows it in the clear.
 void Transport::trace_packet(trace::Layer layer, const net::Datagram& packet, Time now) {
-  constexpr uint8_t kApplicationData = 23;
-  if (env_.trace == nullptr || packet.bytes[0] == kApplicationData) return;
+  if (env_.trace == nullptr || dtls::Connection::may_be_application_data(packet.bytes)) return;
   env_.trace->packet({layer, trace::Direction::In, now, packet.local, packet.remote, {}, packet.bytes, {}});
 }
 

@@ -55,6 +55,7 @@ peer::Config Core::peer_config() const {
   config.ice.remote_policy = config_.remote_addresses;
   config.negotiation = config_.negotiation;
   config.data = config_.data;
+  config.max_dtls_version = config_.max_dtls_version;
   config.mtu = config_.mtu;
   config.key_log = !key_log_file().empty();
   return config;
