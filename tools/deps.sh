@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what a part of the project needs from Debian's packages, and nothing that is there already:
-#   tools/deps.sh build|test|lint|sanitize|browser ...
+#   tools/deps.sh build|test|lint|sanitize|browser|bench ...
 set -euo pipefail
 
 declare -A GROUPS_OF=(
@@ -8,6 +8,7 @@ declare -A GROUPS_OF=(
   [test]="g++ cmake ninja-build ccache libssl-dev libboost1.81-dev libcli11-dev libspdlog-dev libgtest-dev libgmock-dev libgnutls28-dev openssl python3 ffmpeg git"
   [lint]="clang-19 clang-format-19 clang-tidy-19 python3"
   [sanitize]="clang-19 lld-19 llvm-19 libclang-rt-19-dev"
+  [bench]="g++ cmake ninja-build ccache libssl-dev libboost1.81-dev libcli11-dev libspdlog-dev libbenchmark-dev binutils iproute2 python3"
   [browser]="chromium firefox-esr fonts-dejavu-core iproute2 ca-certificates"
 )
 
