@@ -171,16 +171,26 @@ def part_browser(tally, full):
     tell_lines(tally, "browser", done)
 
 
-def part_server(tally, full):
+def run_told(tally, part, **programs):
+    """Runs tests/PART/run.py, which gets the built programs by the names of environment variables."""
     folder = build("release")
-    say("server")
-    done = subprocess.Popen([sys.executable, ROOT / "tests/server/run.py"], cwd=ROOT, text=True, stdout=subprocess.PIPE,
-                            env=dict(os.environ, KAON=str(folder / "apps/kaon/kaon")))
-    tell_lines(tally, "server", done)
+    say(part)
+    env = dict(os.environ, **{name: str(folder / program) for name, program in programs.items()})
+    done = subprocess.Popen([sys.executable, ROOT / f"tests/{part}/run.py"], cwd=ROOT, text=True, stdout=subprocess.PIPE,
+                            env=env)
+    tell_lines(tally, part, done)
 
 
-PARTS = {"unit": part_unit, "scenario": part_scenario, "server": part_server, "browser": part_browser,
-         "lint": part_lint, "sanitize": part_sanitize}
+def part_server(tally, full):
+    run_told(tally, "server", KAON="apps/kaon/kaon")
+
+
+def part_interop(tally, full):
+    run_told(tally, "interop", KAON_PEER="tests/interop/peers/kaon/kaon_peer")
+
+
+PARTS = {"unit": part_unit, "scenario": part_scenario, "interop": part_interop, "server": part_server,
+         "browser": part_browser, "lint": part_lint, "sanitize": part_sanitize}
 
 
 def write_verification(tally, seconds):
