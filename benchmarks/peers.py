@@ -1,13 +1,15 @@
 """Who is measured: how each is built, and what it can do."""
 
-import json
-import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "bench"
-PROGRAMS = ROOT / "tests" / "interop" / "peers"
+sys.path.append(str(ROOT / "tests" / "interop"))
+
+import stacks  # noqa: E402
+
 ALL_PAIRS = {"setup", "datachannel", "memory", "rtp"}
 
 
@@ -19,11 +21,20 @@ class Peer:
     refusals = {}
     most_connections = 1 << 30
 
+    why_missing = ""
+
     def prepare(self):
         """Builds or fetches what it needs; missing() tells if that did not work."""
+        try:
+            self.make()
+        except (stacks.Missing, stacks.Broken) as why:
+            self.why_missing = str(why)
+
+    def make(self):
+        raise NotImplementedError
 
     def missing(self):
-        return ""
+        return self.why_missing
 
     def command(self):
         raise NotImplementedError
@@ -36,11 +47,16 @@ class Kaon(Peer):
     name = "kaon"
     benches = ALL_PAIRS | {"fanout", "micro", "size"}
 
+    def make(self):
+        stacks.need("cmake")
+        print("building Kaon (the first time takes some minutes)", flush=True)
+        configure = ["cmake", "-S", ROOT, "-B", BUILD, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
+                     "-DKAON_BUILD_TESTS=OFF", "-DKAON_BUILD_BENCH=ON"]
+        stacks.run(configure, ROOT, stacks.Broken)
+        stacks.run(["ninja", "-C", BUILD, "kaon_benchmarks"], ROOT, stacks.Broken)
+
     def command(self):
         return [str(BUILD / "benchmarks" / "kaon_bench_peer")]
-
-    def missing(self):
-        return "" if (BUILD / "benchmarks" / "kaon_bench_peer").exists() else "it is not built"
 
     def version(self):
         done = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, text=True, capture_output=True)
@@ -50,56 +66,34 @@ class Kaon(Peer):
 class Pion(Peer):
     name = "pion"
     program = BUILD / "pion_bench"
-    folder = PROGRAMS / "pion"
-    why = ""
 
-    def prepare(self):
-        if not shutil.which("go"):
-            return
+    def make(self):
+        stacks.need("go")
         BUILD.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(["go", "build", "-o", self.program, "./bench"], cwd=self.folder, text=True,
-                              capture_output=True)
-        if done.returncode != 0:
-            self.program.unlink(missing_ok=True)
-            print(done.stderr[-2000:])
-
-    def missing(self):
-        if not shutil.which("go"):
-            return "the Go toolchain is not installed"
-        return "" if self.program.exists() else "its Go module could not be built"
+        env = {"GOTOOLCHAIN": "local", "GOFLAGS": "-buildvcs=false"}
+        stacks.run(["go", "mod", "download"], stacks.PEERS / "pion", stacks.Missing, env)
+        stacks.run(["go", "build", "-o", self.program, "./bench"], stacks.PEERS / "pion", stacks.Broken, env)
 
     def command(self):
         return [str(self.program)]
 
     def version(self):
-        done = subprocess.run(["go", "list", "-m", "-f", "{{.Version}}", "github.com/pion/webrtc/v4"], cwd=self.folder,
-                              text=True, capture_output=True)
-        return done.stdout.strip()
+        return "v" + stacks.go_version("github.com/pion/webrtc/v4")
 
 
 class Node(Peer):
     """A library with a binding for Node.js."""
 
     package = ""
-    folder = PROGRAMS / "node"
 
-    def prepare(self):
-        if shutil.which("npm") and not (self.folder / "node_modules").exists():
-            subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=self.folder, capture_output=True, check=False)
-
-    def missing(self):
-        if not shutil.which("node"):
-            return "Node.js is not installed"
-        if not (self.folder / "node_modules" / self.package).exists():
-            return f"the package {self.package} could not be had"
-        return ""
+    def make(self):
+        stacks.prepare_node()
 
     def command(self):
-        return ["node", str(self.folder / "bench.mjs"), self.name]
+        return ["node", str(stacks.PEERS / "node" / "bench.mjs"), self.name]
 
     def version(self):
-        about = json.loads((self.folder / "node_modules" / self.package / "package.json").read_text(encoding="utf-8"))
-        return f"{self.package} {about['version']}"
+        return f"{self.package} {stacks.npm_version(self.package)}"
 
 
 class Libwebrtc(Node):

@@ -17,6 +17,8 @@ std::optional<Options> parse_options(int count, char** words) {
       options.offers = false;
     } else if (word == "--video") {
       options.video = true;
+    } else if (word == "--watch") {
+      options.video = options.watch = true;
     } else if (word == "--close") {
       options.keep = false;
     } else if (word == "--cached-certificate") {

@@ -10,6 +10,7 @@ namespace kaon::bench {
 struct Options {
   bool offers = false;
   bool video = false;  // one video track per connection instead of data channels
+  bool watch = false;  // offers to receive video instead of sending it
   bool keep = true;    // connections stay open
   bool new_certificate = true;
   bool ordered = true;

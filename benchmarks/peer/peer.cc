@@ -109,7 +109,7 @@ void Peer::on_signal(std::string_view line) {
 void Peer::sample() {
   tell(cat(R"({"event":"sample","cpu_s":)", std::to_string(cpu_seconds()), R"(,"sent_bytes":)", traffic_.sent_bytes,
            R"(,"sent_units":)", traffic_.sent_units, R"(,"received_bytes":)", traffic_.received_bytes,
-           R"(,"received_units":)", traffic_.received_units, R"(,"packets":)", packets_of_video(), "}"));
+           R"(,"received_units":)", traffic_.received_units, R"(,"packets":)", packets_of_video(), delays(), "}"));
 }
 
 // -- connections -----------------------------------------------------------------------------------------------------
@@ -141,10 +141,8 @@ void Peer::connect(Link& link, size_t index) {
     }});
   };
   handlers.on_track = [this](const webrtc::TrackEvent& event) {
-    event.transceiver->set_handlers({.on_frame = [this](const webrtc::ReceivedFrame& frame) {
-      traffic_.received_bytes += frame.data.size();
-      ++traffic_.received_units;
-    }});
+    event.transceiver->set_handlers(
+        {.on_frame = [this](const webrtc::ReceivedFrame& frame) { receive_frame(frame.data); }});
   };
   link.connection = std::make_unique<webrtc::PeerConnection>(loop_, std::move(configuration), std::move(handlers));
 }
@@ -161,9 +159,8 @@ void Peer::begin(size_t index) {
   created.began = io::Loop::now();
   connect(created, index);
   if (options_.video) {
-    webrtc::TransceiverInit init{.direction = webrtc::Direction::SendOnly};
-    init.codec_preferences = {};
-    auto added = created.connection->add_transceiver(webrtc::MediaKind::Video, init);
+    const auto direction = options_.watch ? webrtc::Direction::RecvOnly : webrtc::Direction::SendOnly;
+    auto added = created.connection->add_transceiver(webrtc::MediaKind::Video, {.direction = direction});
     if (!added) return failed(index, "no transceiver");
     created.video = *added;
   } else {

@@ -60,12 +60,15 @@ class Peer {
   void start_sending();
   void pour(Link& link, webrtc::DataChannel& channel);
   void start_video(Link& link, size_t index);
-  void send_frame(Link& link, Time now);
+  void send_frame(Link& link);
+  void receive_frame(ByteView frame);
+  std::string delays();
   uint64_t packets_of_video() const;
 
   io::Loop& loop_;
   Options options_;
   Traffic traffic_;
+  std::vector<float> delays_;  // of frames since the last sample, in milliseconds
   std::vector<std::unique_ptr<Link>> links_;
   size_t wanted_ = 0;
   size_t parallel_ = 1;

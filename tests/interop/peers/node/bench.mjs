@@ -29,7 +29,7 @@ const onReceived = (size) => {
 async function webrtcLibrary() {
   const { default: wrtc } = await import('@roamhq/wrtc');
   return {
-    connect(index) {
+    connect(index, owner) {
       const connection = new wrtc.RTCPeerConnection();
       connection.onicecandidate = ({ candidate }) => {
         if (candidate?.candidate) signal('candidate', index, candidate.candidate, candidate.sdpMid);
@@ -41,7 +41,7 @@ async function webrtcLibrary() {
         channel.binaryType = 'arraybuffer';
         channel.onmessage = ({ data }) => onReceived(data.byteLength);
         // The binding lets go of a channel that nothing refers to.
-        (links.get(index).remoteChannels ??= []).push(channel);
+        (owner.remoteChannels ??= []).push(channel);
       };
       return connection;
     },
@@ -94,7 +94,7 @@ async function datachannelLibrary() {
     });
   };
   return {
-    connect(index) {
+    connect(index, owner) {
       const connection = new library.PeerConnection(`bench-${index}`, { iceServers: [], maxMessageSize: 1 << 20 });
       connection.onLocalDescription((sdp, type) => signal(type.toLowerCase(), index, sdp));
       connection.onLocalCandidate((candidate, mid) => signal('candidate', index, candidate, mid));
@@ -104,10 +104,10 @@ async function datachannelLibrary() {
       });
       connection.onDataChannel((channel) => {
         channel.onMessage((data) => onReceived(data.length));
-        (links.get(index).remoteChannels ??= []).push(channel);
+        (owner.remoteChannels ??= []).push(channel);
       });
       connection.onTrack((track) => {
-        links.get(index).track = track;
+        owner.track = track;
         // Receiver reports; retransmission is not offered by this binding for what is received.
         track.setMediaHandler(new library.RtcpReceivingSession());
         watch(track);
@@ -174,7 +174,7 @@ function beginMore() {
 async function begin(index) {
   const created = link(index);
   created.began = process.hrtime.bigint();
-  created.connection = stack.connect(index);
+  created.connection = stack.connect(index, created);
   if (options.video) {
     stack.addVideo(created, index);
   } else {
@@ -214,7 +214,7 @@ async function onSignal({ kind, link: index, text, mid }) {
     return stack.onCandidate(to, text, mid);
   }
   if (kind === 'offer') {
-    to.connection = stack.connect(index);
+    to.connection = stack.connect(index, to);
     await stack.onOffer(to, index, text);
   } else {
     await stack.onAnswer(to, text);
