@@ -189,8 +189,45 @@ def part_interop(tally, full):
     run_told(tally, "interop", KAON_PEER="tests/interop/peers/kaon/kaon_peer")
 
 
+def part_bench(tally, full):
+    """That ./bench works, not how fast anything is: a tiny run of each bench with Kaon alone."""
+    build("release")
+    say("bench")
+    small = {"setup": ["--count", "3"], "datachannel": [], "memory": ["--count", "12"], "rtp": ["--count", "3"],
+             "fanout": ["--count", "4"], "micro": [], "size": []}
+    for name, options in small.items():
+        with tempfile.NamedTemporaryFile(suffix=".json") as file:
+            done = run([ROOT / "bench", name, "--peers", "kaon", "--runs", "1", "--seconds", "0.5", "--json", file.name,
+                        *options], timeout=120)
+            fault = "" if done.returncode else bench_fault(name, file)
+            tally.add(f"bench.{name}", done.returncode == 0 and not fault, f"{done.stdout}\n{fault}")
+    for wrong, known in ((["nonsense"], "fanout"), (["setup", "--peers", "nobody"], "libwebrtc"),
+                         (["setup", "--nonsense"], "--burst")):
+        done = run([ROOT / "bench", *wrong], timeout=60)
+        tally.add(f"bench.says_what_it_knows.{wrong[-1]}", done.returncode == 2 and known in done.stdout, done.stdout)
+    done = run([sys.executable, "benchmarks/tables.py", "--check"])
+    tally.add("bench.tables", done.returncode == 0, done.stdout)
+
+
+def bench_fault(name, file):
+    """What is wrong with the figures of a bench; empty if nothing is."""
+    try:
+        result = json.load(file)
+        rows = result["rows"]
+        missing = {"bench", "machine", "settings", "rows"} - set(result)
+        if missing or result["bench"] != name or not rows:
+            return f"not what a result should be: {result}"
+        for row in rows:
+            least = 0 if re.search(r"loss|idle|allocations|kib_", row["metric"]) else 1e-9
+            if row["value"] < least or row["peer"] != "kaon" or len(row["runs"]) != 1 or not row["unit"]:
+                return f"not a figure: {row}"
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        return f"malformed: {error!r}"
+    return ""
+
+
 PARTS = {"unit": part_unit, "scenario": part_scenario, "interop": part_interop, "server": part_server,
-         "browser": part_browser, "lint": part_lint, "sanitize": part_sanitize}
+         "bench": part_bench, "browser": part_browser, "lint": part_lint, "sanitize": part_sanitize}
 
 
 def write_verification(tally, seconds):
