@@ -37,21 +37,24 @@ add_library(kaon_core_flags INTERFACE)
 target_link_libraries(kaon_core_flags INTERFACE kaon_flags)
 target_compile_options(kaon_core_flags INTERFACE -fno-exceptions -fno-rtti)
 
-# Precompiled standard headers: one for the core, one for its tests, one for the edge.
+# Precompiled standard headers: one for the core, one for its tests, one for the edge. Named by <...>, because the absolute
+# path of a checkout in them would keep ccache from knowing the same compilation in another checkout.
 function(kaon_pch name flags header)
   file(WRITE ${PROJECT_BINARY_DIR}/pch/${name}.cc "")
   add_library(${name} OBJECT ${PROJECT_BINARY_DIR}/pch/${name}.cc)
   target_link_libraries(${name} PRIVATE ${flags})
   target_precompile_headers(${name} PRIVATE ${header})
 endfunction()
-kaon_pch(kaon_core_pch kaon_core_flags ${PROJECT_SOURCE_DIR}/cmake/pch_core.h)
+kaon_pch(kaon_core_pch kaon_core_flags "<cmake/pch_core.h>")
 find_package(Boost 1.74 REQUIRED)  # headers only
-kaon_pch(kaon_edge_pch kaon_flags ${PROJECT_SOURCE_DIR}/cmake/pch_edge.h)
+kaon_pch(kaon_edge_pch kaon_flags "<cmake/pch_edge.h>")
 target_link_libraries(kaon_edge_pch PRIVATE Boost::headers)
 if(KAON_BUILD_TESTS)
-  kaon_pch(kaon_edge_test_pch kaon_flags ${PROJECT_SOURCE_DIR}/cmake/pch_core_test.h)
+  file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/kaon_testdata.h
+    CONTENT "// Where the test data lies.\n#pragma once\n#define KAON_TESTDATA \"${PROJECT_SOURCE_DIR}/testdata\"\n")
+  kaon_pch(kaon_edge_test_pch kaon_flags "<cmake/pch_core_test.h>")
   target_link_libraries(kaon_edge_test_pch PRIVATE GTest::gmock)
-  kaon_pch(kaon_core_test_pch kaon_core_flags ${PROJECT_SOURCE_DIR}/cmake/pch_core_test.h)
+  kaon_pch(kaon_core_test_pch kaon_core_flags "<cmake/pch_core_test.h>")
   target_link_libraries(kaon_core_test_pch PRIVATE GTest::gmock)
 endif()
 
@@ -91,7 +94,7 @@ function(kaon_module name)
   if(tests AND KAON_BUILD_TESTS)
     add_executable(kaon_${name}_test ${tests})
     target_link_libraries(kaon_${name}_test PRIVATE kaon_${name} ${flags} GTest::gmock_main)
-    target_compile_definitions(kaon_${name}_test PRIVATE KAON_TESTDATA="${PROJECT_SOURCE_DIR}/testdata")
+    target_include_directories(kaon_${name}_test PRIVATE ${PROJECT_BINARY_DIR}/generated)
     if(flags STREQUAL kaon_core_flags)
       target_precompile_headers(kaon_${name}_test REUSE_FROM kaon_core_test_pch)
     else()

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "kaon/peer/internal/negotiation_test_support.h"
+#include "kaon_testdata.h"
 
 namespace kaon::peer {
 

@@ -5,6 +5,7 @@
 
 #include "kaon/base/text.h"
 #include "kaon/rtcp/message.h"
+#include "kaon_testdata.h"
 
 namespace kaon::rtcp {
 namespace {

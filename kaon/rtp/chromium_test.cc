@@ -5,6 +5,7 @@
 
 #include "kaon/base/text.h"
 #include "kaon/rtp/packet.h"
+#include "kaon_testdata.h"
 
 namespace kaon::rtp {
 namespace {

@@ -9,6 +9,7 @@
 #include "kaon/base/text.h"
 #include "kaon/sdp/session_description.h"
 #include "kaon/sdp/trickle_fragment.h"
+#include "kaon_testdata.h"
 
 namespace kaon::sdp {
 namespace {

@@ -13,6 +13,7 @@
 
 #include "kaon/base/text.h"
 #include "kaon/sfu/stream.h"
+#include "kaon_testdata.h"
 
 namespace kaon::sfu {
 namespace {

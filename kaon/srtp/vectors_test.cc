@@ -7,6 +7,7 @@
 
 #include "kaon/srtp/internal/packet_cipher.h"
 #include "kaon/srtp/internal/test_session.h"
+#include "kaon_testdata.h"
 
 namespace kaon::srtp {
 namespace {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kaon/container/frame.h"
+#include "kaon_testdata.h"
 
 namespace kaon::container {
 

@@ -16,6 +16,7 @@
 
 #include "kaon/container/ivf.h"
 #include "kaon/webrtc/peer_connection.h"
+#include "kaon_testdata.h"
 
 namespace kaon::webrtc {
 
