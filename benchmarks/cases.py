@@ -141,18 +141,21 @@ class Rtp(Bench):
     def rows(self, settings, start, before, after, first):
         window = after[0]["at"] - before[0]["at"]
         rows = {}
-        packets = [b["packets"] - a["packets"] for a, b in zip(before, after)]
-        if packets[1] <= 0:
+        # What arrived counts for both: not every sender counts its packets.
+        packets = after[1]["packets"] - before[1]["packets"]
+        frames = after[0]["sent_units"] - before[0]["sent_units"]
+        if packets <= 0 or frames <= 0:
             raise Unavailable("nothing arrived")
         for side, name in enumerate(("sender", "receiver")):
             cpu = after[side]["cpu_s"] - before[side]["cpu_s"]
-            rows[f"us_per_packet_{name}"] = (cpu / packets[side] * 1e6, "us")
+            rows[f"us_per_packet_{name}"] = (cpu / packets * 1e6, "us")
             rows[f"cpu_percent_{name}"] = (cpu / window * 100, "%")
             if settings["count"] > first:
                 grown = (after[side]["rss_kib"] - start[side]["rss_kib"]) / (settings["count"] - first)
                 rows[f"kib_per_connection_{name}"] = (grown, "KiB")
-        rows["packets_per_frame"] = (packets[0] / max(1, after[0]["sent_units"] - before[0]["sent_units"]), "packets")
-        rows["loss_percent"] = (max(0.0, 1 - packets[1] / packets[0]) * 100, "%")
+        rows["packets_per_frame"] = (packets / frames, "packets")
+        got = after[1]["received_units"] - before[1]["received_units"]
+        rows["loss"] = (max(0.0, 1 - got / frames) * 100, "% of frames")
         return rows
 
 

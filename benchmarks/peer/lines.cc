@@ -1,6 +1,7 @@
 #include "benchmarks/peer/lines.h"
 
 #include <boost/asio.hpp>
+#include <deque>
 #include <string>
 
 #include "kaon/io/asio.h"
@@ -23,8 +24,21 @@ struct LineReader::State : std::enable_shared_from_this<State> {
                                   });
   }
 
+  // Never waits: both sides may have more to say than the socket between them holds.
+  void write_next() {
+    writing = true;
+    boost::asio::async_write(stream, boost::asio::buffer(unsent.front()),
+                             [self = shared_from_this()](const auto& error, size_t) {
+                               self->unsent.pop_front();
+                               self->writing = false;
+                               if (!error && !self->unsent.empty()) self->write_next();
+                             });
+  }
+
   boost::asio::posix::stream_descriptor stream;
   std::string text;
+  std::deque<std::string> unsent;
+  bool writing = false;
   Function<void(std::string_view)> on_line;
   Function<void()> on_end;
 };
@@ -44,10 +58,8 @@ LineReader::~LineReader() {
 }
 
 void LineReader::write(std::string_view line) {
-  std::string text(line);
-  text += '\n';
-  boost::system::error_code ignored;
-  boost::asio::write(state_->stream, boost::asio::buffer(text), ignored);
+  state_->unsent.push_back(std::string(line) + '\n');
+  if (!state_->writing) state_->write_next();
 }
 
 }  // namespace kaon::bench

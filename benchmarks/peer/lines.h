@@ -17,7 +17,7 @@ class LineReader {
  public:
   LineReader(io::Loop& loop, int descriptor, Function<void(std::string_view)> on_line, Function<void()> on_end);
   ~LineReader();
-  /// Writes a line to the same descriptor; it is expected to take it.
+  /// Writes a line to the same descriptor, in order, later.
   void write(std::string_view line);
 
  private:

@@ -14,9 +14,10 @@ constexpr size_t kMostBuffered = size_t{4} << 20;
 constexpr Duration kFrameInterval = std::chrono::microseconds(33'333);
 constexpr uint32_t kTicksPerFrame = 3000;
 constexpr uint8_t kIdr = 0x65;
-// Behind the start code and the NAL unit's header stands when the frame was sent, in hexadecimal digits, of which none
-// is a zero byte. The clock is the same in all processes of a machine.
-constexpr size_t kStampAt = 5;
+constexpr uint8_t kFirstSlice = 0x88;  // first_mb_in_slice 0, slice_type 7
+// Behind the start code, the NAL unit's header and its first byte stands when the frame was sent, in hexadecimal
+// digits, of which none is a zero byte. The clock is the same in all processes of a machine.
+constexpr size_t kStampAt = 6;
 constexpr size_t kStampSize = 16;
 // Delays kept between two samples.
 constexpr size_t kMaxDelays = size_t{1} << 22;
@@ -46,12 +47,14 @@ std::vector<uint8_t> make_frame(size_t size, size_t seed) {
   frame[0] = frame[1] = frame[2] = 0;
   frame[3] = 1;
   frame[4] = kIdr;
+  frame[5] = kFirstSlice;
   return frame;
 }
 
 }  // namespace
 
 void Peer::start_sending() {
+  sending_ = true;
   for (size_t i = 0; i < links_.size(); ++i) {
     if (options_.video) {
       start_video(*links_[i], i);
@@ -65,7 +68,7 @@ void Peer::start_sending() {
 }
 
 void Peer::pour(Link&, webrtc::DataChannel& channel) {
-  while (!stopped_ && channel.buffered_amount() < kMostBuffered / options_.channels) {
+  while (sending_ && channel.buffered_amount() < kMostBuffered / options_.channels) {
     if (!channel.send(ByteView(message_))) return;  // there is room again with on_writable
     traffic_.sent_bytes += message_.size();
     ++traffic_.sent_units;
@@ -82,7 +85,7 @@ void Peer::start_video(Link& link, size_t index) {
 }
 
 void Peer::send_frame(Link& link) {
-  if (stopped_) return;
+  if (!sending_) return;
   stamp(link.frame, io::Loop::now());
   if (link.video->sender().send_frame(webrtc::Codec::H264, {.data = link.frame, .timestamp = link.timestamp})) {
     traffic_.sent_bytes += link.frame.size();

@@ -69,7 +69,7 @@ void Peer::on_command(std::string_view line) {
   } else if (command == "send") {
     start_sending();
   } else if (command == "stop") {
-    stopped_ = true;
+    sending_ = false;
   } else if (command == "sample") {
     sample();
   } else if (command == "quit") {

@@ -73,7 +73,7 @@ class Peer {
   size_t wanted_ = 0;
   size_t parallel_ = 1;
   size_t under_way_ = 0;
-  bool stopped_ = false;
+  bool sending_ = false;
   std::vector<uint8_t> message_;
   LineReader commands_;
   LineReader signals_;

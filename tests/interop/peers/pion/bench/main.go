@@ -298,19 +298,8 @@ func (p *peer) sample() {
 	var usage syscall.Rusage
 	check(syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
 	cpu := time.Duration(usage.Utime.Nano() + usage.Stime.Nano()).Seconds()
-	packets := p.packets.Load()
-	if p.video && p.offers {
-		packets = 0
-		for _, l := range p.links {
-			for _, entry := range l.connection.GetStats() {
-				if stream, ok := entry.(webrtc.OutboundRTPStreamStats); ok {
-					packets += uint64(stream.PacketsSent)
-				}
-			}
-		}
-	}
 	p.tell(`{"event":"sample","cpu_s":%f,"sent_bytes":%d,"sent_units":%d,"received_bytes":%d,"received_units":%d,"packets":%d}`,
-		cpu, p.sentBytes.Load(), p.sentUnits.Load(), p.receivedBytes.Load(), p.receivedUnits.Load(), packets)
+		cpu, p.sentBytes.Load(), p.sentUnits.Load(), p.receivedBytes.Load(), p.receivedUnits.Load(), p.packets.Load())
 }
 
 func (p *peer) onCommand(words []string) {
