@@ -5,7 +5,6 @@ namespace {
 
 // ICE has consent to send here, so that a lost flight need not wait a minute as RFC 6347 §4.2.4.1 would have it.
 constexpr Duration kMaxDtlsTimeout = std::chrono::seconds(3);
-constexpr size_t kMaxExportedSize = 88;  // AES-256-GCM: two keys of 32 bytes, two salts of 12
 
 ice::Config ice_config(Env env, const Config& config) {
   ice::Config ice = config.ice;
@@ -16,6 +15,8 @@ ice::Config ice_config(Env env, const Config& config) {
 }  // namespace
 
 Transport::Transport(Env env, const Config& config) : env_(env), config_(config), ice_(env, ice_config(env, config)) {}
+
+Transport::~Transport() { wipe(exported_); }
 
 bool Transport::apply(const NegotiatedSession& session, Time now) {
   // A lite agent is controlled unless both are lite (RFC 8445 §6.1.1).
@@ -49,6 +50,7 @@ bool Transport::apply(const NegotiatedSession& session, Time now) {
     dtls_started_ = false;
     srtp_sender_.reset();
     srtp_receiver_.reset();
+    srtp_profile_ = dtls::kNoSrtpProfile;
   }
   dtls_->set_remote_fingerprints(std::move(fingerprints));
   start_dtls_on_path(now);
@@ -157,23 +159,39 @@ std::optional<dtls::Event> Transport::poll_dtls_event() {
   if (!dtls_) return std::nullopt;
   auto event = dtls_->poll_event();
   if (event) {
-    if (const auto* connected = std::get_if<dtls::Connected>(&*event)) install_keys(connected->srtp_profile);
+    if (const auto* connected = std::get_if<dtls::Connected>(&*event)) export_keys(connected->srtp_profile);
   }
   return event;
 }
 
-void Transport::install_keys(dtls::SrtpProfileId id) {
+void Transport::export_keys(dtls::SrtpProfileId id) {
   const auto profile = srtp::profile_from_id(id);
   if (!profile) return;
-  std::array<uint8_t, kMaxExportedSize> memory{};
-  const Bytes block = Bytes(memory).first(srtp::exported_size(*profile));
+  const Bytes block = Bytes(exported_).first(srtp::exported_size(*profile));
   if (!dtls_->export_keying_material(dtls::kSrtpExporterLabel, {}, block)) return;
-  const auto role = dtls_role_ == dtls::Role::Client ? srtp::DtlsRole::Client : srtp::DtlsRole::Server;
-  const srtp::DirectionKeys keys = srtp::split_exported_keys(*profile, block, role);
-  srtp_sender_ = std::make_unique<srtp::Sender>(*profile, keys.local);
-  srtp_receiver_ = std::make_unique<srtp::Receiver>(*profile, keys.remote);
+  srtp_sender_.reset();
+  srtp_receiver_.reset();
   srtp_profile_ = id;
-  wipe(memory);
+}
+
+srtp::DirectionKeys Transport::srtp_keys() const {
+  const srtp::Profile profile = *srtp::profile_from_id(srtp_profile_);
+  const auto role = dtls_role_ == dtls::Role::Client ? srtp::DtlsRole::Client : srtp::DtlsRole::Server;
+  return srtp::split_exported_keys(profile, ByteView(exported_).first(srtp::exported_size(profile)), role);
+}
+
+srtp::Sender& Transport::srtp_sender() {
+  KAON_ASSERT(secured());
+  if (srtp_sender_ == nullptr)
+    srtp_sender_ = std::make_unique<srtp::Sender>(*srtp::profile_from_id(srtp_profile_), srtp_keys().local);
+  return *srtp_sender_;
+}
+
+srtp::Receiver& Transport::srtp_receiver() {
+  KAON_ASSERT(secured());
+  if (srtp_receiver_ == nullptr)
+    srtp_receiver_ = std::make_unique<srtp::Receiver>(*srtp::profile_from_id(srtp_profile_), srtp_keys().remote);
+  return *srtp_receiver_;
 }
 
 }  // namespace kaon::peer::internal
