@@ -72,7 +72,7 @@ void Connection::Impl::handle_packet(const net::Datagram& packet, Time time) {
   const internal::Transport::Content content = transport.handle_packet(packet, now);
   if (content == internal::Transport::Content::Data) deliver_data(now);
   if (content == internal::Transport::Content::Rtp || content == internal::Transport::Content::Rtcp) {
-    srtp::Receiver& srtp = *transport.srtp_receiver();
+    srtp::Receiver& srtp = transport.srtp_receiver();
     const bool authentic = content == internal::Transport::Content::Rtp ? media.handle_rtp(packet.bytes, srtp, now)
                                                                         : media.handle_rtcp(packet.bytes, srtp, now);
     if (authentic) transport.ice().count_received(packet.local, packet.remote, 1, packet.bytes.size(), now);
@@ -180,8 +180,8 @@ std::optional<net::Transmit> Connection::Impl::poll_transmit(Bytes out) {
   if (dtls_failed) transport.ice().close();
   if (!transport.path() || !security || said_goodbye) return std::nullopt;
   if (auto transmit = transmit_carried(out)) return transmit;
-  if (transport.secured()) {
-    if (const auto run = media.poll_transmit(out, *transport.srtp_sender(), now)) {
+  if (transport.secured() && media.negotiated()) {
+    if (const auto run = media.poll_transmit(out, transport.srtp_sender(), now)) {
       net::Transmit transmit = transport.address(run->size);
       transmit.segment_size = run->segment_size;
       transport.ice().count_sent(run->packets, run->size, now);

@@ -48,6 +48,9 @@ class Media {
   void apply(const NegotiatedSession& session, std::span<const Transceiver> transceivers, const std::string& cname,
              const Emit& emit);
 
+  /// There are sections of audio or video.
+  bool negotiated() const { return !sections_.empty(); }
+
   // media_receive.cc
   /// False if it was not authenticated; so too handle_rtcp().
   bool handle_rtp(ByteView packet, srtp::Receiver& srtp, Time now);
@@ -88,14 +91,14 @@ class Media {
   void bind(rtp::Ssrc rtx, rtp::Ssrc media);
 
   // media_receive.cc
-  void handle_plain_rtp(rtp::Packet packet, Time now);
+  void handle_plain_rtp(rtp::Packet&& packet, Time now);
   ReceiveStream* find_stream(rtp::Ssrc ssrc);
   ReceiveStream* bind_stream(const rtp::Packet& packet);
   ReceiveStream* bind_rtx(const rtp::Packet& packet);
   const ReceiveSection* section_of(const rtp::Packet& packet) const;
   const ReceiveSection* section_of(TransceiverId id) const;
   ReceiveStream* make_stream(rtp::Ssrc ssrc, const ReceiveSection& section, const rtp::Packet& packet);
-  void deliver(ReceiveStream& stream, rtp::Packet packet, Time now);
+  void deliver(ReceiveStream& stream, rtp::Packet&& packet, Time now);
 
   // media_send.cc
   SendStream* find_sender(TransceiverId id);
@@ -135,7 +138,6 @@ class Media {
   std::vector<std::unique_ptr<SendStream>> senders_;
   rtp::ExtensionMap send_extensions_;
   congestion::Pacer pacer_;
-  std::optional<rtp::Packet> next_packet_;  // off the pacer, did not fit into the run before
   interceptor::TransportSequencer sequencer_;
   interceptor::ReferenceTimeResponder reference_times_;
 

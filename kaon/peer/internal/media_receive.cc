@@ -36,7 +36,7 @@ bool Media::handle_rtp(ByteView packet, srtp::Receiver& srtp, Time now) {
   return true;
 }
 
-void Media::handle_plain_rtp(rtp::Packet packet, Time now) {
+void Media::handle_plain_rtp(rtp::Packet&& packet, Time now) {
   if (sends_feedback_ && packet.extensions.transport_sequence) {
     feedback_.on_packet(*packet.extensions.transport_sequence, packet.header.ssrc, now);
   }
@@ -49,7 +49,7 @@ void Media::handle_plain_rtp(rtp::Packet packet, Time now) {
   if (ReceiveStream* stream = bind_stream(packet)) deliver(*stream, std::move(packet), now);
 }
 
-void Media::deliver(ReceiveStream& stream, rtp::Packet packet, Time now) {
+void Media::deliver(ReceiveStream& stream, rtp::Packet&& packet, Time now) {
   if (!packet.recovered && packet.header.payload_type != stream.format().payload_type) {
     const ReceiveSection* section = section_of(stream.transceiver());
     const ReceiveCodec* codec = section == nullptr ? nullptr : section->find(packet.header.payload_type);
