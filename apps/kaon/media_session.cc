@@ -14,7 +14,8 @@ constexpr auto kConnectLimit = std::chrono::seconds(30);
 
 }  // namespace
 
-MediaSession::MediaSession(HttpSession::Options options, Logger& log) : log_(log), http_(std::move(options)) {
+MediaSession::MediaSession(HttpSession::Options options, Logger& log, trace::Sink* trace)
+    : log_(log), trace_(trace), http_(std::move(options)) {
   loop_.start();
 }
 
@@ -41,7 +42,7 @@ Result<std::string, std::string> MediaSession::make_offer(const Prepare& prepare
   Result<void, std::string> prepared;
   loop_.invoke([&] {
     connection_ = std::make_unique<webrtc::PeerConnection>(
-        loop_, webrtc::Configuration{.log = &log_},
+        loop_, webrtc::Configuration{.log = &log_, .trace = trace_},
         webrtc::PeerConnectionHandlers{
             .on_connection_state = [this](auto state, const std::string& detail) { on_state(state, detail); }});
     prepared = prepare(*connection_);

@@ -8,6 +8,7 @@
 #include "apps/kaon/media_file.h"
 #include "apps/kaon/media_session.h"
 #include "apps/kaon/signals.h"
+#include "apps/kaon/trace_options.h"
 #include "kaon/base/text.h"
 
 namespace kaon::apps {
@@ -21,6 +22,7 @@ struct RecordOptions {
   std::string token;
   bool insecure = false;
   std::string log = "warning";
+  io::TraceOptions trace;
 };
 
 constexpr int kPollMilliseconds = 50;
@@ -65,14 +67,13 @@ class Recorder {
 
 class Record {
  public:
-  Record(const RecordOptions& options, bool video, std::unique_ptr<MediaWriter> file)
+  Record(const RecordOptions& options, bool video, std::unique_ptr<MediaWriter> file, Logger& log, trace::Sink* trace)
       : options_(options),
         video_(video),
-        log_(log_level(options.log)),
         recorder_(std::move(file)),
         session_(
             {.url = options.url, .token = options.token, .insecure = options.insecure, .wait_seconds = options.wait},
-            log_) {}
+            log, trace) {}
 
   int run(StopSignal& stop) {
     const auto connected =
@@ -130,7 +131,6 @@ class Record {
 
   const RecordOptions& options_;
   bool video_;
-  ConsoleLogger log_;
   Progress progress_;
   Recorder recorder_;
   std::shared_ptr<webrtc::RtpTransceiver> transceiver_;
@@ -143,7 +143,10 @@ int record(const RecordOptions& options) {
   if (!video) return fail_with(cat(options.path, " must end in .ivf, .h264, .h265 or .ogg."));
   auto file = MediaWriter::create(options.path);
   if (!file) return fail_with(file.error());
-  return Record(options, *video, std::move(*file)).run(stop);
+  ConsoleLogger log(log_level(options.log));
+  const auto trace = open_trace_files(options.trace, log);
+  if (!trace) return fail_with(trace.error());
+  return Record(options, *video, std::move(*file), log, trace->get()).run(stop);
 }
 
 }  // namespace
@@ -162,6 +165,7 @@ void add_record(CLI::App& app, int& status) {
   command->add_option("--log", options->log, "How much to log")
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
       ->capture_default_str();
+  add_trace_options(*command, options->trace);
   command->callback([options, &status] { status = record(*options); });
 }
 

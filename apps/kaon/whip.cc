@@ -9,6 +9,7 @@
 #include "apps/kaon/media_session.h"
 #include "apps/kaon/player.h"
 #include "apps/kaon/signals.h"
+#include "apps/kaon/trace_options.h"
 #include "kaon/base/text.h"
 
 namespace kaon::apps {
@@ -22,6 +23,7 @@ struct WhipOptions {
   std::string token;
   bool insecure = false;
   std::string log = "warning";
+  io::TraceOptions trace;
 };
 
 constexpr int kPollMilliseconds = 50;
@@ -40,11 +42,10 @@ struct Sent {
 
 class Whip {
  public:
-  Whip(const WhipOptions& options, std::string url)
+  Whip(const WhipOptions& options, std::string url, Logger& log, trace::Sink* trace)
       : options_(options),
-        log_(log_level(options.log)),
-        session_({.url = std::move(url), .token = options.token, .insecure = options.insecure, .wait_seconds = 0},
-                 log_),
+        session_({.url = std::move(url), .token = options.token, .insecure = options.insecure, .wait_seconds = 0}, log,
+                 trace),
         player_(std::make_unique<Player>(session_.loop(), options.loop)) {}
 
   ~Whip() {
@@ -127,7 +128,6 @@ class Whip {
   }
 
   const WhipOptions& options_;
-  ConsoleLogger log_;
   MediaSession session_;
   std::unique_ptr<Player> player_;
   Progress progress_;
@@ -146,7 +146,10 @@ int whip(const WhipOptions& options) {
     if (!file) return fail_with(file.error());
     files.push_back(std::move(*file));
   }
-  return Whip(options, url).run(std::move(files), stop);
+  ConsoleLogger log(log_level(options.log));
+  const auto trace = open_trace_files(options.trace, log);
+  if (!trace) return fail_with(trace.error());
+  return Whip(options, url, log, trace->get()).run(std::move(files), stop);
 }
 
 }  // namespace
@@ -172,6 +175,7 @@ void add_whip(CLI::App& app, int& status) {
   command->add_option("--log", options->log, "How much to log")
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
       ->capture_default_str();
+  add_trace_options(*command, options->trace);
   command->callback([options, &status] { status = whip(*options); });
 }
 

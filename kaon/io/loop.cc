@@ -80,7 +80,16 @@ struct Loop::Impl {
   TimerHeap heap;
   std::vector<Function<void(Time)>> on_due;  // by timer
   std::vector<TimerId> due;                  // in this turn; kept for its memory
-  std::vector<Function<void(Time)>> hooks;   // empty ones are free
+  struct Hook {
+    Function<void(Time)> call;  // empty: free
+    HookKind kind = HookKind::EveryTurn;
+    bool requested = false;  // stands in requested_hooks
+  };
+  std::vector<Hook> hooks;
+  size_t every_turn_hooks = 0;
+  std::vector<HookId> free_hooks;
+  std::vector<HookId> requested_hooks;
+  std::vector<HookId> called_hooks;  // in this turn; kept for its memory
   bool turn_requested = false;
   bool in_turn = false;
 
@@ -109,6 +118,7 @@ struct Loop::Impl {
   void arm();
   void fire_timers();
   void end_turn();
+  void call_hooks();
   void run();
 };
 
@@ -170,11 +180,20 @@ void Loop::Impl::fire_timers() {
 void Loop::Impl::end_turn() {
   fire_timers();
   turn_requested = false;
-  if (hooks.empty()) return;
+  if (every_turn_hooks != 0 || !requested_hooks.empty()) call_hooks();
+}
+
+void Loop::Impl::call_hooks() {
   const Time time = Loop::now();
-  for (size_t i = 0; i < hooks.size(); ++i) {
-    if (hooks[i]) hooks[i](time);
+  for (size_t i = 0; every_turn_hooks != 0 && i < hooks.size(); ++i) {
+    if (hooks[i].call && hooks[i].kind == HookKind::EveryTurn) hooks[i].call(time);
   }
+  std::swap(requested_hooks, called_hooks);
+  for (const HookId id : called_hooks) {
+    // Whoever was removed before its turn, and who came to its place, has no call to expect.
+    if (std::exchange(hooks[id].requested, false)) hooks[id].call(time);
+  }
+  called_hooks.clear();
 }
 
 void Loop::Impl::run() {
@@ -329,15 +348,31 @@ void Loop::remove_timer(TimerId id) {
   post([keep = std::move(impl_->on_due[id.value()])] {});
 }
 
-Loop::HookId Loop::add_hook(Function<void(Time)> hook) {
+Loop::HookId Loop::add_hook(Function<void(Time)> hook, HookKind kind) {
   KAON_ASSERT(on_loop_thread() && hook);
-  impl_->hooks.push_back(std::move(hook));
-  return static_cast<HookId>(impl_->hooks.size() - 1);
+  HookId id;
+  if (impl_->free_hooks.empty()) {
+    id = static_cast<HookId>(impl_->hooks.size());
+    impl_->hooks.emplace_back();
+  } else {
+    id = impl_->free_hooks.back();
+    impl_->free_hooks.pop_back();
+  }
+  impl_->hooks[id] = {std::move(hook), kind, false};
+  if (kind == HookKind::EveryTurn) ++impl_->every_turn_hooks;
+  return id;
 }
 
 void Loop::remove_hook(HookId id) {
-  impl_->hooks[id] = nullptr;
-  while (!impl_->hooks.empty() && !impl_->hooks.back()) impl_->hooks.pop_back();
+  if (impl_->hooks[id].kind == HookKind::EveryTurn) --impl_->every_turn_hooks;
+  impl_->hooks[id] = {};
+  impl_->free_hooks.push_back(id);
+}
+
+void Loop::request_hook(HookId id) {
+  if (std::exchange(impl_->hooks[id].requested, true)) return;
+  impl_->requested_hooks.push_back(id);
+  request_turn();
 }
 
 void Loop::request_turn() {

@@ -291,8 +291,10 @@ void Shard::receive(std::span<const net::Datagram> batch, Time now) {
     const auto id = mux_.route(batch[i]);
     size_t end = i + 1;
     if (id) {
+      const auto is_stun = [&](const net::Datagram& d) { return d.bytes.empty() || d.bytes[0] < 4; };
+      // What is not STUN belongs to its addresses, so only the first of such a run is looked up.
       while (end < batch.size() && batch[end].remote == batch[i].remote && batch[end].local == batch[i].local &&
-             !batch[end].bytes.empty() && batch[end].bytes[0] > 3 && mux_.route(batch[end]) == id) {
+             !is_stun(batch[end]) && (!is_stun(batch[i]) || mux_.route(batch[end]) == id)) {
         ++end;
       }
       const auto it = hosted_.find(*id);

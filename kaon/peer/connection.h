@@ -1,6 +1,7 @@
 // The peer connection without I/O: the only place where the engines meet.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -118,6 +119,8 @@ class Connection {
   /// Of packets that did not get past the transport, and of media behind it.
   const Counters<DropReason>& drops() const;
   const Counters<DropReason>& media_drops() const;
+  /// Everything that any engine of the connection has dropped, by name: "ice_bad_integrity", "bad_srtp".
+  std::map<std::string_view, uint64_t> drops_by_name() const;
 
  private:
   struct Impl;

@@ -35,6 +35,8 @@ struct Config {
   NegotiatorConfig negotiation;
   std::vector<dtls::SrtpProfileId> srtp_profiles = {dtls::kSrtpAeadAes128Gcm, dtls::kSrtpAeadAes256Gcm,
                                                     dtls::kSrtpAes128CmSha1_80};
+  /// 1.2 for paths that lose records of 1.3, as some relays of calls do.
+  dtls::Version max_dtls_version = dtls::Version::Dtls13;
   datachannel::Config data;
   Delivery delivery = Delivery::Frames;
   /// Largest UDP payload of media and handshake packets.

@@ -8,7 +8,6 @@
 #include "kaon/sctp/internal/reconfig_chunk.h"
 #include "kaon/sctp/internal/sack_chunk.h"
 #include "kaon/sctp/internal/state_cookie.h"
-#include "kaon/sctp/internal/text2pcap.h"
 #include "kaon/sctp/internal/tsn_tracker.h"
 
 namespace kaon::sctp {
@@ -254,12 +253,6 @@ TEST(TsnTracker, BoundsItsRangesAndItsReach) {
   EXPECT_EQ(tracker.judge(Tsn(3 + 2 * TsnTracker::kMaxRanges)), TsnTracker::Verdict::OutOfRange);
   EXPECT_EQ(tracker.judge(Tsn(4)), TsnTracker::Verdict::New);  // joins two
   EXPECT_EQ(tracker.judge(Tsn(1 + TsnTracker::kMaxAhead)), TsnTracker::Verdict::OutOfRange);
-}
-
-TEST(Text2Pcap, WritesLinesThatBecomeACapture) {
-  const uint8_t packet[] = {0x13, 0x88};
-  EXPECT_EQ(text2pcap_line('O', Time(std::chrono::milliseconds(3723004)), packet),
-            "O 01:02:03.004000 0000 13 88 # SCTP_PACKET");
 }
 
 }  // namespace

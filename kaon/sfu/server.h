@@ -9,8 +9,10 @@
 
 #include "kaon/base/log.h"
 #include "kaon/base/result.h"
+#include "kaon/dtls/types.h"
 #include "kaon/net/address.h"
 #include "kaon/sfu/http_server.h"
+#include "kaon/trace/sink.h"
 
 namespace kaon::sfu {
 
@@ -42,6 +44,7 @@ struct ServerConfig {
   /// 0: as many as the machine has cores.
   size_t loops = 0;
   bool ice_lite = false;
+  dtls::Version max_dtls_version = dtls::Version::Dtls13;
   size_t max_sessions = kMaxSessions;
   /// Told to who publishes, watches, or asks by OPTIONS with the right token.
   std::vector<IceServer> ice_servers;
@@ -50,6 +53,8 @@ struct ServerConfig {
   std::string token;
   /// File for the TLS key log (SSLKEYLOGFILE); empty for none. Whoever has it can decrypt everything.
   std::string key_log_file;
+  /// Sees packets in the clear and events of all connections. Must outlive the server; null for none.
+  trace::Sink* trace = nullptr;
   std::string version;
 };
 

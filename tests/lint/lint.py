@@ -121,7 +121,7 @@ def functions(text):
 
 def check_sizes(sources):
     for path in sources:
-        if not path.startswith(("kaon/", "apps/", "examples/", "fuzz/", "bench/")):
+        if not path.startswith(("kaon/", "apps/", "examples/", "fuzz/", "benchmarks/")):
             continue
         text = read(path)
         lines = text.count("\n")

@@ -8,6 +8,7 @@
 #include "kaon/base/ring.h"
 #include "kaon/peer/connection.h"
 #include "kaon/peer/internal/media.h"
+#include "kaon/peer/internal/tracer.h"
 #include "kaon/peer/internal/transport.h"
 
 namespace kaon::peer {
@@ -47,7 +48,8 @@ struct Connection::Impl {
   datachannel::Channels& need_channels();
   void start_channels(Time time);
 
-  Env env;
+  std::unique_ptr<internal::Tracer> tracer;  // null if nobody looks
+  Env env;                                   // with the tracer in it
   Config config;
   Time now;
   Negotiator negotiator;

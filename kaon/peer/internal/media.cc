@@ -134,7 +134,6 @@ void Media::handle_timeout(Time now) {
 
 Time Media::next_timeout() const {
   Time next = std::min(next_report_, pacer_.next_timeout());
-  if (next_packet_) next = Time::min();
   if (sends_feedback_) next = std::min(next, feedback_.next_timeout());
   for (const auto& stream : streams_) next = std::min(next, stream->next_timeout());
   return next;

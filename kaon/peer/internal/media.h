@@ -19,6 +19,7 @@
 #include "kaon/rtcp/message.h"
 #include "kaon/srtp/receiver.h"
 #include "kaon/srtp/sender.h"
+#include "kaon/trace/event.h"
 
 namespace kaon::peer::internal {
 
@@ -46,6 +47,9 @@ class Media {
   /// Brings sections and streams to what was agreed.
   void apply(const NegotiatedSession& session, std::span<const Transceiver> transceivers, const std::string& cname,
              const Emit& emit);
+
+  /// There are sections of audio or video.
+  bool negotiated() const { return !sections_.empty(); }
 
   // media_receive.cc
   /// False if it was not authenticated; so too handle_rtcp().
@@ -87,14 +91,14 @@ class Media {
   void bind(rtp::Ssrc rtx, rtp::Ssrc media);
 
   // media_receive.cc
-  void handle_plain_rtp(rtp::Packet packet, Time now);
+  void handle_plain_rtp(rtp::Packet&& packet, Time now);
   ReceiveStream* find_stream(rtp::Ssrc ssrc);
   ReceiveStream* bind_stream(const rtp::Packet& packet);
   ReceiveStream* bind_rtx(const rtp::Packet& packet);
   const ReceiveSection* section_of(const rtp::Packet& packet) const;
   const ReceiveSection* section_of(TransceiverId id) const;
   ReceiveStream* make_stream(rtp::Ssrc ssrc, const ReceiveSection& section, const rtp::Packet& packet);
-  void deliver(ReceiveStream& stream, rtp::Packet packet, Time now);
+  void deliver(ReceiveStream& stream, rtp::Packet&& packet, Time now);
 
   // media_send.cc
   SendStream* find_sender(TransceiverId id);
@@ -104,6 +108,7 @@ class Media {
   std::optional<Run> transmit_packets(Bytes out, srtp::Sender& srtp, Time now);
 
   // media_rtcp.cc
+  void trace_rtcp(trace::Direction direction, ByteView compound, Time now);
   void handle_message(const rtcp::Message& message, Time now);
   void handle_reports(const rtcp::List<rtcp::ReportBlock>& reports, Time now);
   void handle_nack(const rtcp::Nack& nack, Time now);
@@ -133,7 +138,6 @@ class Media {
   std::vector<std::unique_ptr<SendStream>> senders_;
   rtp::ExtensionMap send_extensions_;
   congestion::Pacer pacer_;
-  std::optional<rtp::Packet> next_packet_;  // off the pacer, did not fit into the run before
   interceptor::TransportSequencer sequencer_;
   interceptor::ReferenceTimeResponder reference_times_;
 

@@ -5,6 +5,7 @@
 #include "kaon/interceptor/rtx.h"
 #include "kaon/peer/connection.h"
 #include "kaon/peer/internal/media.h"
+#include "kaon/trace/sink.h"
 
 namespace kaon::peer::internal {
 DropReason reason_of(srtp::UnprotectError error, DropReason malformed) {
@@ -22,6 +23,10 @@ bool Media::handle_rtp(ByteView packet, srtp::Receiver& srtp, Time now) {
   const auto size = srtp.unprotect_rtp(packet, buffer.bytes());
   if (!size) return drops_.add(reason_of(size.error(), DropReason::MalformedRtp)), false;
   buffer.resize(*size);
+  if (env_.trace != nullptr) {
+    env_.trace->packet(
+        {.layer = trace::Layer::Rtp, .direction = trace::Direction::In, .time = now, .bytes = buffer.bytes()});
+  }
   auto parsed = rtp::Packet::parse(SharedBuffer(std::move(buffer)), receive_extensions_, now);
   if (parsed) {
     handle_plain_rtp(std::move(*parsed), now);
@@ -31,7 +36,7 @@ bool Media::handle_rtp(ByteView packet, srtp::Receiver& srtp, Time now) {
   return true;
 }
 
-void Media::handle_plain_rtp(rtp::Packet packet, Time now) {
+void Media::handle_plain_rtp(rtp::Packet&& packet, Time now) {
   if (sends_feedback_ && packet.extensions.transport_sequence) {
     feedback_.on_packet(*packet.extensions.transport_sequence, packet.header.ssrc, now);
   }
@@ -44,7 +49,7 @@ void Media::handle_plain_rtp(rtp::Packet packet, Time now) {
   if (ReceiveStream* stream = bind_stream(packet)) deliver(*stream, std::move(packet), now);
 }
 
-void Media::deliver(ReceiveStream& stream, rtp::Packet packet, Time now) {
+void Media::deliver(ReceiveStream& stream, rtp::Packet&& packet, Time now) {
   if (!packet.recovered && packet.header.payload_type != stream.format().payload_type) {
     const ReceiveSection* section = section_of(stream.transceiver());
     const ReceiveCodec* codec = section == nullptr ? nullptr : section->find(packet.header.payload_type);

@@ -73,7 +73,7 @@ bool ReceiveStream::accept(rtp::Packet& packet, Time now) {
   return true;
 }
 
-void ReceiveStream::assemble(rtp::Packet packet) {
+void ReceiveStream::assemble(rtp::Packet&& packet) {
   if (assembler_) assembler_->push(sequence_, std::move(packet));
 }
 

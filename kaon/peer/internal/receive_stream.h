@@ -54,7 +54,7 @@ class ReceiveStream {
   /// A packet from the wire, or one restored from RTX (packet.recovered). False if it is to be dropped.
   bool accept(rtp::Packet& packet, Time now);
   /// The packet on its way into a frame; only with Delivery::Frames.
-  void assemble(rtp::Packet packet);
+  void assemble(rtp::Packet&& packet);
   /// The next whole frame; its data is valid until the next call.
   std::optional<MediaFrame> poll_frame(Time now);
 

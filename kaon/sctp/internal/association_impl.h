@@ -10,6 +10,7 @@
 #include "kaon/sctp/internal/error_cause.h"
 #include "kaon/sctp/internal/state_cookie.h"
 #include "kaon/sctp/internal/stream_reset.h"
+#include "kaon/trace/sink.h"
 
 namespace kaon::sctp {
 
@@ -115,7 +116,7 @@ class Association::Impl {
   void handle_error(ByteView value);
   void handle_shutdown(ByteView value);
   void handle_shutdown_ack();
-  void trace(char direction, ByteView packet);
+  void trace_packet(trace::Direction direction, ByteView packet);
 
   // transmit.cc
   std::optional<net::Transmit> transmit(PacketWriter& writer, uint32_t tag, Bytes out);

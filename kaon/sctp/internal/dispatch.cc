@@ -1,20 +1,18 @@
 // What arrives: checks of packets and the chunks of a running association.
 #include "kaon/base/reader.h"
 #include "kaon/sctp/internal/association_impl.h"
-#include "kaon/sctp/internal/text2pcap.h"
 
 namespace kaon::sctp {
 
-void Association::Impl::trace(char direction, ByteView packet) {
-  if (env_.log.enabled(LogLevel::Trace)) {
-    env_.log.write(LogLevel::Trace, "sctp", text2pcap_line(direction, now_, packet));
-  }
+void Association::Impl::trace_packet(trace::Direction direction, ByteView packet) {
+  if (env_.trace != nullptr)
+    env_.trace->packet({.layer = trace::Layer::Sctp, .direction = direction, .time = now_, .bytes = packet});
 }
 
 void Association::Impl::handle_packet(Bytes packet, Time now) {
   tick(now);
   if (packet.size() < kCommonHeaderSize + kChunkHeaderSize) return drop(DropReason::TooShort);
-  trace('I', packet);
+  trace_packet(trace::Direction::In, packet);
   if (!checksum_fits(packet)) return drop(DropReason::BadChecksum);
   const CommonHeader header = CommonHeader::parse(packet);
   if (header.source_port != config_.remote_port || header.destination_port != config_.local_port) {

@@ -8,7 +8,7 @@ std::optional<net::Transmit> Association::Impl::transmit(PacketWriter& writer, u
   result.size = writer.finish({config_.local_port, config_.remote_port, tag});
   ++totals_.packets_sent;
   totals_.bytes_sent += result.size;
-  trace('O', out.first(result.size));
+  trace_packet(trace::Direction::Out, out.first(result.size));
   return result;
 }
 

@@ -1,4 +1,4 @@
-#include "kaon/dtls/internal/record_cipher.h"
+#include "kaon/dtls/internal/record_cipher12.h"
 
 #include <algorithm>
 
@@ -24,28 +24,30 @@ bool is_gcm(crypto::AeadAlgorithm algorithm) { return algorithm != crypto::AeadA
 
 }  // namespace
 
-size_t RecordCipher::iv_size(crypto::AeadAlgorithm algorithm) { return is_gcm(algorithm) ? 4 : crypto::kAeadNonceSize; }
+size_t RecordCipher12::iv_size(crypto::AeadAlgorithm algorithm) {
+  return is_gcm(algorithm) ? 4 : crypto::kAeadNonceSize;
+}
 
-RecordCipher::RecordCipher(crypto::AeadAlgorithm algorithm, ByteView key, ByteView iv)
+RecordCipher12::RecordCipher12(crypto::AeadAlgorithm algorithm, ByteView key, ByteView iv)
     : aead_(algorithm, key), explicit_nonce_size_(is_gcm(algorithm) ? kExplicitNonceSize : 0) {
   KAON_ASSERT(iv.size() == iv_size(algorithm));
   std::copy(iv.begin(), iv.end(), iv_.begin());
 }
 
-RecordCipher::Nonce RecordCipher::nonce_for(uint64_t number) const {
+RecordCipher12::Nonce RecordCipher12::nonce_for(uint64_t number) const {
   Nonce nonce = iv_;
   // GCM's last eight bytes of iv_ are zero, so XOR is right for both.
   store_be64(&nonce[4], load_be64(&nonce[4]) ^ number);
   return nonce;
 }
 
-void RecordCipher::seal(RecordId id, ByteView plaintext, Bytes out) {
+void RecordCipher12::seal(RecordId id, ByteView plaintext, Bytes out) {
   KAON_ASSERT(out.size() == plaintext.size() + overhead());
   aead_.seal(nonce_for(id.number), additional_data(id, plaintext.size()), plaintext, out.subspan(explicit_nonce_size_));
   if (explicit_nonce_size_ != 0) store_be64(out.data(), id.number);
 }
 
-std::optional<Bytes> RecordCipher::open(RecordId id, Bytes fragment) {
+std::optional<Bytes> RecordCipher12::open(RecordId id, Bytes fragment) {
   if (fragment.size() < overhead()) return std::nullopt;
   // RFC 5288 §3 lets the sender choose the explicit part, so it is taken from the record and not from its number.
   const uint64_t explicit_part = explicit_nonce_size_ != 0 ? load_be64(fragment.data()) : id.number;

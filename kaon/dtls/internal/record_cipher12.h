@@ -19,11 +19,11 @@ struct RecordId {
 /// AEAD with the nonces of RFC 5288 (AES-GCM: 4 secret bytes and 8 explicit ones, which are the record's number) or RFC
 /// 7905 (ChaCha20-Poly1305: number XOR 12 secret bytes, nothing explicit). As the number is never used twice, no nonce
 /// is.
-class RecordCipher {
+class RecordCipher12 {
  public:
   /// Size of `iv` in the key block: 4 or 12.
   static size_t iv_size(crypto::AeadAlgorithm algorithm);
-  RecordCipher(crypto::AeadAlgorithm algorithm, ByteView key, ByteView iv);
+  RecordCipher12(crypto::AeadAlgorithm algorithm, ByteView key, ByteView iv);
 
   size_t explicit_nonce_size() const { return explicit_nonce_size_; }
   size_t overhead() const { return explicit_nonce_size_ + crypto::kAeadTagSize; }
