@@ -238,7 +238,9 @@ void Agent::schedule(Time now) {
   Time liveness = kNever;
   if (current != nullptr) {
     liveness = current->last_response + config_.consent_expiry;
-    if (const Time at = silent_at(*current); at > now) liveness = std::min(liveness, at);
+    for (const Time at : {silent_at(*current), stale_at(*current)}) {
+      if (at > now) liveness = std::min(liveness, at);
+    }
   }
   deadline(Timer::Liveness) = liveness;
 }
@@ -328,7 +330,7 @@ void Agent::check_moved(const net::Endpoint& local, const net::Endpoint& remote,
   if (found == nullptr) found = add_peer_reflexive(remote, current->path.protocol, priority);
   Pair* p = base == nullptr || found == nullptr ? nullptr : add_pair(*base, *found);
   if (p == nullptr) return;
-  p->moved_at = now;
+  notice_moved(*p, now);
   trigger(*p, now);
   update(now);
 }

@@ -196,10 +196,12 @@ class Agent {
   void consider_nomination(Pair& pair, std::optional<uint32_t> number, Time now);
   void nominate(Pair& pair);
   void update_selection(Time now);
-  void follow_moved(Pair& pair);
   void select(Pair& pair);
   void unselect();
+  Time stale_at(const Pair& pair) const;
   bool stale(const Pair& pair, Time now) const;
+  bool left(const Pair& pair) const;
+  void notice_moved(Pair& pair, Time now);
   bool fresh(const Pair& pair, Time now) const;
   void probe_spares(const Pair& current, Time now);
   bool silent(const Pair& pair, Time now) const;

@@ -251,7 +251,6 @@ void Agent::handle_success(Pair& p, const stun::Message& message, const internal
     p.nominate_on_success = false;
     consider_nomination(p, std::nullopt, now);
   }
-  if (p.moved_at != kNever) follow_moved(p);
 }
 
 void Agent::handle_error(Pair& p, const stun::Message& message, const internal::Sent& sent, Time now) {

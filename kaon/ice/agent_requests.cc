@@ -92,13 +92,17 @@ Agent::Pair* Agent::pair_for_request(const stun::Message& message, const net::Da
     remote->candidate.network_cost = info->cost;
   }
   Pair* added = add_pair(*find_base(packet.local, packet.protocol), *remote);
-  // A known peer under a new address: has its NAT forgotten the old one? Ask the old path at once.
-  Pair* current = pair(selected_);
-  if (added != nullptr && current != nullptr && !config_.lite && current->unanswered_since == kNever) {
-    current->next_check = std::min(current->next_check, now);
-  }
+  if (added != nullptr) notice_moved(*added, now);
   // And no more patience for it: two translators that map by port can make up new addresses for ever.
   return added;
+}
+
+// A known peer under a new address: has its NAT forgotten the old one? Ask the old path at once.
+void Agent::notice_moved(Pair& p, Time now) {
+  Pair* current = pair(selected_);
+  if (current == nullptr || current == &p || config_.lite) return;
+  p.moved_at = now;
+  if (current->unanswered_since == kNever) current->next_check = std::min(current->next_check, now);
 }
 
 void Agent::accept_request(const stun::Message& message, const net::Datagram& packet, Time now) {

@@ -200,7 +200,9 @@ TEST(PeerAttack, NothingFromAForeignAddressIsDeliveredOrAnsweredButByACheck) {
   const size_t messages = pair.b.messages.size();
   const uint64_t dropped = pair.b->drops()[DropReason::UnknownAddress];
   for (const Packet& packet : stolen) pair.inject(pair.b, kStranger, packet);
-  EXPECT_EQ(pair.b->drops()[DropReason::UnknownAddress], dropped + stolen.size());
+  // DTLS from where a check is under way is held, and forgotten if nobody answers.
+  const auto media = static_cast<uint64_t>(std::count_if(stolen.begin(), stolen.end(), is_media));
+  EXPECT_EQ(pair.b->drops()[DropReason::UnknownAddress], dropped + media);
   EXPECT_EQ(pair.b.frames.size(), frames);
   EXPECT_EQ(pair.b.messages.size(), messages);
   // Media that only the peer can have made: it may have moved there.
