@@ -127,6 +127,13 @@ bool same_format(const PayloadFormat& a, const PayloadFormat& b) {
   }
 }
 
+bool answers_format(const PayloadFormat& offered, const PayloadFormat& answered) {
+  if (same_format(offered, answered)) return true;
+  return offered.payload_type == answered.payload_type && codec_kind(offered.name) == CodecKind::H264 &&
+         codec_kind(answered.name) == CodecKind::H264 && !parameter(answered.parameters, "profile-level-id") &&
+         same_value(offered, answered, "packetization-mode", "0");
+}
+
 // A forwarder and our depacketizers take any level, so the answer promises what the offer asks for and browsers need
 // not scale down.
 std::string answer_parameters(const PayloadFormat& ours, const PayloadFormat& offered) {

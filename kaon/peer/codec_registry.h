@@ -36,6 +36,10 @@ Codec h265_codec();
 /// formats never match: they follow their codec.
 bool same_format(const sdp::PayloadFormat& a, const sdp::PayloadFormat& b);
 
+/// True if `answered` stands for `offered`: they are the same, or the answer keeps the number of an H264 format and
+/// says no profile, by which GStreamer's webrtcbin means the offered one and not RFC 6184's default.
+bool answers_format(const sdp::PayloadFormat& offered, const sdp::PayloadFormat& answered);
+
 /// The a=fmtp of an answer: ours, with what is declared per stream (levels) taken from the offer.
 std::string answer_parameters(const sdp::PayloadFormat& ours, const sdp::PayloadFormat& offered);
 

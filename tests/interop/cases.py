@@ -30,9 +30,13 @@ class Case:
             return self.special in stack.only
         return self.sample in stack.media if self.sample else stack.data
 
+    def options_with(self, stack):
+        """Those of both sides."""
+        return {**self.options, **stack.options.get(self.name, {})}
+
     def options_for(self, stack, role, theirs):
         """Options of the stack's program, which has that role, or of Kaon's."""
-        options = {**self.options, **({} if theirs else stack.kaon_options.get(self.name, {}))}
+        options = {**self.options_with(stack), **({} if theirs else stack.kaon_options.get(self.name, {}))}
         if self.sample:
             sends, receives = stack.media[self.sample].sends, stack.media[self.sample].receives_as(role)
             options["media"] = samples.sample_file(self.sample)

@@ -8,12 +8,12 @@ CLOSE = 12
 
 
 def data(case, stack, results):
-    sizes = [int(size) for size in case.options["sizes"].split(",")]
-    burst = case.options["burst"]
+    options = case.options_with(stack)
+    sizes = [int(size) for size in options["sizes"].split(",")]
+    burst = options["burst"]
     told = {"messages": 2 * len(sizes) + burst, "bytes": 2 * sum(sizes) + 1000 * burst}
-    channel = {"label": case.options["label"], "protocol": case.options.get("protocol", ""),
-               "ordered": bool(case.options.get("ordered", 1)),
-               "maxRetransmits": case.options.get("max-retransmits")}
+    channel = {"label": options["label"], "protocol": options.get("protocol", ""), "ordered": bool(options.get("ordered", 1)),
+               "maxRetransmits": options.get("max-retransmits")}
     for role, expected in (("offerer", told), ("answerer", {**told, **channel})):
         untold = stack.untold if results["stack"] == role else frozenset()
         for name in expected.keys() - untold:

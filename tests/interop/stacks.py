@@ -159,6 +159,8 @@ class Stack:
     untold: frozenset = frozenset()
     # Cases that it can do in one role only, and which.
     only: dict = field(default_factory=dict)
+    # Options of both programs that differ from those of the case, by its name.
+    options: dict = field(default_factory=dict)
     # Options of Kaon's program because of this stack, by the name of the case.
     kaon_options: dict = field(default_factory=dict)
     # What its program or these options work around, so that the rest can be tried: sentences for docs/interop.md.
@@ -184,7 +186,10 @@ STACKS = [
           media={name: Media(echoes=True) for name in ENCODED}, untold=CHANNEL | {"messages", "bytes"},
           # Its offers are made by other plugins: textroom has a case of its own, streaming only sends.
           only={**{name: "answerer" for name in DATA}, "textroom": "offerer"},
-          kaon_options={name: {"echo-prefix": "Janus EchoTest here! You wrote: "} for name in DATA}),
+          options={"data": {"sizes": "1,1200,1201,16384"}},
+          kaon_options={name: {"echo-prefix": "Janus EchoTest here! You wrote: "} for name in DATA}, around=(
+              "Its echotest plugin puts a sentence before texts and counts the sum in 16 bits, so that a text of 65,535 bytes "
+              "comes back as one of 31. It gets messages up to 16,384 bytes.",)),
     Stack("werift", "werift", lambda: npm_version("werift"), prepare_node, node_command("werift"), media=ENCODED,
           kaon_options={name: {"setup": "active"} for name in DATA}, around=(
               "It chooses even or odd streams by its ICE role; RFC 8832 §6 wants the DTLS role, and tells the other side to "

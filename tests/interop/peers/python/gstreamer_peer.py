@@ -1,5 +1,7 @@
 """GStreamer's webrtcbin as a peer; see ../README.md. Wants Debian's python3-gst-1.0 and the plugins of tools/deps.sh interop."""
 
+import re
+
 import gi
 
 gi.require_version("Gst", "1.0")
@@ -36,6 +38,7 @@ class Endpoint:
         self.early = []
         self.described = False
         self.on_connected = lambda: None
+        self.on_offer = lambda sdp: None  # before it is set
         self.bin.connect("on-ice-candidate", self.on_candidate)
         self.bin.connect("notify::connection-state", lambda *_: later(self.on_state))
 
@@ -71,6 +74,8 @@ class Endpoint:
 
     def handle(self, line):
         if remote := line.get("description"):
+            if remote["type"] == "offer":
+                self.on_offer(remote["sdp"])
             promise = Gst.Promise.new_with_change_func(lambda *_: later(self.on_described, remote["type"]), None)
             self.bin.emit("set-remote-description", description(remote["type"], remote["sdp"]), promise)
         elif candidate := line.get("candidate"):
@@ -152,8 +157,12 @@ class MediaCase:
         self.caps, self.pay, self.depay, self.after = PAYLOADS[self.samples.codec]
         self.received = Received(endpoint.lines, int(options.get("frames", 45)), "encoded")
         sends, receives = options.get("send", "1") != "0", options.get("receive", "1") != "0"
+        self.payload_type = 111 if self.samples.channels else 96
         if sends:
-            self.add_source()
+            if options["role"] == "offerer":
+                self.add_source()
+            else:
+                endpoint.on_offer = self.answer_with_source
             endpoint.on_connected = self.start
         elif options["role"] == "offerer":
             caps = Gst.Caps.from_string(self.rtp_caps())
@@ -164,16 +173,25 @@ class MediaCase:
 
     def rtp_caps(self):
         caps = f"application/x-rtp,media={self.samples.kind},encoding-name={self.samples.codec.upper()}," \
-               f"clock-rate={self.samples.clock_rate},payload={111 if self.samples.channels else 96}"
+               f"clock-rate={self.samples.clock_rate},payload={self.payload_type}"
         return caps + (",encoding-params=(string)2" if self.samples.channels else "")
+
+    def answer_with_source(self, sdp):
+        """An answer wants the number that the offer gave the codec."""
+        numbers = re.findall(rf"^a=rtpmap:(\d+) {self.samples.codec}/", sdp, re.M | re.I)
+        if self.samples.codec == "H264":
+            numbers = [n for n in numbers if re.search(rf"^a=fmtp:{n} .*packetization-mode=1", sdp, re.M)]
+        self.payload_type = int(numbers[0])
+        self.add_source()
 
     def add_source(self):
         source = Gst.parse_bin_from_description(
             f'appsrc name=source format=time is-live=true do-timestamp=false caps="{self.caps}" ! {self.pay} mtu=1200 '
-            f'pt={111 if self.samples.channels else 96} ! capsfilter caps="{self.rtp_caps()}"', True)
+            f'pt={self.payload_type} ! capsfilter caps="{self.rtp_caps()}"', True)
         self.source = source.get_by_name("source")
         self.endpoint.pipeline.add(source)
         source.link(self.endpoint.bin)
+        source.sync_state_with_parent()
 
     def start(self):
         self.began = GLib.get_monotonic_time()
