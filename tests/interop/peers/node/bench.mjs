@@ -141,10 +141,15 @@ async function datachannelLibrary() {
     },
     onOffer: (link, index, sdp) => link.connection.setRemoteDescription(sdp, 'Offer'),
     onAnswer: (link, sdp) => link.connection.setRemoteDescription(sdp, 'Answer'),
-    onCandidate: (link, text, mid) => link.connection.addRemoteCandidate(text, mid),
-    close(link) {
-      link.connection.close();
+    // Refused while the library is still making its transport, on a thread of its own.
+    onCandidate(link, text, mid, tries = 0) {
+      try {
+        link.connection.addRemoteCandidate(text, mid);
+      } catch {
+        if (tries < 50) setTimeout(() => this.onCandidate(link, text, mid, tries + 1), 1);
+      }
     },
+    close: (link) => link.connection.close(),
   };
 }
 
