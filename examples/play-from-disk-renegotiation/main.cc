@@ -56,7 +56,10 @@ class Session {
   void answered(const Message& message) {
     set_remote_description(connection_, {SdpType::Answer, std::string(message.text())});
     std::cerr << tracks_.size() << " tracks.\n";
-    for (const Track& track : tracks_) track.player->start();  // those that play already go on
+    for (const Track& track : tracks_) {
+      // One that was added since the offer has its turn with the next; those that play already go on.
+      if (track.transceiver->current_direction()) track.player->start();
+    }
   }
 
   kaon::io::Loop& loop_;

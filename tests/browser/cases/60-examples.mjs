@@ -7,7 +7,7 @@ import { launch, open } from '../lib/chromium.mjs';
 import { program, until } from '../lib/kaon.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
-const folder = path.resolve(path.dirname(program), '../../examples');
+const folder = path.resolve(path.dirname(program), '../../examples/bin');
 const media = name => path.join(root, 'testdata/media', name);
 
 function example(onEnd, name, ...args) {
