@@ -74,6 +74,10 @@ void Player::start() {
   for (const auto& track : tracks_) {
     track->timer = loop_.add_timer([this, t = track.get()](Time now) { play(*t, now); });
     loop_.schedule(track->timer, start_);
+    const Codec codec = track->file->codec();
+    if (track->transceiver->sender().codec() != codec) {
+      stop(cat("The peer does not take ", packetizer::encoding_name(codec), "."));
+    }
   }
 }
 
@@ -92,7 +96,6 @@ Time Player::due(const Track& track) const {
 }
 
 void Player::play(Track& track, Time now) {
-  if (done()) return;
   while (error_.empty() && track.next) {
     const Time when = due(track);
     if (when > now) return loop_.schedule(track.timer, when);
@@ -115,12 +118,6 @@ bool Player::send(Track& track, int64_t timestamp) {
   const auto sent = track.transceiver->sender().send_frame(
       track.file->codec(), {.data = track.next->data, .timestamp = static_cast<uint32_t>(timestamp)});
   if (!sent && sent.error() == MediaError::QueueFull) return false;
-  const bool refused =
-      !sent && (sent.error() == MediaError::NotNegotiated || sent.error() == MediaError::UnknownTransceiver);
-  if (refused) {
-    stop(cat("The peer does not take ", packetizer::encoding_name(track.file->codec()), "."));
-    return true;
-  }
   if (!sent && sent.error() != MediaError::NotConnected) {
     stop(cat(track.file->path(), ": a frame cannot be sent: ", peer::to_string(sent.error()), "."));
     return true;
