@@ -97,15 +97,4 @@ peer::Stats MediaSession::stats() {
   return stats;
 }
 
-std::vector<peer::Codec> codecs_named(webrtc::MediaKind kind, packetizer::Codec codec) {
-  std::vector<peer::Codec> result;
-  if (codec == packetizer::Codec::H265) return {peer::h265_codec()};
-  for (peer::Codec& candidate : peer::default_codecs(kind)) {
-    if (sdp::equal_ignoring_case(candidate.format.name, packetizer::encoding_name(codec))) {
-      result.push_back(std::move(candidate));
-    }
-  }
-  return result;
-}
-
 }  // namespace kaon::apps

@@ -54,7 +54,4 @@ class MediaSession {
   std::unique_ptr<webrtc::PeerConnection> connection_;
 };
 
-/// The codecs that we offer for this kind of file.
-std::vector<peer::Codec> codecs_named(webrtc::MediaKind kind, packetizer::Codec codec);
-
 }  // namespace kaon::apps

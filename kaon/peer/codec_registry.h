@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kaon/packetizer/codec.h"
 #include "kaon/rtp/extension.h"
 #include "kaon/sdp/session_description.h"
 
@@ -30,6 +31,8 @@ struct Codec {
 std::vector<Codec> default_codecs(sdp::MediaKind kind);
 /// H265 main profile (RFC 7798), for those who want it in their preferences.
 Codec h265_codec();
+/// All formats of one codec that we know, in order of preference: for those who have media of this codec and no other.
+std::vector<Codec> codecs_of(packetizer::Codec codec);
 
 /// True if both mean the same format by the rules of its RTP payload format: RFC 6184 §8.2.2 (profile and packetization
 /// mode, not level), RFC 7798 §7.2.2, RFC 9628 §6.2, AV1's and Opus's; for the others name, clock and channels. RTX

@@ -110,6 +110,17 @@ TEST(CodecRegistry, NoDefaultNumberIsUsedTwice) {
   }
 }
 
+TEST(CodecRegistry, FindsAllFormatsOfOneCodec) {
+  using packetizer::Codec;
+  for (const Codec codec : {Codec::Vp8, Codec::Vp9, Codec::Av1, Codec::H264, Codec::H265, Codec::Opus, Codec::Pcmu,
+                            Codec::Pcma, Codec::G722}) {
+    const auto formats = codecs_of(codec);
+    ASSERT_FALSE(formats.empty()) << packetizer::encoding_name(codec);
+    for (const auto& format : formats) EXPECT_EQ(packetizer::codec_from_name(format.format.name), codec);
+  }
+  EXPECT_GT(codecs_of(Codec::H264).size(), 1u);
+}
+
 TEST(CodecRegistry, EveryExtensionHasTheSameIdForAudioAndVideo) {
   std::set<std::pair<uint8_t, ExtensionKind>> pairs;
   std::set<uint8_t> ids;

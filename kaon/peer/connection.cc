@@ -27,6 +27,7 @@ std::string_view to_string(MediaError error) {
     case MediaError::NotConnected: return "not connected";
     case MediaError::Malformed: return "the frame is not what its codec says";
     case MediaError::QueueFull: return "the send queue is full";
+    case MediaError::NotKeyframe: return "the first frame of another source must be a key frame";
   }
   return "";
 }

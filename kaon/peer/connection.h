@@ -99,6 +99,9 @@ class Connection {
   /// ours. The payload is shared, not copied.
   [[nodiscard]] Result<void, MediaError> send_packet(TransceiverId id, packetizer::Codec codec,
                                                      const rtp::Packet& packet, Time now);
+  /// How this track comes, if not as Config::delivery says. Takes effect with the next packet; of a stream that turns
+  /// into frames, the first is a key frame.
+  void set_delivery(TransceiverId id, Delivery delivery);
   /// Asks the peer for a key frame of this track, and again with back-off until one comes.
   void request_keyframe(TransceiverId id, Time now);
   std::optional<MediaPacket> poll_media();

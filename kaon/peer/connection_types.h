@@ -20,7 +20,7 @@
 
 namespace kaon::peer {
 
-/// How received media is given out.
+/// How received media is given out; see also Connection::set_delivery().
 enum class Delivery : uint8_t {
   Packets,  ///< each RTP packet as it arrives: for who forwards
   Frames,   ///< whole encoded frames in order: for who decodes or records
@@ -135,6 +135,7 @@ enum class MediaError : uint8_t {
   NotConnected,   ///< no keys yet, or no path
   Malformed,      ///< the frame is not what its codec says
   QueueFull,      ///< more than kMaxQueuedPackets wait for the pacer
+  NotKeyframe,    ///< the first frame of another source must be a key frame
 };
 std::string_view to_string(MediaError error);
 

@@ -153,6 +153,16 @@ def check_readme_program(_):
         yield "README.md: its program is not examples/data-channels/main.cc, which a test runs"
 
 
+def check_guide_snippets(_):
+    """Code in guides that name an example above it is in that example, but for the indentation."""
+    for path in tracked("docs/guide/*.md"):
+        for name, snippet in re.findall(r"<!-- (examples/\S+) -->\n```cpp\n(.*?)```", read(path), re.S):
+            def plain(text):
+                return "\n".join(line.strip() for line in text.splitlines())
+            if not (ROOT / name).exists() or plain(snippet) not in plain(read(name)):
+                yield f"{path}: not in {name}: {snippet.splitlines()[0]}"
+
+
 def check_format(sources):
     done = subprocess.run(["clang-format-19", "--dry-run", "-Werror", *sources], cwd=ROOT, text=True,
                           capture_output=True, check=False)
@@ -216,7 +226,8 @@ def main():
         "layers": check_layers, "no_world_below_io": check_no_world_below_io,
         "public_headers_hide_the_system": check_public_headers_hide_the_system, "sizes": check_sizes,
         "web_loads_nothing_foreign": check_web_loads_nothing_foreign, "no_open_notes": check_notes,
-        "readme_program": check_readme_program, "format": check_format, "headers_compile_alone": check_headers_compile_alone,
+        "readme_program": check_readme_program, "guide_snippets": check_guide_snippets, "format": check_format,
+        "headers_compile_alone": check_headers_compile_alone,
     }
     failed = False
 

@@ -57,6 +57,7 @@ class Media {
   std::optional<MediaPacket> poll_media();
   std::optional<MediaFrame> poll_frame(Time now);
   void request_keyframe(TransceiverId id, Time now);
+  void set_delivery(TransceiverId id, Delivery delivery);
 
   // media_send.cc
   std::optional<packetizer::Codec> send_codec(TransceiverId id) const;
@@ -99,6 +100,7 @@ class Media {
   const ReceiveSection* section_of(TransceiverId id) const;
   ReceiveStream* make_stream(rtp::Ssrc ssrc, const ReceiveSection& section, const rtp::Packet& packet);
   void deliver(ReceiveStream& stream, rtp::Packet&& packet, Time now);
+  Delivery delivery_of(TransceiverId id) const;
 
   // media_send.cc
   SendStream* find_sender(TransceiverId id);
@@ -122,6 +124,7 @@ class Media {
   Env env_;
   BufferPool& pool_;
   Delivery delivery_;
+  std::vector<TransceiverId> exceptions_;  // those that come in the other form
   size_t mtu_;
   std::chrono::nanoseconds unix_time_at_zero_;
   size_t srtp_overhead_ = 16;

@@ -12,7 +12,7 @@ from kaon import PROGRAM, ROOT, Server, run, until
 
 MEDIA = ROOT / "testdata/media"
 GOLDEN = Path(__file__).parent.parent / "golden"
-EXAMPLE = PROGRAM.parent.parent.parent / "examples/tracing/example_tracing"
+EXAMPLE = PROGRAM.parent.parent.parent / "examples/bin/tracing"
 SECONDS = 40
 
 

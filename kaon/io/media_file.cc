@@ -1,4 +1,4 @@
-#include "apps/kaon/media_file.h"
+#include "kaon/io/media_file.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -13,7 +13,7 @@
 #include "kaon/packetizer/h26x.h"
 #include "kaon/packetizer/opus.h"
 
-namespace kaon::apps {
+namespace kaon::io {
 namespace {
 
 using packetizer::Codec;
@@ -240,4 +240,4 @@ Result<void, std::string> MediaWriter::finish() {
   return result;
 }
 
-}  // namespace kaon::apps
+}  // namespace kaon::io

@@ -1,15 +1,12 @@
-#include "apps/kaon/player.h"
+#include "kaon/webrtc/player.h"
 
 #include <algorithm>
 
-#include "apps/kaon/media_session.h"
 #include "kaon/base/text.h"
 #include "kaon/packetizer/h26x.h"
 
-namespace kaon::apps {
+namespace kaon::webrtc {
 namespace {
-
-using packetizer::Codec;
 
 constexpr Duration kRetry = std::chrono::milliseconds(5);  // while the pacer's queue is full
 
@@ -47,38 +44,39 @@ void keep_profile(std::vector<peer::Codec>& codecs, ByteView first_frame) {
 }  // namespace
 
 Player::~Player() {
-  for (const auto& track : tracks_) {
-    if (start_ != kNever) loop_.remove_timer(track->timer);
-  }
+  if (start_ == kNever) return;
+  for (const auto& track : tracks_) loop_.remove_timer(track->timer);
 }
 
-Result<void, std::string> Player::add(std::unique_ptr<MediaReader> file, webrtc::PeerConnection& connection) {
+Result<std::shared_ptr<RtpTransceiver>, std::string> Player::add(std::unique_ptr<io::MediaReader> file,
+                                                                 PeerConnection& connection) {
   auto track = std::make_unique<Track>();
   track->file = std::move(file);
   KAON_TRY(track->next, track->file->next());
   if (!track->next) return fail(cat(track->file->path(), " holds no frame."));
   track->first = track->next->timestamp;
   const Codec codec = track->file->codec();
-  const auto kind = packetizer::is_video(codec) ? webrtc::MediaKind::Video : webrtc::MediaKind::Audio;
-  auto codecs = codecs_named(kind, codec);
+  auto codecs = peer::codecs_of(codec);
   if (codec == Codec::H264) keep_profile(codecs, track->next->data);
-  auto transceiver = connection.add_transceiver(
-      kind, {.direction = webrtc::Direction::SendOnly, .stream_ids = {"kaon"}, .codec_preferences = std::move(codecs)});
-  if (!transceiver) return fail(cat("No offer: ", peer::to_string(transceiver.error()), "."));
+  auto transceiver = connection.add_track(packetizer::is_video(codec) ? MediaKind::Video : MediaKind::Audio, {"kaon"});
+  if (!transceiver) return fail(cat("No section to send on: ", peer::to_string(transceiver.error()), "."));
   track->transceiver = std::move(*transceiver);
+  const auto set = track->transceiver->set_direction(Direction::SendOnly);
+  const auto preferred = track->transceiver->set_codec_preferences(std::move(codecs));
+  if (!set || !preferred) return fail(std::string("The section cannot be set to sending this codec."));
   tracks_.push_back(std::move(track));
-  return {};
+  return tracks_.back()->transceiver;
 }
 
 void Player::start() {
+  if (start_ != kNever) return;
   start_ = io::Loop::now();
   for (const auto& track : tracks_) {
     track->timer = loop_.add_timer([this, t = track.get()](Time now) { play(*t, now); });
+    loop_.schedule(track->timer, start_);
     const Codec codec = track->file->codec();
-    if (track->transceiver->sender().codec() == codec) {
-      loop_.schedule(track->timer, start_);
-    } else {
-      stop(cat("The server does not take ", packetizer::encoding_name(codec), "."));
+    if (track->transceiver->sender().codec() != codec) {
+      stop(cat("The peer does not take ", packetizer::encoding_name(codec), "."));
     }
   }
 }
@@ -106,16 +104,21 @@ void Player::play(Track& track, Time now) {
     track.step = std::max<int64_t>(timestamp - track.last, 0);
     track.last = timestamp;
     position_ = std::max(position_, when - start_);
-    if (!advance(track)) return;
+    advance(track);
   }
+  if (!done() || !options_.on_end) return;
+  // The handler may destroy the player, and with it the place where the handler is.
+  const auto on_end = std::move(options_.on_end);
+  options_.on_end = nullptr;
+  on_end(std::string(error_));
 }
 
 // False if the frame has to wait.
 bool Player::send(Track& track, int64_t timestamp) {
   const auto sent = track.transceiver->sender().send_frame(
       track.file->codec(), {.data = track.next->data, .timestamp = static_cast<uint32_t>(timestamp)});
-  if (!sent && sent.error() == webrtc::MediaError::QueueFull) return false;
-  if (!sent && sent.error() != webrtc::MediaError::NotConnected) {
+  if (!sent && sent.error() == MediaError::QueueFull) return false;
+  if (!sent && sent.error() != MediaError::NotConnected) {
     stop(cat(track.file->path(), ": a frame cannot be sent: ", peer::to_string(sent.error()), "."));
     return true;
   }
@@ -124,10 +127,10 @@ bool Player::send(Track& track, int64_t timestamp) {
   return true;
 }
 
-// The frame after the present one; false at an error.
-bool Player::advance(Track& track) {
+// The frame after the present one.
+void Player::advance(Track& track) {
   auto next = track.file->next();
-  if (next && !*next && repeat_) {
+  if (next && !*next && options_.repeat) {
     track.offset = track.last + track.step;
     if (auto rewound = track.file->rewind(); !rewound) {
       next = fail(rewound.error());
@@ -135,13 +138,8 @@ bool Player::advance(Track& track) {
       next = track.file->next();
     }
   }
-  if (!next) {
-    track.next = std::nullopt;
-    stop(next.error());
-    return false;
-  }
-  track.next = std::move(*next);
-  return true;
+  if (!next) stop(next.error());
+  track.next = next ? std::move(*next) : std::nullopt;
 }
 
-}  // namespace kaon::apps
+}  // namespace kaon::webrtc

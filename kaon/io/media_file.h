@@ -12,7 +12,7 @@
 #include "kaon/container/ivf.h"
 #include "kaon/container/ogg_opus.h"
 
-namespace kaon::apps {
+namespace kaon::io {
 
 /// A frame that owns its bytes.
 struct StoredFrame {
@@ -22,11 +22,13 @@ struct StoredFrame {
   bool keyframe = false;
 };
 
-/// Reads IVF, Ogg Opus, H.264 and H.265 byte streams; which of them, the content tells. Errors are sentences.
+/// Reads IVF, Ogg Opus, H.264 and H.265 byte streams; which of them, the content tells. Errors are sentences. Blocks
+/// for as long as the disk does.
 class MediaReader {
  public:
   /// `rate` is that of byte streams, which have no times.
-  static Result<std::unique_ptr<MediaReader>, std::string> open(const std::string& path, container::FrameRate rate);
+  static Result<std::unique_ptr<MediaReader>, std::string> open(const std::string& path,
+                                                                container::FrameRate rate = {});
   ~MediaReader();
 
   packetizer::Codec codec() const { return codec_; }
@@ -84,4 +86,4 @@ class MediaWriter {
   bool broken_ = false;
 };
 
-}  // namespace kaon::apps
+}  // namespace kaon::io
