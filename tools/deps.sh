@@ -5,7 +5,7 @@ set -euo pipefail
 
 declare -A GROUPS_OF=(
   [build]="g++ cmake ninja-build ccache libssl-dev libboost1.81-dev libcli11-dev libspdlog-dev"
-  [test]="g++ cmake ninja-build ccache libssl-dev libboost1.81-dev libcli11-dev libspdlog-dev libgtest-dev libgmock-dev libgnutls28-dev openssl python3 ffmpeg git"
+  [test]="g++ cmake ninja-build ccache libssl-dev libboost1.81-dev libcli11-dev libspdlog-dev libgtest-dev libgmock-dev libgnutls28-dev libusrsctp-dev openssl python3 ffmpeg git"
   [lint]="clang-19 clang-format-19 clang-tidy-19 python3"
   [sanitize]="clang-19 lld-19 llvm-19 libclang-rt-19-dev"
   [browser]="chromium firefox-esr fonts-dejavu-core iproute2 ca-certificates"

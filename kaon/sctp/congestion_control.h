@@ -1,23 +1,30 @@
-// How much may be in flight: the interface, and RFC 9260 §7.2 behind it. CUBIC and pacing are to be further
-// implementations.
+// How much may be in flight: a part that can be replaced.
 #pragma once
 
-#include <algorithm>
+#include <cstddef>
 #include <memory>
+#include <optional>
 
-#include "kaon/sctp/types.h"
+#include "kaon/base/time.h"
 
 namespace kaon::sctp {
 
-/// Called once per SACK or time-out, never per chunk.
+/// Decides the congestion window of one association. Called once per SACK, loss or time-out, never per chunk; sizes are
+/// bytes with chunk headers. What is below the window leaves at pacing_gain() windows per round trip.
 class CongestionControl {
  public:
   struct Ack {
     Time now;
     size_t newly_acknowledged = 0;
     size_t in_flight_before = 0;
+    /// The window (or the pacing by it), not the application or the peer, held data back: it may grow.
+    bool window_limited = false;
     bool cumulative_advanced = false;
     bool in_recovery = false;
+    /// All that was in flight when the last round began has been acknowledged.
+    bool round_ended = false;
+    /// Of a chunk sent once.
+    std::optional<Duration> rtt = {};
     Duration smoothed_rtt{};
   };
   virtual ~CongestionControl() = default;
@@ -27,59 +34,22 @@ class CongestionControl {
   virtual void on_timeout(Time now) = 0;
   /// Nothing was sent for `idle` while the RTO was `rto`.
   virtual void on_idle(Duration idle, Duration rto) = 0;
+  /// Path MTU discovery found that packets may have this size.
+  virtual void set_packet_size(size_t size) = 0;
   virtual size_t window() const = 0;
   virtual size_t slow_start_threshold() const = 0;
-};
+  /// In slow start twice the rate of the window, so that it can double; later a little above it.
+  double pacing_gain() const { return window() < slow_start_threshold() ? 2.0 : 1.25; }
 
-class NewReno final : public CongestionControl {
- public:
-  explicit NewReno(const Config& config)
-      : mtu_(config.max_packet_size),
-        initial_(config.initial_window * mtu_),
-        window_(initial_),
-        threshold_(kUnlimited) {}
-
-  void on_ack(const Ack& ack) override {
-    // §7.2.1 and §7.2.2: the window grows only while it is what limits the sender.
-    if (!ack.cumulative_advanced || ack.in_recovery || ack.in_flight_before < window_) return;
-    if (window_ <= threshold_) {
-      window_ += std::min(ack.newly_acknowledged, kSlowStartLimit * mtu_);
-      return;
-    }
-    partial_ += ack.newly_acknowledged;
-    if (partial_ < window_) return;
-    partial_ -= window_;
-    window_ += mtu_;
-  }
-  void on_loss(Time) override {
-    threshold_ = std::max(window_ / 2, 4 * mtu_);
-    window_ = threshold_;
-    partial_ = 0;
-  }
-  void on_timeout(Time) override {
-    threshold_ = std::max(window_ / 2, 4 * mtu_);
-    window_ = mtu_;
-    partial_ = 0;
-  }
-  // §7.2.1: an unused window says nothing about the path any more.
-  void on_idle(Duration idle, Duration rto) override {
-    for (; idle >= rto && rto > Duration::zero() && window_ > initial_; idle -= rto) {
-      window_ = std::max(window_ / 2, initial_);
-    }
-  }
-  size_t window() const override { return window_; }
-  size_t slow_start_threshold() const override { return threshold_; }
-
- private:
+  /// "No threshold yet".
   static constexpr size_t kUnlimited = size_t{1} << 40;
-  // Growth per SACK in slow start; RFC 3465 §2.3 warns of stretch ACKs, which the burst limit of the sender deals with
-  // here.
-  static constexpr size_t kSlowStartLimit = 8;
-  size_t mtu_;
-  size_t initial_;
-  size_t window_;
-  size_t threshold_;
-  size_t partial_ = 0;
 };
+
+/// `packet_size` and `initial_window` in bytes.
+using CongestionControlFactory = std::unique_ptr<CongestionControl> (*)(size_t packet_size, size_t initial_window);
+/// CUBIC (RFC 9438) with HyStart++ (RFC 9406).
+std::unique_ptr<CongestionControl> make_cubic(size_t packet_size, size_t initial_window);
+/// RFC 9260 §7.2.
+std::unique_ptr<CongestionControl> make_new_reno(size_t packet_size, size_t initial_window);
 
 }  // namespace kaon::sctp

@@ -23,8 +23,6 @@ struct Connection::Impl {
   void handle_timeout(Time now);
   Time next_timeout() const;
   std::optional<net::Transmit> poll_transmit(Bytes out);
-  std::optional<net::Transmit> transmit_data(Bytes out);
-  std::optional<net::Transmit> transmit_carried(Bytes out);
   void deliver_data(Time now);
   void settle(Time now);
   std::optional<Event> poll_event();
@@ -46,6 +44,8 @@ struct Connection::Impl {
   // connection_data.cc
   datachannel::Channels& need_channels();
   void start_channels(Time time);
+  std::optional<net::Transmit> transmit_data(Bytes out);
+  std::optional<net::Transmit> transmit_carried(Bytes out);
 
   Env env;
   Config config;
@@ -61,7 +61,10 @@ struct Connection::Impl {
   bool said_goodbye = false;
   Ring<Event> events;
   // A packet that did not fit into the run before it: encrypted, so it must be sent as it is.
-  std::vector<uint8_t> carried;
+  struct Carried {
+    std::vector<uint8_t> bytes;
+    bool dont_fragment = false;
+  } carried;
 };
 
 }  // namespace kaon::peer
