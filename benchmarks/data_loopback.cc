@@ -1,5 +1,5 @@
 // One data channel between two processes over loopback: rate, and processor time per side.
-//   data_loopback [--message BYTES] [--seconds N] [--echo] [--unordered]
+//   data_loopback [--message BYTES] [--packet BYTES] [--seconds N] [--echo] [--unordered]
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -22,6 +22,7 @@ namespace {
 
 struct Options {
   size_t message = 65536;
+  size_t packet = sctp::kMaxPacketSize;  // SCTP packets are not larger
   double seconds = 8;
   bool echo = false;
   bool unordered = false;
@@ -69,6 +70,12 @@ struct Meter {
   }
 };
 
+Configuration configuration(const Options& options) {
+  Configuration configuration{.loopback = true};
+  configuration.data.sctp.max_probed_packet_size = options.packet;
+  return configuration;
+}
+
 void receive(int signalling, const Options& options) {
   io::Loop loop;
   Meter meter;
@@ -82,7 +89,7 @@ void receive(int signalling, const Options& options) {
                                },
                            .on_close = [&](ChannelError) { loop.stop(); }});
   };
-  PeerConnection connection(loop, {.loopback = true}, {.on_data_channel = on_channel});
+  PeerConnection connection(loop, configuration(options), {.on_data_channel = on_channel});
   connection.set_remote_description({SdpType::Offer, read_text(signalling)}).value();
   write_text(signalling, connection.set_local_description().value().sdp);
   loop.run();
@@ -104,7 +111,7 @@ void send(int signalling, const Options& options) {
     }
     while (channel->buffered_amount() < high && channel->send(ByteView(message))) meter.count(message.size());
   };
-  PeerConnection connection(loop, {.loopback = true});
+  PeerConnection connection(loop, configuration(options));
   channel = connection
                 .create_data_channel("bulk", {.ordered = !options.unordered},
                                      {.on_open =
@@ -135,10 +142,13 @@ int main(int argc, char** argv) {
       options.unordered = true;
     } else if (name == "--message" && i + 1 < argc) {
       options.message = std::strtoull(argv[++i], nullptr, 10);
+    } else if (name == "--packet" && i + 1 < argc) {
+      options.packet = std::strtoull(argv[++i], nullptr, 10);
     } else if (name == "--seconds" && i + 1 < argc) {
       options.seconds = std::strtod(argv[++i], nullptr);
     } else {
-      std::fprintf(stderr, "usage: data_loopback [--message BYTES] [--seconds N] [--echo] [--unordered]\n");
+      std::fprintf(stderr,
+                   "usage: data_loopback [--message BYTES] [--packet BYTES] [--seconds N] [--echo] [--unordered]\n");
       return 2;
     }
   }
