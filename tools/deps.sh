@@ -5,7 +5,7 @@ set -euo pipefail
 
 declare -A GROUPS_OF=(
   [build]="g++ cmake ninja-build ccache libssl-dev libboost1.81-dev libcli11-dev libspdlog-dev"
-  [test]="g++ cmake ninja-build ccache libssl-dev libboost1.81-dev libcli11-dev libspdlog-dev libgtest-dev libgmock-dev libbenchmark-dev binutils libgnutls28-dev openssl python3 ffmpeg git iproute2 tshark"
+  [test]="g++ cmake ninja-build ccache libssl-dev libboost1.81-dev libcli11-dev libspdlog-dev libgtest-dev libgmock-dev libbenchmark-dev binutils libgnutls28-dev libusrsctp-dev openssl python3 ffmpeg git iproute2 tshark"
   [lint]="clang-19 clang-format-19 clang-tidy-19 python3"
   [sanitize]="clang-19 lld-19 llvm-19 libclang-rt-19-dev"
   [package]="binutils pkg-config python3-venv dpkg-dev systemd mmdebstrap strace iproute2 clang-19"

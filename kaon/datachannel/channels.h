@@ -168,6 +168,8 @@ class Channels {
   void abort(std::string_view reason, Time now);
 
   void set_rtt(Duration rtt);
+  /// Packets go another way from now on.
+  void path_changed();
   /// The remote's a=max-message-size; 0: no limit. 65536 until set.
   void set_remote_max_message_size(uint64_t size);
 

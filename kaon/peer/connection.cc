@@ -129,6 +129,7 @@ void Connection::Impl::handle_ice_event(ice::Event& event, Time time) {
     emit(PathValidated{validated->path});
   } else if (const auto* selected = std::get_if<ice::SelectedPairChanged>(&event)) {
     if (tracer) tracer->set_path(selected->path);
+    if (channels) channels->path_changed();
     if (channels && selected->rtt > Duration::zero()) channels->set_rtt(selected->rtt);
     media.set_round_trip_time(selected->rtt);
   } else if (const auto* changed = std::get_if<ice::StateChanged>(&event)) {
@@ -195,45 +196,6 @@ std::optional<net::Transmit> Connection::Impl::poll_transmit(Bytes out) {
   said_goodbye = true;
   transport.close();
   return transport.poll_transmit(out, now);
-}
-
-std::optional<net::Transmit> Connection::Impl::transmit_carried(Bytes out) {
-  if (carried.empty()) return std::nullopt;
-  std::memcpy(out.data(), carried.data(), carried.size());
-  const net::Transmit transmit = transport.address(carried.size());
-  transport.ice().count_sent(1, carried.size(), now);
-  carried.clear();
-  return transmit;
-}
-
-// SCTP packets of equal size become one run; the first smaller one ends it.
-std::optional<net::Transmit> Connection::Impl::transmit_data(Bytes out) {
-  if (!channels) return std::nullopt;
-  const size_t largest = config.data.sctp.max_packet_size + transport.data_overhead();
-  size_t size = 0;
-  size_t segment = 0;
-  size_t packets = 0;
-  while (packets < kMaxSegments && size + largest <= out.size()) {
-    const Bytes slot = out.subspan(size, largest);
-    const Bytes plain = slot.subspan(transport.data_offset(), config.data.sctp.max_packet_size);
-    const auto packet = channels->poll_transmit(plain);
-    if (!packet) break;
-    const size_t written = transport.protect_data(plain.first(packet->size), slot);
-    if (written == 0) break;
-    if (segment != 0 && written > segment) {
-      carried.assign(slot.begin(), slot.begin() + static_cast<ptrdiff_t>(written));
-      break;
-    }
-    if (segment == 0) segment = written;
-    size += written;
-    ++packets;
-    if (written < segment) break;
-  }
-  if (packets == 0) return std::nullopt;
-  net::Transmit transmit = transport.address(size);
-  transmit.segment_size = packets > 1 ? segment : 0;
-  transport.ice().count_sent(packets, size, now);
-  return transmit;
 }
 
 void Connection::Impl::close(Time time) {
