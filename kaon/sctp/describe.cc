@@ -36,6 +36,7 @@ constexpr ChunkName kNames[] = {
     {ChunkType::ReConfig, "RE-CONFIG"},
     {ChunkType::ForwardTsn, "FORWARD-TSN"},
     {ChunkType::IForwardTsn, "I-FORWARD-TSN"},
+    {ChunkType::Pad, "PAD"},
 };
 
 std::string name_of(ChunkType type) {
@@ -44,12 +45,19 @@ std::string name_of(ChunkType type) {
 }
 
 void describe_data(const Chunk& chunk, const DescribeData& data, Outline& out) {
+  const auto format = chunk.type == ChunkType::Data ? DataFormat::Data : DataFormat::IData;
   const auto parsed = DataChunk::parse(chunk);
-  if (!parsed) return out.problem(chunk.whole.last(0), "a DATA header of 12 bytes");
+  if (!parsed)
+    return out.problem(chunk.whole.last(0),
+                       cat("a ", name_of(chunk.type), " header of ", DataChunk::header_size(format), " bytes"));
   const bool whole = parsed->beginning() && parsed->end();
-  out.line("DATA tsn ", parsed->tsn.value(), ", stream ", parsed->stream.value(), ", ssn ", parsed->ssn.value(),
-           ", ppid ", parsed->ppid.value(), ", ", parsed->payload.size(), " bytes",
-           parsed->unordered() ? ", unordered" : "",
+  const bool interleaved = format == DataFormat::IData;
+  // I-DATA says what the message is in its first fragment only.
+  const bool has_ppid = !interleaved || parsed->beginning();
+  out.line(name_of(chunk.type), " tsn ", parsed->tsn.value(), ", stream ", parsed->stream.value(),
+           interleaved ? ", mid " : ", ssn ", parsed->mid.value(),
+           has_ppid ? cat(", ppid ", parsed->ppid.value()) : cat(", fsn ", parsed->fsn), ", ", parsed->payload.size(),
+           " bytes", parsed->unordered() ? ", unordered" : "",
            whole                 ? ""
            : parsed->beginning() ? ", first part"
            : parsed->end()       ? ", last part"
@@ -103,19 +111,23 @@ void describe_reconfig(const Chunk& chunk, Outline& out) {
 }
 
 void describe_forward_tsn(const Chunk& chunk, Outline& out) {
-  const auto forward = ForwardTsnChunk::parse(chunk.value);
-  if (!forward) return out.problem(chunk.value, "a tsn and streams of 4 bytes");
-  out.line("FORWARD-TSN to ", forward->new_cumulative.value(), ", streams ", forward->skipped_count());
+  const auto format = chunk.type == ChunkType::ForwardTsn ? DataFormat::Data : DataFormat::IData;
+  const auto forward = ForwardTsnChunk::parse(format, chunk.value);
+  if (!forward)
+    return out.problem(chunk.value, cat("a tsn and streams of ", ForwardTsnChunk::skipped_size(format), " bytes"));
+  out.line(name_of(chunk.type), " to ", forward->new_cumulative.value(), ", streams ", forward->skipped_count());
 }
 
 void describe_chunk(const Chunk& chunk, const DescribeData& data, Outline& out) {
   switch (chunk.type) {
-    case ChunkType::Data: return describe_data(chunk, data, out);
+    case ChunkType::Data:
+    case ChunkType::IData: return describe_data(chunk, data, out);
     case ChunkType::Init:
     case ChunkType::InitAck: return describe_init(chunk, out);
     case ChunkType::Sack: return describe_sack(chunk, out);
     case ChunkType::ReConfig: return describe_reconfig(chunk, out);
-    case ChunkType::ForwardTsn: return describe_forward_tsn(chunk, out);
+    case ChunkType::ForwardTsn:
+    case ChunkType::IForwardTsn: return describe_forward_tsn(chunk, out);
     case ChunkType::Abort:
     case ChunkType::Error: return out.line(name_of(chunk.type), " ", describe_causes(chunk.value));
     default:
@@ -133,7 +145,12 @@ void describe(ByteView packet, const DescribeData& data, Outline& out) {
   out.line("SCTP port ", header.source_port, " to ", header.destination_port, ", tag ", header.verification_tag);
   const auto deeper = out.deeper();
   std::vector<uint8_t> copy(packet.begin(), packet.end());
-  if (!checksum_fits(copy)) out.problem(packet.subspan(8), "the CRC-32C of the packet");
+  // RFC 9653: under DTLS there may be none.
+  if (load_be32(&packet[8]) == 0) {
+    out.line("no checksum");
+  } else if (!crc_fits(copy)) {
+    out.problem(packet.subspan(8), "the CRC-32C of the packet");
+  }
   ChunkReader chunks(packet.subspan(kCommonHeaderSize));
   ByteView rest = packet.subspan(kCommonHeaderSize);
   while (const auto chunk = chunks.next()) {
