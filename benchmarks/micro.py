@@ -48,7 +48,7 @@ class Size(Bench):
         return "bytes of the stripped programs"
 
     def run(self, _peer, _arguments):
-        built = subprocess.run(["ninja", "-C", BUILD, "kaon_static"], text=True, capture_output=True, check=False)
+        built = subprocess.run(["ninja", "-C", BUILD, "kaon_command_static"], text=True, capture_output=True, check=False)
         if built.returncode != 0:
             raise Unavailable(" ".join(built.stdout.splitlines()[-3:]))
         found = {"kaon_static_bytes": BUILD / "static" / "kaon", "libkaon_so_bytes": BUILD / "libkaon.so"}

@@ -59,6 +59,9 @@ class Loop {
 
   /// Runs `work` on the loop, in the order of posting. What is posted after the end of the thread is run never.
   void post(Function<void()> work);
+  /// The same for work that is posted again and again: this allocates nothing.
+  using Recurring = std::shared_ptr<const Function<void()>>;
+  void post(Recurring work);
   /// Runs `work` on the loop and waits for it; at once if this is the loop's thread or if no thread is running. Two
   /// loops that invoke each other lock up: for starting and closing things from outside only.
   void invoke(Function<void()> work);

@@ -2,6 +2,7 @@
 """Kaon against other WebRTC stacks: every case of cases.py with every stack of stacks.py in both roles.
 
     tests/interop/run.py [WORD...]     only cases with one of the words in their name, which is STACK.CASE.ROLE
+    tests/interop/run.py --full        writes docs/interop.md, too
 
 ROLE is what the other stack does; Kaon does the opposite. KAON_PEER names Kaon's own program.
 """
@@ -15,13 +16,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import page  # noqa: E402
 from cases import CASES  # noqa: E402
 from session import Fault, run_pair  # noqa: E402
 from stacks import BUILD, KNOWN_FAULTS, ROOT, STACKS, Broken, Missing  # noqa: E402
 
-KAON = Path(os.environ.get("KAON_PEER", ROOT / "build/release/tests/interop/peers/kaon/kaon_peer"))
+KAON = Path(os.environ.get("KAON_PEER", ROOT / "build/release/tests/interop/peers/kaon/interop_kaon"))
 AT_ONCE = 3
-SECONDS = 25
+SECONDS = 40
 ROLES = ("offerer", "answerer")
 
 
@@ -41,16 +43,18 @@ class Report:
 
 async def run_case(report, stack, case, role, slots):
     name = f"{stack.name}.{case.name}.{role}"
-    theirs = {**case.options, **stack.options.get(case.name, {})}
-    command = {role: stack.command, ROLES[1 - ROLES.index(role)]: [KAON]}
-    options = {role: theirs, ROLES[1 - ROLES.index(role)]: theirs}
+    commands = [stack.command if each == role else [KAON] for each in ROLES]
+    options = [case.options_for(stack, role, each == role) for each in ROLES]
     async with slots:
         start = time.monotonic()
         try:
-            results = await run_pair(command["offerer"], command["answerer"], [options[r] for r in ROLES], SECONDS)
-            faults = list(case.judge(case, *results))
+            offerer, answerer = await run_pair(commands, options, SECONDS)
+            results = {"offerer": offerer, "answerer": answerer, "stack": role}
+            faults = list(case.judge(case, stack, results))
         except Fault as fault:
             faults = [str(fault)]
+        except Exception as error:  # a result of another form than agreed
+            faults = [f"{type(error).__name__}: {error}"]
     known = KNOWN_FAULTS.get((stack.name, case.name, role))
     if faults and not known:
         report.tell("fail", name, "\n".join(faults))
@@ -88,7 +92,7 @@ async def run_all(report, words):
         for case in CASES:
             for role in ROLES:
                 name = f"{stack.name}.{case.name}.{role}"
-                if case.needs <= stack.can and (not words or any(word in name for word in words)):
+                if case.fits(stack, role) and (not words or any(word in name for word in words)):
                     groups.setdefault(stack.prepare, []).append((stack, case, role))
     await asyncio.gather(*(run_stacks(report, function, chosen, slots) for function, chosen in groups.items()))
 
@@ -96,10 +100,15 @@ async def run_all(report, words):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*", metavar="WORD")
+    parser.add_argument("--full", action="store_true", help="write docs/interop.md, too")
     arguments = parser.parse_args()
+    if not KAON.exists():
+        parser.error(f"there is no {KAON}; ninja makes it as interop_kaon, and KAON_PEER may name another")
     BUILD.mkdir(parents=True, exist_ok=True)
     report = Report()
     asyncio.run(run_all(report, arguments.words))
+    if arguments.full and not arguments.words:
+        page.write(report)
     return 1 if report.failed() else 0
 
 

@@ -1,6 +1,7 @@
 """Two peers as processes, with the descriptions and candidates of each carried to the other."""
 
 import asyncio
+import contextlib
 import json
 
 READ_LIMIT = 16 << 20
@@ -67,7 +68,8 @@ class Peer:
         try:
             await asyncio.wait_for(self.process.wait(), 3)
         except asyncio.TimeoutError:
-            self.process.kill()
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                self.process.kill()
             await self.process.wait()
 
     def story(self):
@@ -75,11 +77,11 @@ class Peer:
         return f"{self.name}: " + ", ".join(self.events or ["no event"]) + (f"\n{notes}" if notes else "")
 
 
-async def run_pair(offerer_command, answerer_command, options, seconds):
-    """The results of both. `options` are (of the offerer, of the answerer)."""
+async def run_pair(commands, options, seconds):
+    """The results of both. Commands and options are those of the offerer, then those of the answerer."""
     # The answerer first, so that nothing of the offerer's waits long.
-    answerer = await Peer.start("answerer", answerer_command, {"role": "answerer", **options[1]})
-    offerer = await Peer.start("offerer", offerer_command, {"role": "offerer", **options[0]})
+    answerer = await Peer.start("answerer", commands[1], {"role": "answerer", **options[1]})
+    offerer = await Peer.start("offerer", commands[0], {"role": "offerer", **options[0]})
     peers = (offerer, answerer)
     readers = [asyncio.create_task(task) for task in (
         offerer.read(answerer.write), answerer.read(offerer.write), offerer.read_notes(), answerer.read_notes())]

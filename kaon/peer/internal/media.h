@@ -19,6 +19,7 @@
 #include "kaon/rtcp/message.h"
 #include "kaon/srtp/receiver.h"
 #include "kaon/srtp/sender.h"
+#include "kaon/trace/event.h"
 
 namespace kaon::peer::internal {
 
@@ -27,6 +28,9 @@ inline constexpr size_t kMaxReceiveStreams = 64;
 
 /// Under which reason a packet that SRTP refused is counted; `malformed` is the one of its kind.
 DropReason reason_of(srtp::UnprotectError error, DropReason malformed);
+
+/// Events of media that wait for poll_event(); further ones are lost.
+inline constexpr size_t kMaxMediaEvents = 64;
 
 class Media {
  public:
@@ -53,6 +57,7 @@ class Media {
   std::optional<MediaPacket> poll_media();
   std::optional<MediaFrame> poll_frame(Time now);
   void request_keyframe(TransceiverId id, Time now);
+  void set_delivery(TransceiverId id, Delivery delivery);
 
   // media_send.cc
   std::optional<packetizer::Codec> send_codec(TransceiverId id) const;
@@ -95,6 +100,7 @@ class Media {
   const ReceiveSection* section_of(TransceiverId id) const;
   ReceiveStream* make_stream(rtp::Ssrc ssrc, const ReceiveSection& section, const rtp::Packet& packet);
   void deliver(ReceiveStream& stream, rtp::Packet&& packet, Time now);
+  Delivery delivery_of(TransceiverId id) const;
 
   // media_send.cc
   SendStream* find_sender(TransceiverId id);
@@ -104,6 +110,7 @@ class Media {
   std::optional<Run> transmit_packets(Bytes out, srtp::Sender& srtp, Time now);
 
   // media_rtcp.cc
+  void trace_rtcp(trace::Direction direction, ByteView compound, Time now);
   void handle_message(const rtcp::Message& message, Time now);
   void handle_reports(const rtcp::List<rtcp::ReportBlock>& reports, Time now);
   void handle_nack(const rtcp::Nack& nack, Time now);
@@ -117,6 +124,7 @@ class Media {
   Env env_;
   BufferPool& pool_;
   Delivery delivery_;
+  std::vector<TransceiverId> exceptions_;  // those that come in the other form
   size_t mtu_;
   std::chrono::nanoseconds unix_time_at_zero_;
   size_t srtp_overhead_ = 16;

@@ -6,6 +6,7 @@
 #include "kaon/base/writer.h"
 #include "kaon/peer/connection.h"
 #include "kaon/peer/internal/media.h"
+#include "kaon/trace/sink.h"
 
 namespace kaon::peer::internal {
 namespace {
@@ -126,6 +127,10 @@ std::optional<Media::Run> Media::transmit_packets(Bytes out, srtp::Sender& srtp,
     const Bytes slot = out.subspan(run.size);
     ByteView payload = packet->payload();
     if (packet->original_sequence) payload = place_rtx_payload(*packet, slot.subspan(header_size));
+    if (env_.trace != nullptr) {
+      const ByteView head = Bytes(header).first(header_size);
+      env_.trace->packet({trace::Layer::Rtp, trace::Direction::Out, now, {}, {}, {}, head, payload});
+    }
     const auto written = srtp.protect_rtp(Bytes(header).first(header_size), payload, slot);
     if (!written) {
       drops_.add(DropReason::BadSrtp);

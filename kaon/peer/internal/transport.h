@@ -13,6 +13,7 @@
 #include "kaon/peer/connection_types.h"
 #include "kaon/srtp/receiver.h"
 #include "kaon/srtp/sender.h"
+#include "kaon/trace/sink.h"
 
 namespace kaon::peer::internal {
 
@@ -75,6 +76,9 @@ class Transport {
   };
 
   void hold(const net::Datagram& packet);
+  void notice_moved(const net::Datagram& packet, Time now);
+  void trace_packet(trace::Layer layer, const net::Datagram& packet, Time now);
+  void trace_packet(trace::Layer layer, const net::Transmit& transmit, ByteView out, Time now);
   void export_keys(dtls::SrtpProfileId profile);
   srtp::DirectionKeys srtp_keys() const;
   void start_dtls_on_path(Time now);
@@ -83,10 +87,11 @@ class Transport {
   const Config& config_;
   ice::Agent ice_;
   std::optional<dtls::Connection> dtls_;
-  dtls::Role dtls_role_{};
+  DtlsRole dtls_role_{};
   bool dtls_started_ = false;
   std::vector<Held> held_;
   std::vector<uint8_t> replayed_;
+  std::vector<uint8_t> moved_;  // for packets that are only looked at
   // AES-256-GCM has the most: two keys of 32 bytes, two salts of 12.
   std::array<uint8_t, 88> exported_{};
   std::unique_ptr<srtp::Sender> srtp_sender_;

@@ -10,6 +10,8 @@ struct Entry {
 
 constexpr Entry kCases[] = {
     {"data", make_data_case},
+    {"media", make_media_case},
+    {"textroom", make_textroom_case},
 };
 
 }  // namespace

@@ -26,6 +26,8 @@ class Case {
 };
 
 std::unique_ptr<Case> make_data_case(const Context& context);
+std::unique_ptr<Case> make_media_case(const Context& context);
+std::unique_ptr<Case> make_textroom_case(const Context& context);
 
 /// Null if there is no case of that name.
 std::unique_ptr<Case> make_case(const std::string& name, const Context& context);

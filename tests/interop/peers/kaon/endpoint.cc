@@ -8,14 +8,13 @@ using webrtc::ConnectionState;
 using webrtc::IceCandidate;
 using webrtc::SdpType;
 
-namespace {
-
-std::string text_of(const json::object& object, std::string_view name) {
-  const json::value* value = object.if_contains(name);
-  return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
+webrtc::Configuration configuration_of(const Options& options) {
+  webrtc::Configuration configuration;
+  if (const std::string setup = options.text("setup"); !setup.empty()) {
+    configuration.negotiation.answer_setup = setup == "active" ? sdp::Setup::Active : sdp::Setup::Passive;
+  }
+  return configuration;
 }
-
-}  // namespace
 
 Endpoint::Endpoint(io::Loop& loop, Lines& lines, int64_t id, webrtc::Configuration configuration,
                    webrtc::PeerConnectionHandlers handlers)

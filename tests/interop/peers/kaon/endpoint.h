@@ -7,8 +7,12 @@
 
 #include "kaon/webrtc/peer_connection.h"
 #include "lines.h"
+#include "options.h"
 
 namespace kaon::interop {
+
+/// What --setup says: the DTLS role that an answer of ours takes; Kaon's default without.
+webrtc::Configuration configuration_of(const Options& options);
 
 /// The loop's thread only.
 class Endpoint {

@@ -6,6 +6,11 @@
 
 namespace kaon::interop {
 
+std::string text_of(const json::object& object, std::string_view name) {
+  const json::value* value = object.if_contains(name);
+  return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
+}
+
 void Lines::write(const json::object& line) {
   const std::string text = json::serialize(line) + "\n";
   const std::lock_guard lock(mutex_);

@@ -4,11 +4,15 @@
 #include <boost/json.hpp>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace kaon::interop {
 
 namespace json = boost::json;
+
+/// The member of that name; empty if there is none, or it is no text.
+std::string text_of(const json::object& object, std::string_view name);
 
 /// Any thread.
 class Lines {

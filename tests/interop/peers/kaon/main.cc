@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
   std::unique_ptr<Case> running;
   loop.invoke([&] { running = make_case(options.text("case"), {loop, lines, options}); });
   if (running == nullptr) {
-    std::cerr << "kaon_peer: there is no case '" << options.text("case") << "'; there are: " << case_names() << "\n";
+    std::cerr << "kaon peer: there is no case '" << options.text("case") << "'; there are: " << case_names() << "\n";
   } else {
     while (auto line = lines.read()) {
       if (line->contains("stop")) break;

@@ -8,7 +8,7 @@ namespace kaon::interop {
 namespace {
 
 [[noreturn]] void refuse(const std::string& why) {
-  std::cerr << "kaon_peer: " << why << "\n";
+  std::cerr << "kaon peer: " << why << "\n";
   std::exit(2);
 }
 

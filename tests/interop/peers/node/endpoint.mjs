@@ -1,25 +1,29 @@
 // A connection whose descriptions and candidates travel as lines; over any of the stacks.
 //
 // A stack is a module with `version` and a class Peer:
-//   new Peer({description(d), candidate(c or null), state(text), channel(c), track(t)})   callbacks, all given
+//   new Peer({description(d), candidate(c or null), state(text), channel(c)}, samples)   callbacks, all given; the samples
+//     of a media case (samples.mjs)
 //   offer()   remoteDescription(d): answers an offer by itself   addCandidate(c)   close()
 //   openChannel({label, protocol, ordered, maxRetransmits})
+//   openMedia({send, receive, offerer, received(mark)}): before offer() or the remote offer; has sendFrame(number) and
+//     summary(), which is {form} of what was received, and more
 // A channel has label, protocol, ordered, maxRetransmits, send(string or Buffer), close(), and calls onOpen(),
 // onMessage(string or Buffer), onClose() if they are set.
 
 export class Endpoint {
-  constructor({ stack, lines, id = 0, channel = () => {}, track = () => {} }) {
+  constructor({ stack, lines, id = 0, samples, channel = () => {}, connected = () => {} }) {
     this.lines = lines;
     this.id = id;
+    this.connected = connected;
     this.early = [];
     this.described = false;
-    this.peer = new stack.Peer({
+    const on = {
       description: (description) => this.tell({ description }),
       candidate: (candidate) => this.tell({ candidate }),
       state: (state) => this.state(state),
       channel,
-      track,
-    });
+    };
+    this.peer = new stack.Peer(on, samples);
   }
 
   tell(line) {
@@ -27,7 +31,10 @@ export class Endpoint {
   }
 
   state(state) {
-    if (state === 'connected') this.tell({ event: 'connected' });
+    if (state === 'connected') {
+      this.tell({ event: 'connected' });
+      this.connected();
+    }
     if (state === 'failed') this.tell({ error: 'the connection failed' });
   }
 

@@ -19,7 +19,8 @@ type runningCase interface {
 
 // The cases that this peer knows. One more is a file with its function, and a line here.
 var cases = map[string]func(*context) (runningCase, error){
-	"data": startData,
+	"data":  startData,
+	"media": startMedia,
 }
 
 func caseNames() string {

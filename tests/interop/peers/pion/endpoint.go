@@ -54,7 +54,9 @@ func (e *endpoint) tell(line object) {
 	e.lines.write(line)
 }
 
-func (e *endpoint) fail(what string, err error) { e.tell(object{"error": fmt.Sprintf("%s: %v", what, err)}) }
+func (e *endpoint) fail(what string, err error) {
+	e.tell(object{"error": fmt.Sprintf("%s: %v", what, err)})
+}
 
 func (e *endpoint) offer() {
 	if offer, err := e.pc.CreateOffer(nil); err != nil {
