@@ -16,9 +16,7 @@ TEST(PeerConnection, OpensAChannelAndCarriesMessagesBothWays) {
   const auto channel = pair.a->open_channel({.label = "chat"}, pair.now());
   ASSERT_TRUE(channel);
   ASSERT_TRUE(pair.connect());
-  ASSERT_TRUE(pair.run([&] {
-    return pair.a.count_channel_events<datachannel::ChannelOpened>() == 1 && pair.b.announced_channels.size() == 1;
-  }));
+  ASSERT_TRUE(pair.run([&] { return pair.channel_is_open(); }));
   const auto remote = pair.b.announced_channels[0];
   EXPECT_EQ(pair.b->channels()->info(remote)->options.label, "chat");
   ASSERT_TRUE(pair.a->send_text(*channel, "hello", pair.now()));
@@ -69,7 +67,7 @@ TEST(PeerConnection, ClosesWithAGoodbyeThatThePeerSeesAtOnce) {
   pair.start();
   ASSERT_TRUE(pair.a->open_channel({}, pair.now()));
   ASSERT_TRUE(pair.connect());
-  ASSERT_TRUE(pair.run([&] { return pair.b.announced_channels.size() == 1; }));
+  ASSERT_TRUE(pair.run([&] { return pair.channel_is_open(); }));
   pair.a->close(pair.now());
   EXPECT_EQ(pair.a->state(), ConnectionState::Closed);
   const Time closed = pair.now();
@@ -161,6 +159,7 @@ TEST(PeerConnection, ConnectsAgainAfterFailureByAnIceRestart) {
   pair.start();
   const auto channel = pair.a->open_channel({}, pair.now());
   ASSERT_TRUE(pair.connect());
+  ASSERT_TRUE(pair.run([&] { return pair.channel_is_open(); }));
   pair.a_to_b().blackout(kNever);
   ASSERT_TRUE(pair.run(
       [&] { return pair.a->state() == ConnectionState::Failed && pair.b->state() == ConnectionState::Failed; }, 2min));
@@ -209,7 +208,7 @@ TEST(PeerConnection, TellsOfATransportWhoseFiguresFit) {
   pair.start();
   const auto channel = pair.a->open_channel({}, pair.now());
   ASSERT_TRUE(pair.connect());
-  ASSERT_TRUE(pair.run([&] { return pair.b.announced_channels.size() == 1; }));
+  ASSERT_TRUE(pair.run([&] { return pair.channel_is_open(); }));
   const std::vector<uint8_t> large(200'000, 1);
   ASSERT_TRUE(pair.a->send_binary(*channel, large, pair.now()));
   ASSERT_TRUE(pair.run([&] { return pair.b.messages.size() == 1; }));
@@ -217,7 +216,7 @@ TEST(PeerConnection, TellsOfATransportWhoseFiguresFit) {
   const Stats a = pair.a->stats(pair.now());
   const Stats b = pair.b->stats(pair.now());
   EXPECT_EQ(a.transport.tls_version, "FEFC");
-  EXPECT_EQ(a.transport.dtls_cipher, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256");
+  EXPECT_EQ(a.transport.dtls_cipher, "TLS_AES_128_GCM_SHA256");
   EXPECT_EQ(a.transport.round_trip_time, 20ms);
   EXPECT_GT(a.transport.bytes_sent, 200'000u);
   EXPECT_LT(a.transport.bytes_sent, 230'000u);

@@ -158,7 +158,7 @@ TEST(PeerTrace, TellsWhatHappensToAConnection) {
               Contains(HasSubstr("\"ice:candidate\",\"data\":{\"side\":\"local\",\"candidate\":\"cand")));
   EXPECT_THAT(recorder.lines, Contains(HasSubstr("\"side\":\"remote\"")));
   EXPECT_THAT(recorder.lines, Contains(AllOf(HasSubstr("\"ice:pair\""), HasSubstr("\"selected\":true"))));
-  EXPECT_THAT(recorder.lines, Contains(AllOf(HasSubstr("\"dtls:connected\""), HasSubstr("\"version\":\"1.2\""))));
+  EXPECT_THAT(recorder.lines, Contains(AllOf(HasSubstr("\"dtls:connected\""), HasSubstr("\"version\":\"1.3\""))));
   EXPECT_THAT(recorder.lines, Contains(HasSubstr("\"sctp:metrics\",\"data\":{\"congestion_window\":")));
   EXPECT_THAT(recorder.lines, Contains(AllOf(HasSubstr("\"rtcp:nack\""), HasSubstr("\"direction\":\"in\""))));
   EXPECT_THAT(recorder.lines, Contains(AllOf(HasSubstr("\"rtcp:keyframe_request\""), HasSubstr("\"kind\":\"pli\""))));
@@ -227,7 +227,8 @@ TEST(PeerTrace, EveryPacketOfACallCanBeDescribed) {
                                       "DTLS Handshake",
                                       "ClientHello number 0",
                                       "SRTP profiles AEAD_AES_128_GCM",
-                                      "ServerKeyExchange",
+                                      "version DTLS 1.3",
+                                      "DTLS 1.3, epoch 2 modulo 4",
                                       "encrypted",
                                       "SCTP port 5000",
                                       "INIT-ACK",

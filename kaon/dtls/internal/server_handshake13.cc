@@ -52,7 +52,9 @@ Step ServerHandshake13::on_message(HandshakeContext& context, const HandshakeMes
 Step ServerHandshake13::on_client_hello(HandshakeContext& context, const HandshakeMessage& message) {
   const Config& config = context.config;
   const auto hello = ClientHello::parse(message.body);
-  if (!hello || !hello->offers(Version::Dtls13)) return refuse("ClientHello refused: malformed");
+  // RFC 9147 §5.3: the version field is that of 1.2, whatever else it offers.
+  if (!hello || !hello->offers(Version::Dtls13) || hello->legacy_version != kVersionDtls12)
+    return refuse("ClientHello refused: malformed");
   if (hello->compression_methods.size() != 1 || hello->compression_methods[0] != 0)
     return refuse("ClientHello refused: compression");
   if (!hello->supported_groups || !hello->key_shares || !hello->signature_algorithms)

@@ -195,6 +195,11 @@ class Pair {
     return run([this] { return a.connected() && b.connected(); });
   }
 
+  /// The one channel that a made is open on both sides.
+  bool channel_is_open() {
+    return a.count_channel_events<datachannel::ChannelOpened>() == 1 && b.announced_channels.size() == 1;
+  }
+
   template <class Done>
   bool run(Done done, Duration limit = 10s) {
     return pump.run_for(std::move(done), limit);
