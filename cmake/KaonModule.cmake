@@ -1,5 +1,6 @@
 # kaon_module(NAME): one folder is one target kaon_NAME; x.cc are its sources, x_test.cc its tests (one program per module). What
-# it links is what tests/lint/layers.txt allows it to include.
+# it links is what tests/lint/layers.txt allows it to include. Its headers outside internal/ are installed, but for those behind
+# NOT_INSTALLED; and those behind INSTALLED too.
 
 set(KAON_EDGE_MODULES io webrtc capture sfu c)  # may throw and may use RTTI, because the libraries below them do
 
@@ -20,7 +21,10 @@ endfunction()
 # Warnings and dialect of everything we compile.
 add_library(kaon_flags INTERFACE)
 target_compile_features(kaon_flags INTERFACE cxx_std_23)
-target_compile_options(kaon_flags INTERFACE -fPIC -Wall -Wextra -Wshadow -Wpedantic -Wnon-virtual-dtor -Wno-missing-field-initializers -fvisibility=hidden
+# Our symbols stay visible, so that one set of objects makes the archives and the shared library, which exports only what
+# cmake/exports.cmake lists (docs/adr/0009-one-set-of-objects.md). Calls among ourselves are inlined and direct nevertheless.
+target_compile_options(kaon_flags INTERFACE -fPIC -Wall -Wextra -Wshadow -Wpedantic -Wnon-virtual-dtor -Wno-missing-field-initializers -fvisibility-inlines-hidden
+  -fno-semantic-interposition
   $<$<BOOL:${KAON_WERROR}>:-Werror>
   # GCC 12 warns falsely about moved-out variants and inlined string copies at -O2.
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds
@@ -60,6 +64,16 @@ endif()
 
 function(kaon_module name)
   kaon_layer_of(${name} layer)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "INSTALLED;NOT_INSTALLED")
+  file(GLOB headers CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} *.h)
+  list(FILTER headers EXCLUDE REGEX "test")
+  list(APPEND headers ${arg_INSTALLED})
+  if(arg_NOT_INSTALLED)
+    list(REMOVE_ITEM headers ${arg_NOT_INSTALLED})
+  endif()
+  list(TRANSFORM headers PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+  set_property(GLOBAL PROPERTY KAON_HEADERS_${name} ${headers})
+  set_property(GLOBAL APPEND PROPERTY KAON_MODULES ${name})
   file(GLOB sources CONFIGURE_DEPENDS *.cc internal/*.cc)
   file(GLOB tests CONFIGURE_DEPENDS *_test.cc internal/*_test.cc)
   if(tests)

@@ -83,6 +83,7 @@ def main():
     parser.add_argument("--minutes", type=float, help=f"per target; {SHORT_SECONDS} seconds if not given")
     parser.add_argument("--target", action="append", default=[], help="these only")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
+    parser.add_argument("--full", action="store_true", help="two minutes per target")
     parser.add_argument("--merge", action="store_true", help="minimise fuzz/corpus with what was found")
     args = parser.parse_args()
     programs = {path.name.removeprefix("fuzz_"): path.resolve() for path in sorted(args.programs.glob("fuzz_*"))
@@ -91,7 +92,7 @@ def main():
     if unknown or not programs:
         print(f"fail\t{unknown[0] if unknown else 'build'}\tno such target; there are: {' '.join(programs)}")
         return 1
-    seconds = round(args.minutes * 60) if args.minutes else SHORT_SECONDS
+    seconds = round(args.minutes * 60) if args.minutes else 120 if args.full else SHORT_SECONDS
     chosen = [programs[name] for name in args.target or programs]
     failed = False
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Builds and runs the tests; see ./test. Every part adds its cases to one tally, which is the last line printed."""
+"""Builds and runs the tests; see ./test. Every part adds its cases to one tally, which is the last line printed.
+
+A full run remembers under build/ what has passed at this commit, cell by cell, and goes on from there when it is started again."""
 
 import argparse
 import json
@@ -9,41 +11,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-CORES = os.cpu_count() or 2
+from tally import ROOT, Tally, run, say, version
+
 TSAN_MODULES = ["base", "io", "webrtc", "sfu"]
-
-
-class Tally:
-    """Cases that passed, failed and were skipped (with the reason)."""
-
-    def __init__(self):
-        self.passed = 0
-        self.failed = []
-        self.skipped = []
-
-    def add(self, name, ok, detail=""):
-        if ok:
-            self.passed += 1
-        else:
-            self.failed.append(name)
-            print(f"FAILED {name}\n{detail.rstrip()}", flush=True)
-
-    def skip(self, name, why):
-        self.skipped.append(name)
-        print(f"skipped {name}: {why}", flush=True)
-
-
-def say(text):
-    print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
-
-
-def run(command, **options):
-    """Output of a command with its exit status; both streams together."""
-    return subprocess.run(command, cwd=ROOT, text=True, errors="replace", stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, **options)
+SEEDS_PER_CELL = 500
 
 
 def install(*groups):
@@ -66,12 +38,12 @@ def build(preset, targets=()):
     return ROOT / "build" / preset
 
 
-def run_gtest(tally, program, prefix, extra_env=None, timeout=900):
+def run_gtest(tally, program, prefix, extra_env=None, timeout=900, only="*"):
     """Runs one GoogleTest program and adds each of its cases."""
     with tempfile.NamedTemporaryFile(suffix=".json") as report:
         env = dict(os.environ, GTEST_BRIEF="1", **(extra_env or {}))
         try:
-            done = run([program, f"--gtest_output=json:{report.name}"], env=env, timeout=timeout)
+            done = run([program, f"--gtest_output=json:{report.name}", f"--gtest_filter={only}"], env=env, timeout=timeout)
         except subprocess.TimeoutExpired as late:
             tally.add(f"{prefix}.{program.name}", False, f"no end after {timeout} s\n{late.stdout or ''}")
             return
@@ -80,6 +52,7 @@ def run_gtest(tally, program, prefix, extra_env=None, timeout=900):
         except json.JSONDecodeError:
             tally.add(f"{prefix}.{program.name}", False, done.stdout[-6000:])
             return
+    failed = False
     for suite in suites:
         for case in suite["testsuite"]:
             name = f"{prefix}.{suite['name']}.{case['name']}"
@@ -87,127 +60,142 @@ def run_gtest(tally, program, prefix, extra_env=None, timeout=900):
                 tally.skip(name, "it says so itself")
             else:
                 failures = "\n".join(f["failure"] for f in case.get("failures", []))
+                failed = failed or bool(failures)
                 tally.add(name, not failures, failures)
-    if done.returncode != 0 and not any(name.startswith(prefix) for name in tally.failed):
+    if done.returncode != 0 and not failed:
         tally.add(f"{prefix}.{program.name}.exit", False, done.stdout[-6000:])
 
 
-def unit_programs(folder, modules=None):
-    programs = sorted(folder.glob("kaon/*/kaon_*_test"))
-    return [p for p in programs if modules is None or p.parent.name in modules]
+def units(tally, prefix, folder, modules=None, env=None):
+    for program in sorted(folder.glob("kaon/*/kaon_*_test")):
+        module = program.parent.name
+        if modules is None or module in modules:
+            tally.cell(f"{prefix}.{module}", lambda p=program, m=module: run_gtest(tally, p, f"{prefix}.{m}", env))
+
+
+def examples(tally, folder):
+    done = run(["ctest", "--test-dir", folder, "-L", "example", "--output-on-failure"])
+    for name, verdict in re.findall(r"Test +#\d+: (\S+) \.* *(Passed|\*\*\*\S+)", done.stdout):
+        tally.add(name, verdict == "Passed", done.stdout)
 
 
 def part_unit(tally, full):
     folder = build("release")
-    for program in unit_programs(folder):
-        run_gtest(tally, program, f"unit.{program.parent.name}")
-    examples = run(["ctest", "--test-dir", folder, "-L", "example", "--output-on-failure"])
-    for name, verdict in re.findall(r"Test +#\d+: (\S+) \.* *(Passed|\*\*\*\S+)", examples.stdout):
-        tally.add(name, verdict == "Passed", examples.stdout)
+    units(tally, "unit", folder)
+    tally.cell("unit.fuzz", lambda: run_gtest(tally, folder / "fuzz/kaon_fuzz_replay", "unit.fuzz"))
+    tally.cell("unit.examples", lambda: examples(tally, folder))
 
 
-def scenario(tally, folder, prefix, seeds):
-    for program in sorted(folder.glob("tests/scenario/*_test")):
-        run_gtest(tally, program, prefix, {"KAON_SEEDS": str(seeds)}, timeout=3600)
+def scenario(tally, prefix, folder, seeds, env=None):
+    program = folder / "tests/scenario/kaon_scenario_test"
+    tally.cell(prefix, lambda: run_gtest(tally, program, prefix, env, only="-Scenario.*"))
+    for first in range(1, seeds + 1, SEEDS_PER_CELL):
+        some = f"{first}-{min(first + SEEDS_PER_CELL - 1, seeds)}"
+        seeded = dict(env or {}, KAON_SEED=some)
+        tally.cell(f"{prefix}.seeds-{some}", lambda e=seeded: run_gtest(tally, program, prefix, e, 3600, "Scenario.*"))
 
 
 def part_scenario(tally, full):
-    scenario(tally, build("release"), "scenario", 10000 if full else 100)
+    scenario(tally, "scenario", build("release"), 10000 if full else 100)
 
 
 def part_sanitize(tally, full):
     install("sanitize")
     folder = build("asan-ubsan")
     env = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
-    for program in unit_programs(folder):
-        run_gtest(tally, program, f"asan.{program.parent.name}", env)
-    scenario(tally, folder, "asan.scenario", 200 if full else 10)
+    units(tally, "asan", folder, env=env)
+    scenario(tally, "asan.scenario", folder, 200 if full else 10, env)
     folder = build("tsan", [f"kaon_{m}_test" for m in TSAN_MODULES])
-    for program in unit_programs(folder, TSAN_MODULES):
-        run_gtest(tally, program, f"tsan.{program.parent.name}", {"TSAN_OPTIONS": "halt_on_error=0 exitcode=66"})
+    units(tally, "tsan", folder, TSAN_MODULES, {"TSAN_OPTIONS": "halt_on_error=0 exitcode=66"})
 
 
-def part_lint(tally, full):
-    install("lint")
-    say("lint")
-    done = subprocess.Popen([sys.executable, ROOT / "tests/lint/lint.py", *(["--full"] if full else [])], cwd=ROOT,
-                            text=True, stdout=subprocess.PIPE)
-    for line in done.stdout:
-        verdict, name, *detail = line.rstrip("\n").split("\t")
-        tally.add(f"lint.{name}", verdict == "ok", "\n".join(detail))
-    if done.wait() not in (0, 1):
-        tally.add("lint.exit", False, "the lint program itself failed")
+class Program:
+    """A part that is a program. It tells its cases as lines of "ok", "fail" or "skip", the name and a detail, with tabs
+    between; other lines are shown. `--full` asks for the long form. KAON names the built command, and KAON_PASSED lists the
+    cases, one a line, that have passed: it may leave these out."""
+
+    def __init__(self, name, command, packages=None, preset="release", targets=("kaon",)):
+        self.name, self.command, self.packages, self.preset, self.targets = name, command, packages, preset, targets
+
+    def __call__(self, tally, full):
+        if self.packages:
+            install(self.packages)
+        if self.preset:
+            build(self.preset, self.targets)
+        say(self.name)
+        known = [cell.removeprefix(f"{self.name}.") for cell in tally.known if cell.startswith(f"{self.name}.")]
+        for name in known:
+            tally.reuse(f"{self.name}.{name}")
+        env = dict(os.environ, KAON=str(ROOT / f"build/{self.preset}/apps/kaon/kaon"), KAON_PASSED="\n".join(known))
+        process = subprocess.Popen([*self.command, *(["--full"] if full else [])], cwd=ROOT, text=True, errors="replace",
+                                   stdout=subprocess.PIPE, env=env)
+        before, last = len(tally.failed), time.monotonic()
+        for line in process.stdout:
+            now = time.monotonic()
+            if self.tell(tally, line.rstrip("\n"), known, now - last):
+                last = now
+        if process.wait() not in (0, 1) or (process.returncode == 1 and len(tally.failed) == before):
+            tally.add(f"{self.name}.exit", False, f"the {self.name} tests ended early")
+
+    def tell(self, tally, line, known, seconds):
+        verdict, name, *detail = line.split("\t") if "\t" in line else (line, "")
+        if verdict not in ("ok", "fail", "skip"):
+            print(line, flush=True)
+        elif name not in known:
+            cell = f"{self.name}.{name}"
+            if verdict == "skip":
+                tally.skip(cell, " ".join(detail))
+            else:
+                tally.add(cell, verdict == "ok", "\n".join(detail))
+                if verdict == "ok":
+                    say(f"{cell}: {' '.join(detail) or 'passed'}")
+                tally.remember(cell, 1, verdict == "fail", [], seconds)
+            return True
+        return False
 
 
-def tell_lines(tally, part, process):
-    """Adds the cases that a program tells as lines of VERDICT, NAME and DETAIL with tabs between."""
-    for line in process.stdout:
-        verdict, name, *detail = line.rstrip("\n").split("\t")
-        if verdict == "skip":
-            tally.skip(f"{part}.{name}", " ".join(detail))
-        elif verdict in ("ok", "fail"):
-            tally.add(f"{part}.{name}", verdict == "ok", "\n".join(detail))
-            if verdict == "ok" and any(detail):
-                print(f"  {name}: {' '.join(detail)}", flush=True)
-        else:
-            print(line, end="", flush=True)
-    if process.wait() not in (0, 1):
-        tally.add(f"{part}.exit", False, f"the {part} tests ended early")
+PARTS = {
+    "unit": part_unit,
+    "scenario": part_scenario,
+    "interop": Program("interop", [sys.executable, "tests/interop/run.py"], "interop", targets=("interop_kaon",)),
+    "dtls": Program("dtls", [sys.executable, "tests/interop/dtls/run.py"], targets=("interop_dtls",)),
+    "bench": Program("bench", [sys.executable, "benchmarks/smoke.py"], targets=("kaon_benchmarks", "kaon_command_static")),
+    "server": Program("server", [sys.executable, "tests/server/run.py"]),
+    "browser": Program("browser", ["node", "tests/browser/run.mjs"], "browser"),
+    "package": Program("package", [sys.executable, "tests/package/run.py"], "package", targets=("kaon", "kaon_shared")),
+    "lint": Program("lint", [sys.executable, "tests/lint/lint.py"], "lint", preset=None),
+    "sanitize": part_sanitize,
+    "fuzz": Program("fuzz", [sys.executable, "tests/fuzz.py"], "sanitize", "asan-ubsan", ("kaon_fuzzers",)),
+}
 
 
-def part_browser(tally, full):
-    script = ROOT / "tests/browser/run.mjs"
-    install("browser")
-    folder = build("release")
-    if not (ROOT / "tests/browser/node_modules").exists():
-        say("installing the browser drivers")
-        done = run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", "tests/browser"])
-        if done.returncode != 0:
-            tally.add("browser.npm", False, done.stdout[-3000:])
-            return
-    say("browser")
-    done = subprocess.Popen(["node", script, *(["--full"] if full else [])], cwd=ROOT, text=True,
-                            stdout=subprocess.PIPE, env=dict(os.environ, KAON=str(folder / "apps/kaon/kaon")))
-    tell_lines(tally, "browser", done)
-
-
-def part_server(tally, full):
-    folder = build("release")
-    say("server")
-    done = subprocess.Popen([sys.executable, ROOT / "tests/server/run.py"], cwd=ROOT, text=True, stdout=subprocess.PIPE,
-                            env=dict(os.environ, KAON=str(folder / "apps/kaon/kaon")))
-    tell_lines(tally, "server", done)
-
-
-PARTS = {"unit": part_unit, "scenario": part_scenario, "server": part_server, "browser": part_browser,
-         "lint": part_lint, "sanitize": part_sanitize}
-
-
-def write_verification(tally, seconds):
-    """Counts of a full run, with date and commit, as the last lines of docs/verification.md."""
-    commit = run(["git", "rev-parse", "--short", "HEAD"]).stdout.strip()
+def write_verification(tally, what):
+    """Counts of a full run, with date and commit, as the last line of docs/verification.md."""
     with open(ROOT / "docs/verification.md", "a", encoding="utf-8") as page:
-        page.write(f"| {time.strftime('%Y-%m-%d')} | {commit} | {tally.passed} | {len(tally.failed)} | "
-                   f"{len(tally.skipped)} | {seconds / 60:.0f} min |\n")
+        page.write(f"| {time.strftime('%Y-%m-%d')} | {version()} | {what} | {tally.passed} | {len(tally.failed)} | "
+                   f"{len(tally.skipped)} | {tally.seconds / 60:.0f} min |\n")
 
 
 def main():
     parser = argparse.ArgumentParser(prog="./test", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="NAME", help=f"one of: {' '.join(PARTS)} full")
-    wanted = parser.parse_args().parts
+    parser.add_argument("--minutes", help="of fuzzing, per target")
+    parser.add_argument("--target", help="the one to fuzz")
+    args = parser.parse_args()
+    for option, value in (("--minutes", args.minutes), ("--target", args.target)):
+        PARTS["fuzz"].command += [option, value] if value else []
+    wanted = args.parts
     full = "full" in wanted
     wanted = [name for name in wanted if name != "full"]
     unknown = [name for name in wanted if name not in PARTS]
     if unknown:
         parser.error(f"unknown part '{unknown[0]}'; the parts are: {' '.join(PARTS)} full")
     start = time.monotonic()
-    tally = Tally()
+    tally = Tally(full)
     for name in wanted or PARTS:
-        if name == "browser" and not (ROOT / "tests/browser/run.mjs").exists():
-            continue
         PARTS[name](tally, full)
     if full:
-        write_verification(tally, time.monotonic() - start)
+        write_verification(tally, " ".join(wanted) or "all")
     say(f"took {(time.monotonic() - start) / 60:.1f} minutes")
     if tally.failed:
         print("failed: " + ", ".join(tally.failed))

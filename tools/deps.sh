@@ -1,14 +1,18 @@
 #!/usr/bin/env bash
 # Installs what a part of the project needs from Debian's packages, and nothing that is there already:
-#   tools/deps.sh build|test|lint|sanitize|browser ...
+#   tools/deps.sh build|test|lint|sanitize|browser|interop|package|bench ...
 set -euo pipefail
 
 declare -A GROUPS_OF=(
   [build]="g++ cmake ninja-build ccache libssl-dev libboost1.81-dev libcli11-dev libspdlog-dev"
-  [test]="g++ cmake ninja-build ccache libssl-dev libboost1.81-dev libcli11-dev libspdlog-dev libgtest-dev libgmock-dev libgnutls28-dev openssl python3 ffmpeg git"
+  [test]="g++ cmake ninja-build ccache libssl-dev libboost1.81-dev libcli11-dev libspdlog-dev libgtest-dev libgmock-dev libbenchmark-dev binutils libgnutls28-dev libusrsctp-dev openssl python3 ffmpeg git iproute2 tshark"
   [lint]="clang-19 clang-format-19 clang-tidy-19 python3"
   [sanitize]="clang-19 lld-19 llvm-19 libclang-rt-19-dev"
+  [package]="binutils pkg-config python3-venv dpkg-dev systemd mmdebstrap strace iproute2 clang-19"
+  [bench]="g++ cmake ninja-build ccache libssl-dev libboost1.81-dev libcli11-dev libspdlog-dev libgtest-dev libgmock-dev libbenchmark-dev binutils iproute2 python3 git"
   [browser]="chromium firefox-esr fonts-dejavu-core iproute2 ca-certificates"
+  # What the peers of tests/interop link, and what Janus needs, which itself is unpacked and not installed (stacks.py).
+  [interop]="ffmpeg python3 python3-venv libssl-dev pkg-config ca-certificates python3-gst-1.0 gir1.2-gst-plugins-base-1.0 gir1.2-gst-plugins-bad-1.0 gstreamer1.0-nice gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad libconfig9 libcurl4 libjansson4 libmicrohttpd12 libnice10 libsrtp2-1 libusrsctp2"
 )
 
 missing=()

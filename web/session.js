@@ -37,9 +37,12 @@ export class Session extends EventTarget {
 
   async #start() {
     try {
+      const endpoint = `/${this.kind}/${encodeURIComponent(this.name)}`;
+      const iceServers = iceServersOf((await this.#request(endpoint, 'OPTIONS')).headers.get('Link'));
+      if (iceServers.length > 0) this.pc.setConfiguration({ bundlePolicy: 'max-bundle', iceServers });
       await this.pc.setLocalDescription();
       await gathered(this.pc, GATHERING_LIMIT_MS);
-      const reply = await this.#request(`/${this.kind}/${encodeURIComponent(this.name)}`, 'POST', 'application/sdp', this.pc.localDescription.sdp);
+      const reply = await this.#request(endpoint, 'POST', 'application/sdp', this.pc.localDescription.sdp);
       this.url = new URL(reply.headers.get('Location'), location.href).href;
       this.etag = reply.headers.get('ETag');
       this.pc.onicecandidate = ({ candidate }) => candidate && this.#trickle(candidate);
@@ -86,6 +89,18 @@ export class Session extends EventTarget {
     this.#ended();
     if (this.url) await this.#request(this.url, 'DELETE').catch(() => {});
   }
+}
+
+/** The STUN and TURN servers of Link headers (RFC 9725, section 4.6), which a browser gives joined by commas. */
+export function iceServersOf(links) {
+  const servers = [];
+  for (const [, urls, parameters] of (links ?? '').matchAll(/<([^>]*)>((?:\s*;\s*[\w-]+=(?:"(?:\\.|[^"\\])*"|[^\s;,"]+))*)/g)) {
+    const values = Object.fromEntries([...parameters.matchAll(/([\w-]+)=(?:"((?:\\.|[^"\\])*)"|([^\s;,"]+))/g)]
+      .map(([, name, text, token]) => [name.toLowerCase(), text?.replace(/\\(.)/g, '$1') ?? token]));
+    if (values.rel !== 'ice-server') continue;
+    servers.push(values.username === undefined ? { urls } : { urls, username: values.username, credential: values.credential });
+  }
+  return servers;
 }
 
 function prefer(transceiver, side, name) {

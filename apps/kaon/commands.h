@@ -10,5 +10,6 @@ namespace kaon::apps {
 void add_serve(CLI::App& app, int& status);
 void add_whip(CLI::App& app, int& status);
 void add_record(CLI::App& app, int& status);
+void add_inspect(CLI::App& app, int& status);
 
 }  // namespace kaon::apps

@@ -14,7 +14,8 @@ constexpr auto kConnectLimit = std::chrono::seconds(30);
 
 }  // namespace
 
-MediaSession::MediaSession(HttpSession::Options options, Logger& log) : log_(log), http_(std::move(options)) {
+MediaSession::MediaSession(HttpSession::Options options, Logger& log, trace::Sink* trace)
+    : log_(log), trace_(trace), http_(std::move(options)) {
   loop_.start();
 }
 
@@ -41,7 +42,7 @@ Result<std::string, std::string> MediaSession::make_offer(const Prepare& prepare
   Result<void, std::string> prepared;
   loop_.invoke([&] {
     connection_ = std::make_unique<webrtc::PeerConnection>(
-        loop_, webrtc::Configuration{.log = &log_},
+        loop_, webrtc::Configuration{.log = &log_, .trace = trace_},
         webrtc::PeerConnectionHandlers{
             .on_connection_state = [this](auto state, const std::string& detail) { on_state(state, detail); }});
     prepared = prepare(*connection_);
@@ -94,17 +95,6 @@ peer::Stats MediaSession::stats() {
     if (connection_) stats = connection_->get_engine_stats();
   });
   return stats;
-}
-
-std::vector<peer::Codec> codecs_named(webrtc::MediaKind kind, packetizer::Codec codec) {
-  std::vector<peer::Codec> result;
-  if (codec == packetizer::Codec::H265) return {peer::h265_codec()};
-  for (peer::Codec& candidate : peer::default_codecs(kind)) {
-    if (sdp::equal_ignoring_case(candidate.format.name, packetizer::encoding_name(codec))) {
-      result.push_back(std::move(candidate));
-    }
-  }
-  return result;
 }
 
 }  // namespace kaon::apps

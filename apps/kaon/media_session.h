@@ -18,7 +18,8 @@ class MediaSession {
   /// Called on the loop; `add` puts the transceivers on the connection.
   using Prepare = Function<Result<void, std::string>(webrtc::PeerConnection&)>;
 
-  MediaSession(HttpSession::Options options, Logger& log);
+  /// `trace` may be null.
+  MediaSession(HttpSession::Options options, Logger& log, trace::Sink* trace);
   ~MediaSession();
 
   /// Offers, waits for the answer and then for the connection (30 s at most). True when connected, false when `stop`
@@ -44,6 +45,7 @@ class MediaSession {
   Result<void, std::string> use_answer(const std::string& answer);
 
   Logger& log_;
+  trace::Sink* trace_;
   HttpSession http_;
   mutable std::mutex mutex_;
   bool connected_ = false;    // guarded by mutex_
@@ -51,8 +53,5 @@ class MediaSession {
   io::Loop loop_;
   std::unique_ptr<webrtc::PeerConnection> connection_;
 };
-
-/// The codecs that we offer for this kind of file.
-std::vector<peer::Codec> codecs_named(webrtc::MediaKind kind, packetizer::Codec codec);
 
 }  // namespace kaon::apps

@@ -5,10 +5,11 @@
 
 #include "apps/kaon/commands.h"
 #include "apps/kaon/console.h"
-#include "apps/kaon/media_file.h"
 #include "apps/kaon/media_session.h"
 #include "apps/kaon/signals.h"
+#include "apps/kaon/trace_options.h"
 #include "kaon/base/text.h"
+#include "kaon/io/media_file.h"
 
 namespace kaon::apps {
 namespace {
@@ -21,6 +22,7 @@ struct RecordOptions {
   std::string token;
   bool insecure = false;
   std::string log = "warning";
+  io::TraceOptions trace;
 };
 
 constexpr int kPollMilliseconds = 50;
@@ -29,7 +31,7 @@ constexpr int kPollsPerLine = 10;
 // Takes frames on the loop and writes them from the first key frame on.
 class Recorder {
  public:
-  explicit Recorder(std::unique_ptr<MediaWriter> file) : file_(std::move(file)) {}
+  explicit Recorder(std::unique_ptr<io::MediaWriter> file) : file_(std::move(file)) {}
 
   void write(const webrtc::ReceivedFrame& frame) {
     if (!error_.empty()) return;
@@ -49,12 +51,12 @@ class Recorder {
   }
 
   const std::string& error() const { return error_; }
-  const MediaWriter& file() const { return *file_; }
+  const io::MediaWriter& file() const { return *file_; }
   double seconds() const { return static_cast<double>(last_ - first_) / clock_rate_; }
   uint64_t gaps() const { return gaps_; }
 
  private:
-  std::unique_ptr<MediaWriter> file_;
+  std::unique_ptr<io::MediaWriter> file_;
   bool started_ = false;
   int64_t first_ = 0;
   int64_t last_ = 0;
@@ -65,14 +67,13 @@ class Recorder {
 
 class Record {
  public:
-  Record(const RecordOptions& options, bool video, std::unique_ptr<MediaWriter> file)
+  Record(const RecordOptions& options, bool video, std::unique_ptr<io::MediaWriter> file, Logger& log, trace::Sink* trace)
       : options_(options),
         video_(video),
-        log_(log_level(options.log)),
         recorder_(std::move(file)),
         session_(
             {.url = options.url, .token = options.token, .insecure = options.insecure, .wait_seconds = options.wait},
-            log_) {}
+            log, trace) {}
 
   int run(StopSignal& stop) {
     const auto connected =
@@ -93,7 +94,7 @@ class Record {
  private:
   Result<void, std::string> prepare(webrtc::PeerConnection& connection) {
     const auto kind = video_ ? webrtc::MediaKind::Video : webrtc::MediaKind::Audio;
-    std::vector<peer::Codec> codecs = video_ ? peer::default_codecs(kind) : codecs_named(kind, packetizer::Codec::Opus);
+    std::vector<peer::Codec> codecs = video_ ? peer::default_codecs(kind) : peer::codecs_of(packetizer::Codec::Opus);
     if (video_) codecs.push_back(peer::h265_codec());
     auto transceiver = connection.add_transceiver(
         kind, {.direction = webrtc::Direction::RecvOnly, .codec_preferences = std::move(codecs)},
@@ -130,7 +131,6 @@ class Record {
 
   const RecordOptions& options_;
   bool video_;
-  ConsoleLogger log_;
   Progress progress_;
   Recorder recorder_;
   std::shared_ptr<webrtc::RtpTransceiver> transceiver_;
@@ -139,11 +139,14 @@ class Record {
 
 int record(const RecordOptions& options) {
   StopSignal stop;
-  const auto video = MediaWriter::holds_video(options.path);
+  const auto video = io::MediaWriter::holds_video(options.path);
   if (!video) return fail_with(cat(options.path, " must end in .ivf, .h264, .h265 or .ogg."));
-  auto file = MediaWriter::create(options.path);
+  auto file = io::MediaWriter::create(options.path);
   if (!file) return fail_with(file.error());
-  return Record(options, *video, std::move(*file)).run(stop);
+  ConsoleLogger log(log_level(options.log));
+  const auto trace = open_trace_files(options.trace, log);
+  if (!trace) return fail_with(trace.error());
+  return Record(options, *video, std::move(*file), log, trace->get()).run(stop);
 }
 
 }  // namespace
@@ -162,6 +165,7 @@ void add_record(CLI::App& app, int& status) {
   command->add_option("--log", options->log, "How much to log")
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
       ->capture_default_str();
+  add_trace_options(*command, options->trace);
   command->callback([options, &status] { status = record(*options); });
 }
 

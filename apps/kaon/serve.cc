@@ -10,6 +10,7 @@
 #include "apps/kaon/commands.h"
 #include "apps/kaon/console.h"
 #include "apps/kaon/signals.h"
+#include "apps/kaon/trace_options.h"
 #include "apps/kaon/version.h"
 #include "kaon/base/text.h"
 #include "kaon/crypto/certificate.h"
@@ -31,10 +32,13 @@ struct ServeOptions {
   uint16_t udp = 7878;
   size_t loops = 0;
   bool ice_lite = false;
+  std::string max_dtls = "1.3";
   std::vector<std::string> public_ips;
+  std::vector<std::string> ice_servers;
   std::string token;
   std::string log = "info";
   std::string config_file;
+  io::TraceOptions trace;
 };
 
 std::optional<std::string> read_file(const fs::path& path) {
@@ -120,9 +124,16 @@ Result<sfu::ServerConfig, std::string> server_config(const ServeOptions& options
     if (!ip) return fail(cat("'", text, "' is no IP address for --public-ip."));
     config.public_addresses.push_back(*ip);
   }
+  for (const std::string& text : options.ice_servers) {
+    auto server = sfu::IceServer::parse(text);
+    // The text is not repeated: it may hold a secret.
+    if (!server) return fail(std::string("--ice-server takes stun:HOST:PORT or turn:HOST:PORT,USER,CREDENTIAL."));
+    config.ice_servers.push_back(std::move(*server));
+  }
   config.udp_port = options.udp;
   config.loops = options.loops;
   config.ice_lite = options.ice_lite;
+  if (options.max_dtls == "1.2") config.max_dtls_version = dtls::Version::Dtls12;
   config.token = options.token;
   if (const char* file = std::getenv("SSLKEYLOGFILE")) config.key_log_file = file;
   config.version = cat_version();
@@ -139,6 +150,9 @@ int serve(const ServeOptions& options) {
   ConsoleLogger log(log_level(options.log));
   auto config = server_config(options);
   if (!config) return fail_with(config.error());
+  const auto trace = open_trace_files(options.trace, log);
+  if (!trace) return fail_with(trace.error());
+  config->trace = trace->get();
   auto server = sfu::Server::start(std::move(*config), log);
   if (!server) return fail_with(server.error());
   std::printf("Kaon is ready: %s\n", url("http", *(*server)->http_address()).c_str());
@@ -186,12 +200,20 @@ void add_serve(CLI::App& app, int& status) {
       ->capture_default_str();
   command->add_flag("--ice-lite", options->ice_lite,
                     "Answer connectivity checks only, for a server with a public address");
+  command->add_option("--max-dtls", options->max_dtls, "Highest DTLS version, for paths that lose records of 1.3")
+      ->check(CLI::IsMember({"1.2", "1.3"}))
+      ->capture_default_str();
   command->add_option("--public-ip", options->public_ips, "Address to announce instead of private ones (1:1 NAT)")
       ->type_name("IP");
+  command
+      ->add_option("--ice-server", options->ice_servers,
+                   "STUN or TURN server to tell clients of (Link header); may be repeated")
+      ->type_name("URL[,USER,CREDENTIAL]");
   command->add_option("--token", options->token, "Ask for this bearer token")->type_name("SECRET");
   command->add_option("--log", options->log, "How much to log")
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
       ->capture_default_str();
+  add_trace_options(*command, options->trace);
   command
       ->add_option("--config", options->config_file,
                    "Read options from a TOML file, for example http = \"0.0.0.0:80\"; those given here win")

@@ -7,9 +7,10 @@
 #include "apps/kaon/commands.h"
 #include "apps/kaon/console.h"
 #include "apps/kaon/media_session.h"
-#include "apps/kaon/player.h"
 #include "apps/kaon/signals.h"
+#include "apps/kaon/trace_options.h"
 #include "kaon/base/text.h"
+#include "kaon/webrtc/player.h"
 
 namespace kaon::apps {
 namespace {
@@ -22,6 +23,7 @@ struct WhipOptions {
   std::string token;
   bool insecure = false;
   std::string log = "warning";
+  io::TraceOptions trace;
 };
 
 constexpr int kPollMilliseconds = 50;
@@ -40,22 +42,21 @@ struct Sent {
 
 class Whip {
  public:
-  Whip(const WhipOptions& options, std::string url)
+  Whip(const WhipOptions& options, std::string url, Logger& log, trace::Sink* trace)
       : options_(options),
-        log_(log_level(options.log)),
-        session_({.url = std::move(url), .token = options.token, .insecure = options.insecure, .wait_seconds = 0},
-                 log_),
-        player_(std::make_unique<Player>(session_.loop(), options.loop)) {}
+        session_({.url = std::move(url), .token = options.token, .insecure = options.insecure, .wait_seconds = 0}, log,
+                 trace),
+        player_(std::make_unique<webrtc::Player>(session_.loop(), webrtc::PlayerOptions{.repeat = options.loop})) {}
 
   ~Whip() {
     session_.loop().invoke([this] { player_.reset(); });
   }
 
-  int run(std::vector<std::unique_ptr<MediaReader>> files, StopSignal& stop) {
+  int run(std::vector<std::unique_ptr<io::MediaReader>> files, StopSignal& stop) {
     const auto connected = session_.connect(
         [&](webrtc::PeerConnection& connection) -> Result<void, std::string> {
           for (auto& file : files) {
-            if (auto added = player_->add(std::move(file), connection); !added) return added;
+            if (auto added = player_->add(std::move(file), connection); !added) return fail(added.error());
           }
           return {};
         },
@@ -127,9 +128,8 @@ class Whip {
   }
 
   const WhipOptions& options_;
-  ConsoleLogger log_;
   MediaSession session_;
-  std::unique_ptr<Player> player_;
+  std::unique_ptr<webrtc::Player> player_;
   Progress progress_;
 };
 
@@ -140,13 +140,16 @@ int whip(const WhipOptions& options) {
   paths.pop_back();
   // Three decimals of a frame rate are enough for 29.97 and 23.976.
   const container::FrameRate rate{static_cast<uint32_t>(std::lround(options.fps * 1000)), 1000};
-  std::vector<std::unique_ptr<MediaReader>> files;
+  std::vector<std::unique_ptr<io::MediaReader>> files;
   for (const std::string& path : paths) {
-    auto file = MediaReader::open(path, rate);
+    auto file = io::MediaReader::open(path, rate);
     if (!file) return fail_with(file.error());
     files.push_back(std::move(*file));
   }
-  return Whip(options, url).run(std::move(files), stop);
+  ConsoleLogger log(log_level(options.log));
+  const auto trace = open_trace_files(options.trace, log);
+  if (!trace) return fail_with(trace.error());
+  return Whip(options, url, log, trace->get()).run(std::move(files), stop);
 }
 
 }  // namespace
@@ -172,6 +175,7 @@ void add_whip(CLI::App& app, int& status) {
   command->add_option("--log", options->log, "How much to log")
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
       ->capture_default_str();
+  add_trace_options(*command, options->trace);
   command->callback([options, &status] { status = whip(*options); });
 }
 

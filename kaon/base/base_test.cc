@@ -50,6 +50,12 @@ TEST(Crc, GivesTheCheckValuesOfTheCatalogue) {
   EXPECT_EQ(crc32(as_bytes("123456789")), 0xcbf43926u);
   EXPECT_EQ(crc32c(as_bytes("123456789")), 0xe3069283u);
   EXPECT_EQ(crc32c(as_bytes("456789"), crc32c(as_bytes("123"))), 0xe3069283u) << "calls chain";
+  std::vector<uint8_t> bytes(100);
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(37 * i);
+  for (size_t size = 0; size <= bytes.size(); ++size) {
+    const ByteView part = ByteView(bytes).first(size);
+    EXPECT_EQ(crc32c_portable(part), crc32c(part)) << size;
+  }
 }
 
 TEST(Serial, OrdersAcrossTheWrap) {

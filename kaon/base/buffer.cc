@@ -8,8 +8,9 @@
 namespace kaon {
 namespace detail {
 
-// Two classes per power of two keep the waste under a third; 1,536 holds any packet of an Ethernet path.
-constexpr std::array<uint32_t, 18> kClassSizes = {128,  192,  256,  384,  512,   768,   1024,  1536,  2048,
+// Two classes per power of two keep the waste under a third; 1,216 holds any packet of ours, 1,536 any of an Ethernet
+// path.
+constexpr std::array<uint32_t, 19> kClassSizes = {128,  192,  256,  384,  512,   768,   1024,  1216,  1536, 2048,
                                                   3072, 4096, 6144, 8192, 12288, 16384, 24576, 32768, 65536};
 constexpr uint32_t kFromHeap = kClassSizes.size();
 

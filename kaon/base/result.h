@@ -21,7 +21,7 @@ constexpr std::unexpected<std::decay_t<E>> fail(E&& error) {
 #define KAON_CONCAT(a, b) KAON_CONCAT_(a, b)
 /// KAON_TRY(auto x, expression): x is the value, or the function returns the error.
 #define KAON_TRY(declaration, expression) KAON_TRY_(declaration, expression, KAON_CONCAT(kaon_try_, __LINE__))
-#define KAON_TRY_(declaration, expression, name)           \
-  auto name = (expression);                                \
-  if (!name) return ::kaon::fail(std::move(name).error()); \
-  declaration = *std::move(name)
+#define KAON_TRY_(declaration, expression, name)                                                            \
+  auto name = (expression);                                /* NOLINT(bugprone-macro-parentheses): a name */ \
+  if (!name) return ::kaon::fail(std::move(name).error()); /* NOLINT(bugprone-macro-parentheses) */         \
+  declaration = *std::move(name)                           /* NOLINT(bugprone-macro-parentheses): a declaration */

@@ -39,11 +39,15 @@ class Ring {
     ++size_;
   }
   T pop_front() {
+    T value = std::move(front());
+    drop_front();
+    return value;
+  }
+  void drop_front() {
     KAON_ASSERT(size_ != 0);
-    T value = std::exchange(slots_[head_], T());
+    slots_[head_] = T();
     head_ = (head_ + 1) & (slots_.size() - 1);
     --size_;
-    return value;
   }
   void pop_back() {
     KAON_ASSERT(size_ != 0);

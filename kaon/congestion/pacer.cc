@@ -22,28 +22,32 @@ Ring<Pacer::Item>* Pacer::next_paced() {
   return nullptr;
 }
 
-rtp::Packet Pacer::take(Ring<Item>& queue, Time now) {
-  Item item = queue.pop_front();
-  queued_ -= item.size;
-  --packets_;
-  // Time in which nothing was sent is not saved up.
-  paid_ = std::max(paid_, now) + item.size / rate_;
-  return std::move(item.packet);
+const rtp::Packet* Pacer::front(Time now) {
+  if (packets_ == 0) return nullptr;
+  if (!queue(Priority::Audio).empty()) {
+    next_ = &queue(Priority::Audio);
+    return &next_->front().packet;
+  }
+  next_ = next_paced();
+  if (!rate_.is_infinite()) {
+    if (now >= paid_) {
+      run_left_ = std::clamp(rate_ * kRunTime, kMinRun, kMaxRun);
+      run_started_ = now;
+    } else if (run_started_ != now || run_left_ <= DataSize()) {
+      return nullptr;
+    }
+  }
+  return &next_->front().packet;
 }
 
-std::optional<rtp::Packet> Pacer::poll(Time now) {
-  if (packets_ == 0) return std::nullopt;
-  if (!queue(Priority::Audio).empty()) return take(queue(Priority::Audio), now);
-  Ring<Item>* next = next_paced();
-  if (rate_.is_infinite()) return take(*next, now);
-  if (now >= paid_) {
-    run_left_ = std::clamp(rate_ * kRunTime, kMinRun, kMaxRun);
-    run_started_ = now;
-  } else if (run_started_ != now || run_left_ <= DataSize()) {
-    return std::nullopt;
-  }
-  run_left_ -= next->front().size;
-  return take(*next, now);
+void Pacer::pop(Time now) {
+  const DataSize size = next_->front().size;
+  next_->drop_front();
+  queued_ -= size;
+  --packets_;
+  if (next_ != &queue(Priority::Audio) && !rate_.is_infinite()) run_left_ -= size;
+  // Time in which nothing was sent is not saved up.
+  paid_ = std::max(paid_, now) + size / rate_;
 }
 
 Time Pacer::next_timeout() const {

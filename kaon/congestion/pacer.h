@@ -2,7 +2,6 @@
 #pragma once
 
 #include <array>
-#include <optional>
 
 #include "kaon/base/counters.h"
 #include "kaon/base/ring.h"
@@ -32,9 +31,12 @@ class Pacer {
 
   /// False if the queue is full. `wire_size` is what the packet will cost on the network.
   bool push(Priority priority, rtp::Packet packet, DataSize wire_size);
-  /// The next packet that is due. Call until nothing comes, then send what came as one batch.
-  std::optional<rtp::Packet> poll(Time now);
-  /// When poll() will give something; Time::min() if it does at once.
+  /// The next packet that is due, null if none is; it stays until pop(). Take them until nothing comes, then send what
+  /// came as one batch.
+  const rtp::Packet* front(Time now);
+  /// Takes out the packet that front() gave, which is not valid any more.
+  void pop(Time now);
+  /// When front() will give something; Time::min() if it does at once.
   Time next_timeout() const;
 
   size_t size() const { return packets_; }
@@ -53,7 +55,6 @@ class Pacer {
   };
   Ring<Item>& queue(Priority p) { return queues_[static_cast<size_t>(p)]; }
   const Ring<Item>& queue(Priority p) const { return queues_[static_cast<size_t>(p)]; }
-  rtp::Packet take(Ring<Item>& queue, Time now);
   Ring<Item>* next_paced();
 
   std::array<Ring<Item>, static_cast<size_t>(Priority::Count)> queues_;
@@ -66,6 +67,7 @@ class Pacer {
   /// What may still leave in the current run.
   DataSize run_left_;
   Time run_started_{Time::min()};
+  Ring<Item>* next_ = nullptr;  // where front() looked
 };
 
 }  // namespace kaon::congestion

@@ -17,7 +17,10 @@ constexpr DataSize kSize = DataSize::bytes(1250);  // 10,000 bits: 1 ms at 10 Mb
 
 std::vector<int> drain(Pacer& pacer, Time now) {
   std::vector<int> out;
-  while (const auto p = pacer.poll(now)) out.push_back(p->header.sequence.value());
+  while (const rtp::Packet* p = pacer.front(now)) {
+    out.push_back(p->header.sequence.value());
+    pacer.pop(now);
+  }
   return out;
 }
 

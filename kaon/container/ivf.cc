@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kaon/base/assert.h"
+#include "kaon/container/internal/little_endian.h"
 
 namespace kaon::container {
 namespace {
@@ -16,12 +17,6 @@ struct FourCc {
   std::string_view text;
 };
 constexpr std::array<FourCc, 3> kFourCcs = {{{Codec::Vp8, "VP80"}, {Codec::Vp9, "VP90"}, {Codec::Av1, "AV01"}}};
-
-uint16_t load_le16(const uint8_t* p) { return static_cast<uint16_t>(p[0] | (p[1] << 8)); }
-
-void append_le(std::vector<uint8_t>& out, uint64_t value, int bytes) {
-  for (int i = 0; i < bytes; ++i, value >>= 8) out.push_back(static_cast<uint8_t>(value));
-}
 
 /// value * to / from, to the nearest; saturates. Exact for all times that occur: products below 2^53.
 int64_t rescale(int64_t value, uint64_t to, uint64_t from) {

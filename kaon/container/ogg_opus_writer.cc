@@ -1,5 +1,6 @@
 #include <cstring>
 
+#include "kaon/container/internal/little_endian.h"
 #include "kaon/container/internal/ogg.h"
 #include "kaon/container/ogg_opus.h"
 #include "kaon/packetizer/opus.h"
@@ -10,9 +11,6 @@ namespace {
 constexpr int64_t kPageSamples = 48000;
 
 void append(std::vector<uint8_t>& out, std::string_view text) { out.insert(out.end(), text.begin(), text.end()); }
-void append_le(std::vector<uint8_t>& out, uint64_t value, int bytes) {
-  for (int i = 0; i < bytes; ++i, value >>= 8) out.push_back(static_cast<uint8_t>(value));
-}
 
 }  // namespace
 

@@ -9,7 +9,6 @@ CipherContextPtr keyed_cipher(const EVP_CIPHER* cipher, ByteView key) {
   KAON_ASSERT(cipher != nullptr && key.size() == static_cast<size_t>(EVP_CIPHER_get_key_length(cipher)));
   CipherContextPtr context(EVP_CIPHER_CTX_new());
   KAON_ASSERT(context != nullptr && EVP_EncryptInit_ex2(context.get(), cipher, key.data(), nullptr, nullptr) == 1);
-  EVP_CIPHER_CTX_set_padding(context.get(), 0);
   return context;
 }
 
@@ -38,7 +37,9 @@ CipherContextPtr aes_ctr(ByteView key) {
 
 CipherContextPtr aes_ecb(ByteView key) {
   static const CipherFamily kFamily("AES-128-ECB", "AES-192-ECB", "AES-256-ECB");
-  return internal::keyed_cipher(kFamily.for_key(key), key);
+  CipherContextPtr context = internal::keyed_cipher(kFamily.for_key(key), key);
+  EVP_CIPHER_CTX_set_padding(context.get(), 0);
+  return context;
 }
 
 CipherContextPtr chacha20(ByteView key) {

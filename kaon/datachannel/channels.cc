@@ -130,6 +130,7 @@ Result<ChannelId, OpenError> Channels::Impl::open(ChannelOptions options, Time n
 // set-up.
 void Channels::Impl::begin(Channel& channel) {
   const ChannelOptions& options = channel.options;
+  association_.set_weight(sctp::StreamId(*options.stream), options.priority);
   if (!options.negotiated) {
     DcepOpen open;
     open.unordered = !options.ordered;
@@ -250,6 +251,7 @@ Result<void, SendError> Channels::send_binary(ChannelId channel, ByteView bytes,
 void Channels::close(ChannelId channel, Time now) { impl_->close(channel, now); }
 void Channels::shutdown(Time now) { impl_->association_.shutdown(now); }
 void Channels::abort(std::string_view reason, Time now) { impl_->association_.abort(reason, now); }
+void Channels::path_changed() { impl_->association_.path_changed(); }
 void Channels::set_rtt(Duration rtt) { impl_->association_.set_rtt(rtt); }
 void Channels::set_remote_max_message_size(uint64_t size) { impl_->association_.set_remote_max_message_size(size); }
 

@@ -9,6 +9,7 @@
 
 #include "kaon/base/env.h"
 #include "kaon/base/result.h"
+#include "kaon/net/dtls_role.h"
 #include "kaon/net/engine.h"
 #include "kaon/sctp/association.h"
 
@@ -17,8 +18,8 @@ namespace kaon::datachannel {
 /// Names one channel for as long as the Channels live; never reused, unlike stream ids.
 using ChannelId = Strong<struct ChannelIdTag, uint64_t>;
 
-/// Who opens on even streams (the DTLS client) and who on odd ones, RFC 8832 §6.
-enum class DtlsRole : uint8_t { Client, Server };
+/// Says who opens on even streams and who on odd ones.
+using net::DtlsRole;
 
 /// Channels that exist at once, closing ones included: one per stream id.
 inline constexpr size_t kMaxChannels = 65535;
@@ -167,6 +168,8 @@ class Channels {
   void abort(std::string_view reason, Time now);
 
   void set_rtt(Duration rtt);
+  /// Packets go another way from now on.
+  void path_changed();
   /// The remote's a=max-message-size; 0: no limit. 65536 until set.
   void set_remote_max_message_size(uint64_t size);
 

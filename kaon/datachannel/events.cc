@@ -178,6 +178,7 @@ void Channels::Impl::on_open(const sctp::Message& message) {
   Channel& channel = add_channel(std::move(options));
   channel.remote = true;
   ++incoming_channels_;
+  association_.set_weight(message.stream, channel.options.priority);
   channel.state = ChannelState::Open;
   channel.ack_due = was_resetting;
   if (!was_resetting) send_ack(channel);

@@ -22,6 +22,17 @@ using testing::Pair;
 using testing::Side;
 using ::testing::SizeIs;
 
+/// What holds for both versions.
+class EveryVersion : public ::testing::TestWithParam<Version> {
+ protected:
+  static Config config(Role role) {
+    return GetParam() == Version::Dtls13 ? testing::config13_of(role) : config_of(role);
+  }
+  static Pair pair_of_version() { return Pair(config(Role::Client), config(Role::Server)); }
+};
+INSTANTIATE_TEST_SUITE_P(Dtls, EveryVersion, ::testing::Values(Version::Dtls12, Version::Dtls13),
+                         [](const auto& test) { return test.param == Version::Dtls13 ? "Of13" : "Of12"; });
+
 Packet clear_record(uint8_t type, ByteView fragment, uint16_t version = 0xfeff) {
   Packet packet(kRecordHeaderSize + fragment.size());
   Writer out(packet);
@@ -90,6 +101,23 @@ TEST(C6ClientHelloInTwoDatagrams, IsAnsweredInBothOrdersWithDuplicates) {
     }
 }
 
+TEST(C6ClientHelloInTwoDatagrams, GetsTheVersionThatBothHave) {
+  for (const bool firefox : {false, true}) {
+    SeededRandom random(3);
+    const Packet body = firefox ? testing::firefox_client_hello(random) : testing::chromium_client_hello(random);
+    Side server(testing::config13_of(Role::Server), 1);
+    server.give(fragment_record(HandshakeType::ClientHello, 0, body, 700, body.size() - 700), kStart);
+    server.give(fragment_record(HandshakeType::ClientHello, 0, body, 0, 700), kStart);
+    const auto answer = server_hello_of(server);
+    ASSERT_TRUE(answer);
+    const auto hello = ServerHello::parse(*answer);
+    ASSERT_TRUE(hello);
+    EXPECT_EQ(hello->selected_version, static_cast<uint16_t>(Version::Dtls13));
+    EXPECT_EQ(hello->cipher_suite, static_cast<uint16_t>(CipherSuite::Aes128GcmSha256));
+    EXPECT_EQ(hello->group, crypto::Group::X25519);  // no post-quantum share of ours: no retry either
+  }
+}
+
 TEST(C6ClientHelloInTwoDatagrams, SurvivesADelayedSecondHalf) {
   SeededRandom random(3);
   const Packet body = testing::chromium_client_hello(random);
@@ -112,7 +140,7 @@ TEST(C5Fragments, OfOneByteOverlapping) {
   expect_answers_browser(server);
 }
 
-TEST(C1ClientHelloRace, ForeignOnesBeforeBetweenAndAfterDoNoHarm) {
+TEST_P(EveryVersion, C1ForeignClientHellosBeforeBetweenAndAfterDoNoHarm) {
   SeededRandom random(3);
   const Packet valid = testing::chromium_client_hello(random);
   Packet no_suite = valid;
@@ -123,7 +151,7 @@ TEST(C1ClientHelloRace, ForeignOnesBeforeBetweenAndAfterDoNoHarm) {
       whole_record(HandshakeType::ClientHello, 0, no_suite), whole_record(HandshakeType::ClientHello, 0, truncated),
       whole_record(HandshakeType::ClientHello, 0, {}), whole_record(HandshakeType::Certificate, 0, truncated),
       fragment_record(HandshakeType::ClientHello, 0, valid, 0, 50)};
-  Pair pair;
+  Pair pair = pair_of_version();
   pair.tamper = [&](bool from_client, Packet packet) -> std::vector<Packet> {
     if (!from_client) return {packet};
     std::vector<Packet> all = foreign;
@@ -166,8 +194,8 @@ std::vector<Packet> unauthenticated_records() {
   return all;
 }
 
-TEST(C2C18PlaintextRecords, AreIgnoredDuringAndAfterTheHandshake) {
-  Pair pair;
+TEST_P(EveryVersion, C2C18PlaintextRecordsAreIgnoredDuringAndAfterTheHandshake) {
+  Pair pair = pair_of_version();
   pair.tamper = [&](bool, Packet packet) {
     std::vector<Packet> all = unauthenticated_records();
     all.insert(all.begin() + 6, packet);
@@ -265,8 +293,8 @@ TEST(C4Messages, DroppedTruncatedOrChangedNeverConnectAndDoubledAlwaysDo) {
     }
 }
 
-TEST(C8Replay, OfAWholeHandshakeAndOfDataDoesNothing) {
-  Pair pair;
+TEST_P(EveryVersion, C8ReplayOfAWholeHandshakeAndOfDataDoesNothing) {
+  Pair pair = pair_of_version();
   ASSERT_TRUE(pair.run());
   const Packet data = pair.client.protect("once");
   for (int i = 0; i < 3; ++i) pair.server.give(data, pair.now);
@@ -309,11 +337,11 @@ TEST(C12Caps, AGiantMessageIsNotCollected) {
   expect_answers_browser(server);
 }
 
-TEST(Garbage, NeverChangesState) {
+TEST_P(EveryVersion, GarbageNeverChangesState) {
   const uint64_t seed = testing::test_seed(11);
   SCOPED_TRACE(::testing::Message() << "KAON_SEED=" << seed);
   SeededRandom random(seed);
-  Pair pair;
+  Pair pair = pair_of_version();
   pair.tamper = [&](bool, Packet packet) {
     std::vector<Packet> all;
     for (int i = 0; i < 20; ++i) {
@@ -334,12 +362,12 @@ TEST(Garbage, NeverChangesState) {
   EXPECT_GT(pair.client.connection.dropped().total() + pair.server.connection.dropped().total(), 100u);
 }
 
-TEST(Peers, OfTheSameRoleNeverConnect) {
+TEST_P(EveryVersion, PeersOfTheSameRoleNeverConnect) {
   for (const Role role : {Role::Client, Role::Server}) {
-    Config config = config_of(role);
-    config.handshake_timeout = testing::seconds(5);
-    Side a(config, 1);
-    Side b(config, 2);
+    Config same = config(role);
+    same.handshake_timeout = testing::seconds(5);
+    Side a(same, 1);
+    Side b(same, 2);
     for (Time now = kStart; now < kStart + testing::seconds(6); now += testing::milliseconds(50)) {
       a.connection.start(now);
       b.connection.start(now);

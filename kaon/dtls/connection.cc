@@ -30,6 +30,7 @@ void Connection::set_remote_fingerprints(std::vector<crypto::Fingerprint> finger
 }
 void Connection::set_rtt(Duration rtt) { impl_->set_rtt(rtt); }
 void Connection::set_mtu(size_t mtu) { impl_->set_mtu(mtu); }
+Result<void, Error> Connection::update_keys() { return impl_->update_keys(); }
 void Connection::close() { impl_->close(); }
 bool Connection::connected() const { return impl_->connected(); }
 const Counters<DropReason>& Connection::dropped() const { return impl_->dropped(); }

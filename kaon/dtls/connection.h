@@ -1,4 +1,4 @@
-// DTLS 1.2 (RFC 6347) for WebRTC: one association with one peer.
+// DTLS 1.3 (RFC 9147) and 1.2 (RFC 6347) for WebRTC: one association with one peer.
 #pragma once
 
 #include <memory>
@@ -22,7 +22,7 @@ namespace kaon::dtls {
 /// The server sends no HelloVerifyRequest: hand it only packets from addresses that ICE has authenticated.
 class Connection {
  public:
-  /// Most bytes that protect() adds: record header 13, explicit nonce 8, tag 16.
+  /// Most bytes that protect() adds, in 1.2: record header 13, explicit nonce 8, tag 16.
   static constexpr size_t kMaxOverhead = 37;
   /// Largest application data record (RFC 5246 §6.2.1).
   static constexpr size_t kMaxPlaintext = 1 << 14;
@@ -31,6 +31,13 @@ class Connection {
   /// Application data that came before Connected: records and bytes kept.
   static constexpr size_t kMaxEarlyRecords = 16;
   static constexpr size_t kMaxEarlyBytes = 16 * 1024;
+
+  /// Whether a DTLS packet begins with application data, as far as that shows: in 1.3 all that is not protected by
+  /// handshake keys counts (RFC 9147 §4).
+  static bool may_be_application_data(ByteView packet) {
+    constexpr uint8_t kHandshakeEpoch13 = 2;
+    return packet[0] == 23 || ((packet[0] & 0xe0) == 0x20 && (packet[0] & 3) != kHandshakeEpoch13);
+  }
 
   Connection(Env env, Config config);
   Connection(Connection&&) noexcept;
@@ -51,7 +58,7 @@ class Connection {
   Time next_timeout() const;
   /// Handshake and alert datagrams, up to Config::mtu bytes. `out` should hold that; a smaller one lowers the size.
   std::optional<net::Transmit> poll_transmit(Bytes out);
-  /// At most three events ever wait.
+  /// At most eight events ever wait.
   std::optional<Event> poll_event();
 
   /// Plaintext of the next received record, after Connected only. Points into the packet of the last handle_packet(),
@@ -67,7 +74,7 @@ class Connection {
   /// not fit, or if the sequence numbers are used up (then Closed follows). Allocates nothing.
   size_t protect(ByteView plaintext, Bytes out);
 
-  /// RFC 5705; for SRTP the label is kSrtpExporterLabel. An empty `context` means none.
+  /// RFC 5705, RFC 8446 §7.5; for SRTP the label is kSrtpExporterLabel. An empty `context` means none.
   [[nodiscard]] Result<void, Error> export_keying_material(std::string_view label, ByteView context, Bytes out) const;
 
   /// The fingerprints of the peer's session description. Nothing is delivered or exported before one of them fits; none
@@ -78,6 +85,9 @@ class Connection {
   void set_rtt(Duration rtt);
   /// Largest datagram from here on; raised to kMinMtu if smaller.
   void set_mtu(size_t mtu);
+  /// New keys for what we send (RFC 9147 §8); they are used once the peer has acknowledged that. Done by itself after
+  /// Config::records_per_key. In 1.2 there is no such thing, and nothing happens.
+  [[nodiscard]] Result<void, Error> update_keys();
   /// Sends close_notify if there are keys, and emits Closed{LocalClose}.
   void close();
 

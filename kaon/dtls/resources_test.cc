@@ -46,9 +46,19 @@ namespace {
 using testing::Packet;
 using testing::Pair;
 
-TEST(Resources, DataPathAllocatesNothingAfterWarmUp) {
+class ResourcesOfEveryVersion : public ::testing::TestWithParam<Version> {
+ protected:
+  static Pair make_pair() {
+    if (GetParam() == Version::Dtls12) return Pair();
+    return Pair(testing::config13_of(Role::Client), testing::config13_of(Role::Server));
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Resources, ResourcesOfEveryVersion, ::testing::Values(Version::Dtls12, Version::Dtls13),
+                         [](const auto& test) { return test.param == Version::Dtls13 ? "Of13" : "Of12"; });
+
+TEST_P(ResourcesOfEveryVersion, DataPathAllocatesNothingAfterWarmUp) {
   ASSERT_TRUE(libcrypto_is_counted);
-  Pair pair;
+  Pair pair = make_pair();
   ASSERT_TRUE(pair.run());
   Connection& from = pair.client.connection;
   Connection& to = pair.server.connection;
@@ -67,17 +77,17 @@ TEST(Resources, DataPathAllocatesNothingAfterWarmUp) {
   EXPECT_EQ(carried, 1001 * payload.size());
 }
 
-TEST(Resources, AnEstablishedConnectionHoldsLessThanEightKilobytes) {
+TEST_P(ResourcesOfEveryVersion, AnEstablishedConnectionHoldsLessThanEightKilobytes) {
   ASSERT_TRUE(libcrypto_is_counted);
   {
-    Pair warm_up;
+    Pair warm_up = make_pair();
     ASSERT_TRUE(warm_up.run());
   }
   constexpr size_t kPairs = 20;
   const size_t before = live_bytes;
   std::vector<std::unique_ptr<Pair>> pairs;
   for (size_t i = 0; i < kPairs; ++i) {
-    pairs.push_back(std::make_unique<Pair>());
+    pairs.emplace_back(new Pair(make_pair()));
     ASSERT_TRUE(pairs.back()->run());
     pairs.back()->sent = {};
     pairs.back()->client.connected.reset();

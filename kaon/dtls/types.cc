@@ -4,6 +4,9 @@ namespace kaon::dtls {
 
 std::string_view to_string(CipherSuite suite) {
   switch (suite) {
+    case CipherSuite::Aes128GcmSha256: return "TLS_AES_128_GCM_SHA256";
+    case CipherSuite::Aes256GcmSha384: return "TLS_AES_256_GCM_SHA384";
+    case CipherSuite::ChaCha20Poly1305Sha256: return "TLS_CHACHA20_POLY1305_SHA256";
     case CipherSuite::EcdheEcdsaAes128GcmSha256: return "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256";
     case CipherSuite::EcdheEcdsaAes256GcmSha384: return "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384";
     case CipherSuite::EcdheRsaAes128GcmSha256: return "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256";
@@ -27,7 +30,10 @@ std::string_view to_string(AlertDescription alert) {
     case AlertDescription::DecryptError: return "decrypt_error";
     case AlertDescription::ProtocolVersion: return "protocol_version";
     case AlertDescription::InternalError: return "internal_error";
+    case AlertDescription::UserCanceled: return "user_canceled";
+    case AlertDescription::MissingExtension: return "missing_extension";
     case AlertDescription::UnsupportedExtension: return "unsupported_extension";
+    case AlertDescription::CertificateRequired: return "certificate_required";
   }
   return "unknown";
 }

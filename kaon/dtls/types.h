@@ -10,17 +10,22 @@
 #include "kaon/base/time.h"
 #include "kaon/crypto/certificate.h"
 #include "kaon/crypto/key_exchange.h"
+#include "kaon/net/dtls_role.h"
 
 namespace kaon::dtls {
 
-/// Client is the side that is `a=setup:active` (RFC 5763 §5).
-enum class Role : uint8_t { Client, Server };
+using Role = net::DtlsRole;
 
 /// As on the wire.
 enum class Version : uint16_t { Dtls12 = 0xfefd, Dtls13 = 0xfefc };
 
 /// Values of the TLS registry "cipher suites".
 enum class CipherSuite : uint16_t {
+  // of 1.3
+  Aes128GcmSha256 = 0x1301,
+  Aes256GcmSha384 = 0x1302,
+  ChaCha20Poly1305Sha256 = 0x1303,
+  // of 1.2
   EcdheEcdsaAes128GcmSha256 = 0xc02b,
   EcdheEcdsaAes256GcmSha384 = 0xc02c,
   EcdheRsaAes128GcmSha256 = 0xc02f,
@@ -54,23 +59,38 @@ enum class AlertDescription : uint8_t {
   DecryptError = 51,
   ProtocolVersion = 70,
   InternalError = 80,
+  UserCanceled = 90,
+  MissingExtension = 109,
   UnsupportedExtension = 110,
+  CertificateRequired = 116,
 };
 std::string_view to_string(AlertDescription alert);
 
 /// What a connection is made of. Lists are in order of preference.
 struct Config {
   Role role = Role::Client;
+  /// Both sides of the range are spoken; the highest version that the peer has too is taken.
+  Version min_version = Version::Dtls12;
+  Version max_version = Version::Dtls13;
   crypto::Certificate certificate;
   /// From the peer's session description; may be given later by set_remote_fingerprints().
   std::vector<crypto::Fingerprint> remote_fingerprints = {};
   /// A server chooses by its own order; empty: use_srtp is neither offered nor answered.
   std::vector<SrtpProfileId> srtp_profiles = {kSrtpAeadAes128Gcm, kSrtpAeadAes256Gcm, kSrtpAes128CmSha1_80};
   std::vector<CipherSuite> cipher_suites = {
-      CipherSuite::EcdheEcdsaAes128GcmSha256,        CipherSuite::EcdheRsaAes128GcmSha256,
-      CipherSuite::EcdheEcdsaChaCha20Poly1305Sha256, CipherSuite::EcdheRsaChaCha20Poly1305Sha256,
-      CipherSuite::EcdheEcdsaAes256GcmSha384,        CipherSuite::EcdheRsaAes256GcmSha384,
+      CipherSuite::Aes128GcmSha256,
+      CipherSuite::Aes256GcmSha384,
+      CipherSuite::ChaCha20Poly1305Sha256,
+      CipherSuite::EcdheEcdsaAes128GcmSha256,
+      CipherSuite::EcdheRsaAes128GcmSha256,
+      CipherSuite::EcdheEcdsaChaCha20Poly1305Sha256,
+      CipherSuite::EcdheRsaChaCha20Poly1305Sha256,
+      CipherSuite::EcdheEcdsaAes256GcmSha384,
+      CipherSuite::EcdheRsaAes256GcmSha384,
   };
+  /// A client of 1.3 sends a share of the first (of X25519MLKEM768, one of X25519 beside it); a server takes the first
+  /// that the client sent a share of, and asks for another only if there is none. Groups that libcrypto lacks are left
+  /// out.
   std::vector<crypto::Group> groups = {crypto::Group::X25519, crypto::Group::Secp256r1, crypto::Group::Secp384r1};
   /// Largest DTLS datagram in bytes, without UDP and IP headers; at least kMinMtu.
   size_t mtu = 1200;
@@ -79,6 +99,8 @@ struct Config {
   Duration max_timeout = std::chrono::seconds(60);
   /// From start() to Connected, waiting for fingerprints included.
   Duration handshake_timeout = std::chrono::seconds(30);
+  /// Records sent under one key of 1.3 before it is updated; RFC 8446 §5.5 allows 2^24.5 of full size.
+  uint64_t records_per_key = uint64_t{1} << 23;
   /// Emit KeyLogLine events. They let their reader decrypt everything.
   bool key_log = false;
 };

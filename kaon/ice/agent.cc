@@ -2,6 +2,7 @@
 #include "kaon/ice/agent.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "kaon/base/assert.h"
 #include "kaon/stun/credentials.h"
@@ -237,7 +238,9 @@ void Agent::schedule(Time now) {
   Time liveness = kNever;
   if (current != nullptr) {
     liveness = current->last_response + config_.consent_expiry;
-    if (const Time at = silent_at(*current); at > now) liveness = std::min(liveness, at);
+    for (const Time at : {silent_at(*current), stale_at(*current)}) {
+      if (at > now) liveness = std::min(liveness, at);
+    }
   }
   deadline(Timer::Liveness) = liveness;
 }
@@ -291,6 +294,10 @@ Source Agent::source_of(const net::Endpoint& local, const net::Endpoint& remote)
 
 void Agent::count_sent(size_t packets, size_t bytes, Time now) {
   if (Pair* p = pair(selected_)) {
+    if (p->sent_unheard_since == kNever) {
+      p->sent_unheard_since = now;
+      deadline(Timer::Check) = std::min(deadline(Timer::Check), next_check_of(*p));
+    }
     p->counters.packets_sent += packets;
     p->counters.bytes_sent += bytes;
     p->counters.last_packet_sent = now;
@@ -305,6 +312,27 @@ void Agent::count_received(const net::Endpoint& local, const net::Endpoint& remo
   p->counters.bytes_received += bytes;
   p->counters.last_packet_received = now;
   p->last_received = std::max(p->last_received, now);
+  p->sent_unheard_since = kNever;
+  if (!std::exchange(p->heard_data, true)) deadline(Timer::Check) = std::min(deadline(Timer::Check), next_check_of(*p));
+}
+
+bool Agent::may_have_moved(const net::Endpoint& local, const net::Endpoint& remote) const {
+  if (inert() || !selected_path_ || find_path(local, remote) != nullptr) return false;
+  return local == selected_path_->local && config_.remote_policy.permits(remote);
+}
+
+void Agent::check_moved(const net::Endpoint& local, const net::Endpoint& remote, Time now) {
+  const Pair* current = pair(selected_);
+  if (current == nullptr || !may_have_moved(local, remote)) return;
+  const uint32_t priority = remote_of(*current).candidate.priority;
+  const Local* base = find_base(local, current->path.protocol);
+  Remote* found = find_remote(remote, current->path.protocol, generation_);
+  if (found == nullptr) found = add_peer_reflexive(remote, current->path.protocol, priority);
+  Pair* p = base == nullptr || found == nullptr ? nullptr : add_pair(*base, *found);
+  if (p == nullptr) return;
+  notice_moved(*p, now);
+  trigger(*p, now);
+  update(now);
 }
 
 std::vector<PairStats> Agent::pair_stats() const {

@@ -83,6 +83,12 @@ class Agent {
   /// The composer tells what came, after the upper layer has authenticated it: counts as a sign of life, never as
   /// consent.
   void count_received(const net::Endpoint& local, const net::Endpoint& remote, size_t packets, size_t bytes, Time now);
+  /// True if data from this address, which is no pair's, could come from a peer that has moved; then the composer finds
+  /// out whether it is authentic.
+  bool may_have_moved(const net::Endpoint& local, const net::Endpoint& remote) const;
+  /// It was: the address is checked at once. Nothing is sent there but checks until it has answered one, because
+  /// anybody may have repeated the packet.
+  void check_moved(const net::Endpoint& local, const net::Endpoint& remote, Time now);
 
   // -- getters -------------------------------------------------------------------------------------------------------
   Role role() const { return role_; }
@@ -139,6 +145,7 @@ class Agent {
   // agent_pairs.cc: remote candidates and pairs
   Remote* find_remote(const net::Endpoint& address, net::Protocol protocol, uint32_t generation);
   Remote* add_remote(Candidate candidate);
+  Remote* add_peer_reflexive(const net::Endpoint& address, net::Protocol protocol, uint32_t priority);
   bool make_room_for_reflexive();
   void form_pairs(const Local& local);
   void form_pairs(const Remote& remote);
@@ -156,6 +163,7 @@ class Agent {
 
   // agent_checks.cc: our requests and their answers
   Time due(const Pair& pair) const;
+  Time quiet_at(const Pair& pair) const;
   Time next_check_of(const Pair& pair) const;
   bool can_check(const Pair& pair) const;
   int max_attempts(const Pair& pair) const;
@@ -190,7 +198,10 @@ class Agent {
   void update_selection(Time now);
   void select(Pair& pair);
   void unselect();
+  Time stale_at(const Pair& pair) const;
   bool stale(const Pair& pair, Time now) const;
+  bool left(const Pair& pair) const;
+  void notice_moved(Pair& pair, Time now);
   bool fresh(const Pair& pair, Time now) const;
   void probe_spares(const Pair& current, Time now);
   bool silent(const Pair& pair, Time now) const;

@@ -19,6 +19,8 @@ constexpr std::array<Duration, 7> kRetryDelays{milliseconds(200), milliseconds(3
 // A pair that carries data is asked again less hastily: one lost answer means nothing.
 constexpr Duration kMinConsentRetry = milliseconds(500);
 constexpr Duration kMaxConsentRetry = milliseconds(1000);
+// Silence on a pair that carried data until now, or three round trips.
+constexpr Duration kMinQuiet = milliseconds(500);
 // About 14 s without an answer.
 constexpr int kMaxAttempts = 12;
 // For addresses that only a check has named, once we are connected: a replayed check shall not buy many packets.
@@ -43,6 +45,15 @@ int Agent::max_attempts(const Pair& p) const {
   return guessed && selected_path_ ? kMaxReflexiveAttempts : kMaxAttempts;
 }
 
+// The selected pair carried data and went quiet: perhaps our address has changed in a translator, and the peer waits
+// for a packet that shows it the new one. One check a pause, because only data after its answer makes it due again.
+Time Agent::quiet_at(const Pair& p) const {
+  if (p.unanswered_since != kNever) return kNever;
+  const Duration wait = std::max(kMinQuiet, p.rtt * 3);
+  const Time sent = p.sent_unheard_since == kNever ? kNever : p.sent_unheard_since + wait;
+  return p.heard_data ? std::min(sent, p.last_received + wait) : sent;
+}
+
 // When the pair wants its next ordinary check; triggered ones have a queue of their own.
 Time Agent::due(const Pair& p) const {
   if (p.triggered || p.queued || !can_check(p)) return kNever;
@@ -51,8 +62,9 @@ Time Agent::due(const Pair& p) const {
   switch (p.state) {
     case PairState::Failed: return kNever;
     case PairState::Succeeded: {
-      const bool wanted = (is_current && !config_.lite) || p.nominating || p.nominate_on_success;
-      return wanted ? p.next_check : kNever;
+      const bool carries = is_current && !config_.lite;
+      const bool wanted = carries || p.nominating || p.nominate_on_success;
+      return wanted ? std::min(p.next_check, carries ? quiet_at(p) : kNever) : kNever;
     }
     case PairState::Waiting:
       if (config_.lite) return kNever;
@@ -225,6 +237,8 @@ void Agent::handle_success(Pair& p, const stun::Message& message, const internal
   p.attempts = 0;
   p.unanswered_since = kNever;
   p.last_response = p.last_received = std::max(p.last_received, now);
+  p.sent_unheard_since = kNever;
+  p.heard_data = false;
   p.state = PairState::Succeeded;
   p.next_check = now + consent_interval();
   learn_mapped(p, *mapped);

@@ -91,6 +91,20 @@ Agent::Remote* Agent::add_remote(Candidate candidate) {
   return &remotes_.emplace_back(std::move(remote));
 }
 
+Agent::Remote* Agent::add_peer_reflexive(const net::Endpoint& address, net::Protocol protocol, uint32_t priority) {
+  if (!make_room_for_reflexive()) {
+    drops_.add(Drop::TooManyCandidates);
+    return nullptr;
+  }
+  Candidate candidate;
+  candidate.foundation = foundation(CandidateType::PeerReflexive, address.ip, protocol);
+  candidate.protocol = protocol;
+  candidate.type = CandidateType::PeerReflexive;
+  candidate.priority = priority;
+  candidate.address = address;
+  return add_remote(std::move(candidate));
+}
+
 // Those that led to nothing give way, so that forged sources cannot lock out real ones.
 bool Agent::make_room_for_reflexive() {
   const auto is_reflexive = [&](const Remote& r) {

@@ -84,30 +84,25 @@ Agent::Pair* Agent::pair_for_request(const stun::Message& message, const net::Da
       drops_.add(Drop::RefusedAddress);
       return nullptr;
     }
-    if (!make_room_for_reflexive()) {
-      drops_.add(Drop::TooManyCandidates);
-      return nullptr;
-    }
-    Candidate candidate;
-    candidate.foundation = foundation(CandidateType::PeerReflexive, packet.remote.ip, packet.protocol);
-    candidate.protocol = packet.protocol;
-    candidate.type = CandidateType::PeerReflexive;
-    candidate.priority = *message.u32(Attribute::Priority);
-    candidate.address = packet.remote;
-    remote = add_remote(std::move(candidate));
+    remote = add_peer_reflexive(packet.remote, packet.protocol, *message.u32(Attribute::Priority));
+    if (remote == nullptr) return nullptr;
   }
   if (const auto info = message.network_info()) {
     remote->candidate.network_id = info->id;
     remote->candidate.network_cost = info->cost;
   }
   Pair* added = add_pair(*find_base(packet.local, packet.protocol), *remote);
-  // A known peer under a new address: has its NAT forgotten the old one? Ask the old path at once.
-  Pair* current = pair(selected_);
-  if (added != nullptr && current != nullptr && !config_.lite && current->unanswered_since == kNever) {
-    current->next_check = std::min(current->next_check, now);
-  }
+  if (added != nullptr) notice_moved(*added, now);
   // And no more patience for it: two translators that map by port can make up new addresses for ever.
   return added;
+}
+
+// A known peer under a new address: has its NAT forgotten the old one? Ask the old path at once.
+void Agent::notice_moved(Pair& p, Time now) {
+  Pair* current = pair(selected_);
+  if (current == nullptr || current == &p || config_.lite) return;
+  p.moved_at = now;
+  if (current->unanswered_since == kNever) current->next_check = std::min(current->next_check, now);
 }
 
 void Agent::accept_request(const stun::Message& message, const net::Datagram& packet, Time now) {
@@ -116,6 +111,7 @@ void Agent::accept_request(const stun::Message& message, const net::Datagram& pa
   respond(message, packet, generation_, p->id);
   ++p->counters.requests_received;
   p->last_received = std::max(p->last_received, now);
+  p->sent_unheard_since = kNever;
   mark_validated(*p);
   if (config_.lite) {
     // A lite agent has no answers to count: the checks of the selected pair are the peer's consent.

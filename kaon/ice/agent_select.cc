@@ -11,6 +11,8 @@ using std::chrono::milliseconds;
 
 // A pair is stale if a check has been unanswered and nothing has come for so long (or three round trips).
 constexpr Duration kMinStale = milliseconds(750);
+// The same once the peer is known to be elsewhere.
+constexpr Duration kMinLeft = milliseconds(50);
 // The peer may nominate a worse pair once the selected one has been quiet for so long: it knows something we do not.
 constexpr Duration kQuietBeforeDowngrade = milliseconds(1000);
 // At least two checks must be unanswered before the peer is called disconnected.
@@ -18,10 +20,20 @@ constexpr Duration kUnansweredBeforeDisconnected = milliseconds(1000);
 
 }  // namespace
 
-bool Agent::stale(const Pair& p, Time now) const {
-  if (config_.lite || p.unanswered_since == kNever) return false;
-  const Duration wait = std::max(kMinStale, p.rtt * 3);
-  return now >= p.unanswered_since + wait && now >= p.last_received + wait;
+// When stale() will become true if nothing happens.
+Time Agent::stale_at(const Pair& p) const {
+  if (config_.lite || p.unanswered_since == kNever) return kNever;
+  return std::max(p.unanswered_since, p.last_received) + std::max(left(p) ? kMinLeft : kMinStale, p.rtt * 3);
+}
+
+bool Agent::stale(const Pair& p, Time now) const { return now >= stale_at(p); }
+
+// The peer has turned up at a new address and answers there, and nothing has come from the old one since.
+bool Agent::left(const Pair& p) const {
+  return std::ranges::any_of(pairs_, [&](const Pair& other) {
+    return other.moved_at != kNever && other.moved_at > p.last_received && other.state == PairState::Succeeded &&
+           other.generation == p.generation;
+  });
 }
 
 // Answered lately enough to send data there without asking again.

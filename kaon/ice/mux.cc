@@ -54,6 +54,7 @@ void Mux::remove(ConnectionId id) {
   if (it == connections_.end()) return;
   for (const std::string& ufrag : it->second.ufrags) by_ufrag_.erase(ufrag);
   for (const Key& key : it->second.paths) erase(key);
+  for (const uint32_t ssrc : it->second.ssrcs) by_ssrc_.erase(ssrc);
   by_tag_.erase(it->second.tag);
   connections_.erase(it);
 }
@@ -80,6 +81,23 @@ Result<void, MuxError> Mux::bind(ConnectionId id, const Path& path) {
   return {};
 }
 
+void Mux::bind_ssrc(ConnectionId id, uint32_t ssrc) {
+  const auto it = connections_.find(id);
+  if (it == connections_.end() || it->second.ssrcs.size() == kMaxSsrcs) return;
+  if (by_ssrc_.try_emplace(ssrc, id).second) it->second.ssrcs.push_back(ssrc);
+}
+
+std::optional<ConnectionId> Mux::owner(const Path& path) const {
+  const Slot& slot = slots_[find_slot({path.local, path.remote})];
+  return slot.used ? std::optional(slot.id) : std::nullopt;
+}
+
+std::optional<uint32_t> Mux::ssrc_of(ByteView packet) {
+  if (packet.size() < 12 || packet[0] < 128 || packet[0] > 191) return std::nullopt;
+  if (packet[1] >= 192 && packet[1] <= 223) return std::nullopt;
+  return load_be32(packet.data() + 8);
+}
+
 std::optional<ConnectionId> Mux::route(const net::Datagram& packet) {
   if (stun::is_stun(packet.bytes)) {
     bool decided = false;
@@ -88,6 +106,10 @@ std::optional<ConnectionId> Mux::route(const net::Datagram& packet) {
   }
   const Slot& slot = slots_[find_slot({packet.local, packet.remote})];
   if (slot.used) return slot.id;
+  if (const auto ssrc = ssrc_of(packet.bytes)) {
+    const auto it = by_ssrc_.find(*ssrc);
+    if (it != by_ssrc_.end()) return it->second;
+  }
   drops_.add(MuxDrop::UnknownSource);
   return std::nullopt;
 }

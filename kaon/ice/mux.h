@@ -22,9 +22,9 @@ enum class MuxDrop : uint8_t { UnknownSource, MalformedStun, NoUsername, Unknown
 enum class MuxError : uint8_t { DuplicateUfrag, DuplicateTag, TooManyConnections, TooManyUfrags, UnknownConnection };
 
 /// Finds the connection of a datagram: a Binding request by the ufrag that its USERNAME names, an answer to our own
-/// check by the tag in its transaction id, anything else by its addresses. Costs the same with one connection and with
-/// ten thousand, allocates nothing per packet, keeps nothing of strangers, and never answers. One loop's own; not
-/// thread-safe.
+/// check by the tag in its transaction id, anything else by its addresses, RTP from an unknown one by its SSRC. Costs
+/// the same with one connection and with ten thousand, allocates nothing per packet, keeps nothing of strangers, and
+/// never answers. One loop's own; not thread-safe.
 class Mux {
  public:
   static constexpr size_t kMaxConnections = 1 << 20;
@@ -32,6 +32,8 @@ class Mux {
   static constexpr size_t kMaxUfrags = 2;
   /// Addresses learned per connection; the oldest gives way.
   static constexpr size_t kMaxPaths = 16;
+  /// RTP streams learned per connection; later ones are not found after a change of address.
+  static constexpr size_t kMaxSsrcs = 16;
 
   /// `seed` keeps strangers from choosing addresses that collide in the table.
   explicit Mux(uint64_t seed);
@@ -43,6 +45,14 @@ class Mux {
 
   /// Call for each PathValidated event; the path leaves the connection that had it before.
   Result<void, MuxError> bind(ConnectionId id, const Path& path);
+
+  /// Call for each stream whose first packet was authentic. RTP from an unknown address then goes to the connection
+  /// that has had its SSRC longest, for that to find out whether its peer has moved.
+  void bind_ssrc(ConnectionId id, uint32_t ssrc);
+  /// The connection that this path is bound to.
+  std::optional<ConnectionId> owner(const Path& path) const;
+  /// The SSRC of what looks like RTP (RFC 7983 §7, RFC 5761 §4).
+  static std::optional<uint32_t> ssrc_of(ByteView packet);
 
   /// The connection of a packet, or nothing (counted). Looks at the addresses first where no STUN is involved.
   std::optional<ConnectionId> route(const net::Datagram& packet);
@@ -65,6 +75,7 @@ class Mux {
   struct Connection {
     std::vector<std::string> ufrags;
     std::vector<Key> paths;
+    std::vector<uint32_t> ssrcs;
     uint32_t tag = 0;
   };
   struct TextHash {
@@ -83,6 +94,7 @@ class Mux {
   std::unordered_map<ConnectionId, Connection> connections_;
   std::unordered_map<std::string, ConnectionId, TextHash, std::equal_to<>> by_ufrag_;
   std::unordered_map<uint32_t, ConnectionId> by_tag_;
+  std::unordered_map<uint32_t, ConnectionId> by_ssrc_;
   std::vector<Slot> slots_;  // open addressing, linear probing; size is a power of two
   size_t path_count_ = 0;
   Counters<MuxDrop> drops_;

@@ -57,6 +57,33 @@ TEST_F(IceMux, RoutesAnswersToOurChecksByTheirTag) {
   EXPECT_EQ(mux_.drops()[MuxDrop::UnknownTransaction], 1u);
 }
 
+TEST_F(IceMux, RoutesMediaFromAnUnknownAddressByItsStream) {
+  std::vector<uint8_t> rtp(40);
+  rtp[0] = 0x80;
+  rtp[1] = 96;
+  store_be32(rtp.data() + 8, 0x1234);
+  ASSERT_TRUE(mux_.add(ConnectionId(7), "aaaa", 1).has_value());
+  ASSERT_TRUE(mux_.add(ConnectionId(8), "bbbb", 2).has_value());
+  EXPECT_EQ(route(rtp, remote(1)), std::nullopt);
+  mux_.bind_ssrc(ConnectionId(7), 0x1234);
+  mux_.bind_ssrc(ConnectionId(8), 0x1234);  // taken
+  EXPECT_EQ(route(rtp, remote(1)), ConnectionId(7));
+  ASSERT_TRUE(mux_.bind(ConnectionId(8), {kPort, remote(1)}).has_value());
+  EXPECT_EQ(route(rtp, remote(1)), ConnectionId(8)) << "the address goes first";
+  EXPECT_EQ(mux_.owner({kPort, remote(1)}), ConnectionId(8));
+  EXPECT_EQ(mux_.owner({kPort, remote(2)}), std::nullopt);
+  std::vector<uint8_t> rtcp = rtp;
+  rtcp[1] = 200;
+  EXPECT_EQ(route(rtcp, remote(2)), std::nullopt);
+  EXPECT_EQ(route(std::vector<uint8_t>(rtp.begin(), rtp.begin() + 11), remote(2)), std::nullopt);
+  for (uint32_t ssrc = 0; ssrc < 100; ++ssrc) mux_.bind_ssrc(ConnectionId(7), ssrc);
+  store_be32(rtp.data() + 8, Mux::kMaxSsrcs);
+  EXPECT_EQ(route(rtp, remote(2)), std::nullopt) << "more than a connection may have";
+  mux_.remove(ConnectionId(7));
+  store_be32(rtp.data() + 8, 0x1234);
+  EXPECT_EQ(route(rtp, remote(2)), std::nullopt);
+}
+
 TEST_F(IceMux, AUfragWinsOverAnAddressThatAnotherConnectionHad) {
   ASSERT_TRUE(mux_.add(ConnectionId(7), "aaaa", 1).has_value());
   ASSERT_TRUE(mux_.add(ConnectionId(8), "bbbb", 2).has_value());

@@ -2,7 +2,7 @@
 
 namespace kaon::interceptor {
 
-void FrameAssembler::push(int64_t sequence, rtp::Packet packet) {
+void FrameAssembler::push(int64_t sequence, rtp::Packet&& packet) {
   if (sequence < buffer_.next() - static_cast<int64_t>(ReorderBuffer::kMaxPackets)) {
     restart_at(sequence, std::move(packet));
   } else if (const auto drop = buffer_.push(sequence, std::move(packet))) {
@@ -12,7 +12,7 @@ void FrameAssembler::push(int64_t sequence, rtp::Packet packet) {
   update_deadline();
 }
 
-void FrameAssembler::restart_at(int64_t sequence, rtp::Packet packet) {
+void FrameAssembler::restart_at(int64_t sequence, rtp::Packet&& packet) {
   buffer_.clear();
   buffer_.push(sequence, std::move(packet));
   lose_frame();

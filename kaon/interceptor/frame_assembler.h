@@ -77,7 +77,7 @@ class FrameAssembler {
   /// How long a gap may hold up what is behind it: about what two retransmissions take.
   void set_max_wait(Duration wait) { max_wait_ = wait; }
   /// `sequence` as ReceiveStatistics unwrapped it. A jump of more than the buffer's span starts anew.
-  void push(int64_t sequence, rtp::Packet packet);
+  void push(int64_t sequence, rtp::Packet&& packet);
   std::optional<AssembledFrame> poll(Time now);
   /// When a gap will be given up; kNever without one.
   Time next_timeout() const { return deadline_; }
@@ -90,7 +90,7 @@ class FrameAssembler {
   size_t buffered() const { return buffer_.size() + frame_.size(); }
 
  private:
-  void restart_at(int64_t sequence, rtp::Packet packet);
+  void restart_at(int64_t sequence, rtp::Packet&& packet);
   void give_up_gap();
   void lose_frame();
   bool starts_frame(const rtp::Packet& packet) const;

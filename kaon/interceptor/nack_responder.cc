@@ -43,12 +43,12 @@ std::optional<rtp::Packet> NackResponder::retransmission(rtp::SequenceNumber seq
   credit_ -= kCost;
   ++entry->retransmissions;
   entry->sent = now;
-  return make(entry->packet);
+  return make(history.packet(*entry));
 }
 
 std::optional<rtp::Packet> NackResponder::probe(const SendHistory& history) {
   if (!rtx_ || history.newest() == nullptr) return std::nullopt;
-  return make(history.newest()->packet);
+  return make(history.packet(*history.newest()));
 }
 
 }  // namespace kaon::interceptor

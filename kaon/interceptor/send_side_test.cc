@@ -129,7 +129,7 @@ TEST(SendHistory, FindsPacketsAcrossGapsAndWraps) {
   for (uint16_t s : {65000, 65100, 65535, 3, 9}) history.push(make_packet(pool, {.sequence = s}), Time());
   for (uint16_t s : {65000, 65100, 65535, 3, 9}) {
     ASSERT_NE(history.find(rtp::SequenceNumber(s)), nullptr) << s;
-    EXPECT_EQ(history.find(rtp::SequenceNumber(s))->packet.header.sequence.value(), s);
+    EXPECT_EQ(history.packet(*history.find(rtp::SequenceNumber(s))).header.sequence.value(), s);
   }
   for (uint16_t s : {64999, 65001, 0, 4, 10}) EXPECT_EQ(history.find(rtp::SequenceNumber(s)), nullptr) << s;
 }

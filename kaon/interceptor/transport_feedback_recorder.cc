@@ -12,11 +12,13 @@ void TransportFeedbackRecorder::on_packet(uint16_t transport_sequence, rtp::Ssrc
   const auto at = std::ranges::lower_bound(pending_, sequence, {}, &rtcp::PacketArrival::sequence);
   if (at != pending_.end() && at->sequence == sequence) return;  // the first copy counts
   pending_.insert(at, {.sequence = sequence, .time = arrival});
-  next_ = pending_.size() == kMaxPending ? arrival : std::min(next_, arrival + kInterval);
+  const bool full = pending_.size() == kMaxPending;
+  ready_ = full ? arrival : std::min(ready_, arrival + kMinInterval);
+  next_ = full ? arrival : std::min(next_, arrival + kInterval);
 }
 
 size_t TransportFeedbackRecorder::poll(Time now, rtp::Ssrc sender, Bytes out) {
-  if (now < next_ || pending_.empty()) return 0;
+  if (now < ready_ || pending_.empty()) return 0;
   const int64_t front = pending_.front().sequence;
   const bool tell_gap = reported_end_ && *reported_end_ < front && front - *reported_end_ <= kMaxLeadingGap;
   const auto written = rtcp::write_transport_feedback({.sender = sender, .media = media_}, feedback_count_, pending_,
@@ -25,7 +27,7 @@ size_t TransportFeedbackRecorder::poll(Time now, rtp::Ssrc sender, Bytes out) {
   ++feedback_count_;
   reported_end_ = std::max(reported_end_.value_or(front), pending_[written.arrivals - 1].sequence + 1);
   pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(written.arrivals));
-  next_ = pending_.empty() ? kNever : now;
+  next_ = ready_ = pending_.empty() ? kNever : now;
   return written.size;
 }
 

@@ -13,7 +13,11 @@ namespace kaon::interceptor {
 /// One per transport.
 class TransportFeedbackRecorder {
  public:
-  static constexpr Duration kInterval = std::chrono::milliseconds(50);
+  /// A report is made with whatever else happens once its first arrival is this old ...
+  static constexpr Duration kMinInterval = std::chrono::milliseconds(50);
+  /// ... and for its own sake when it is this old: of a stream of video each report so rides on a packet that arrives,
+  /// and none costs a wake-up.
+  static constexpr Duration kInterval = std::chrono::milliseconds(100);
   /// Arrivals waiting for a report; when it is full a report is due at once, and arrivals beyond are not noted.
   static constexpr size_t kMaxPending = 512;
   /// Losses before the first arrival of a report are told up to this many.
@@ -31,6 +35,7 @@ class TransportFeedbackRecorder {
   std::optional<int64_t> reported_end_;
   rtp::Ssrc media_;
   uint8_t feedback_count_ = 0;
+  Time ready_ = kNever;
   Time next_ = kNever;
 };
 

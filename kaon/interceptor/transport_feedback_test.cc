@@ -89,7 +89,9 @@ TEST(TransportFeedbackRecorder, WaitsAnIntervalUnlessItIsFull) {
   EXPECT_EQ(recorder.next_timeout(), kNever);
   recorder.on_packet(1, rtp::Ssrc(1), Time());
   EXPECT_EQ(recorder.next_timeout(), Time(TransportFeedbackRecorder::kInterval));
-  EXPECT_EQ(recorder.poll(Time(milliseconds(10)), rtp::Ssrc(1), memory), 0u);
+  EXPECT_EQ(recorder.poll(Time(TransportFeedbackRecorder::kMinInterval - milliseconds(1)), rtp::Ssrc(1), memory), 0u);
+  EXPECT_GT(recorder.poll(Time(TransportFeedbackRecorder::kMinInterval), rtp::Ssrc(1), memory), 0u) << "rides along";
+  EXPECT_EQ(recorder.next_timeout(), kNever);
   for (size_t i = 2; i < 5000; ++i) recorder.on_packet(static_cast<uint16_t>(i), rtp::Ssrc(1), Time(milliseconds(10)));
   EXPECT_EQ(recorder.next_timeout(), Time(milliseconds(10)));
   size_t reports = 0;

@@ -5,13 +5,16 @@
 namespace kaon::interceptor {
 
 void TransportSequencer::on_sent(DataSize size, Time now) {
-  if (sent_.size() == kMaxInFlight) {
-    const Sent oldest = sent_.pop_front();
-    if (!oldest.reported) in_flight_ -= oldest.size;
-  }
+  while (!sent_.empty() && (sent_.front().received || now - sent_.front().time > kMaxAge)) forget_oldest();
+  if (sent_.size() == kMaxInFlight) forget_oldest();
   sent_.push_back({.time = now, .size = size, .received = false, .reported = false});
   in_flight_ += size;
   ++next_;
+}
+
+void TransportSequencer::forget_oldest() {
+  const Sent oldest = sent_.pop_front();
+  if (!oldest.reported) in_flight_ -= oldest.size;
 }
 
 TransportSequencer::Sent* TransportSequencer::find(int64_t sequence) {

@@ -15,8 +15,11 @@ namespace kaon::interceptor {
 /// One per transport.
 class TransportSequencer {
  public:
-  /// Packets remembered; older ones are forgotten and what feedback says about them is ignored.
+  /// Packets remembered until they are known to have arrived; older ones are forgotten and what feedback says about
+  /// them is ignored.
   static constexpr size_t kMaxInFlight = 8192;
+  /// Feedback comes every few round trips: about a packet this old none will.
+  static constexpr Duration kMaxAge = std::chrono::seconds(3);
 
   /// The number for the next packet, for its header; follow with on_sent().
   uint16_t next() const { return static_cast<uint16_t>(next_); }
@@ -38,6 +41,7 @@ class TransportSequencer {
     bool reported = false;
   };
   Sent* find(int64_t sequence);
+  void forget_oldest();
   Duration unwrap_reference(int32_t reference_time);
 
   Ring<Sent> sent_;  // the last is number next_ - 1

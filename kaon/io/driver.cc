@@ -5,9 +5,7 @@
 namespace kaon::io {
 
 Driver::Driver(Loop& loop, Sender& sender)
-    : loop_(loop), sender_(sender), hook_(loop.add_hook([this](Time) { turn(); })) {
-  batch_.reserve(kMaxBatch);
-}
+    : loop_(loop), sender_(sender), hook_(loop.add_hook([this](Time) { turn(); }, Loop::HookKind::OnRequest)) {}
 
 Driver::~Driver() {
   for (const Entry& entry : entries_) {
@@ -62,7 +60,7 @@ void Driver::touch(ConnectionHandle handle) {
   KAON_ASSERT(entry.driven != nullptr);
   if (std::exchange(entry.touched, true)) return;
   touched_.push_back(handle.value());
-  loop_.request_turn();
+  if (!in_turn_) loop_.request_hook(hook_);
 }
 
 void Driver::writable() {
@@ -81,9 +79,11 @@ void Driver::writable() {
 }
 
 void Driver::turn() {
+  in_turn_ = true;
   for (size_t visits = 0; !touched_.empty() && visits < kMaxVisitsPerTurn; ++visits) visit(touched_.pop_front());
   if (!blocked_ && !batch_.empty()) flush();
-  if (!touched_.empty()) loop_.request_turn();
+  in_turn_ = false;
+  if (!touched_.empty()) loop_.request_hook(hook_);
 }
 
 void Driver::visit(uint32_t index) {

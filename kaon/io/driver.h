@@ -116,7 +116,8 @@ class Driver {
   size_t used_ = 0;                // of the scratch
   std::vector<uint8_t> held_;
   bool blocked_ = false;
-  bool more_ = false;  // the present visit ended by its limit
+  bool more_ = false;     // the present visit ended by its limit
+  bool in_turn_ = false;  // who is touched now is visited in this turn
 };
 
 }  // namespace kaon::io

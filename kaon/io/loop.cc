@@ -22,6 +22,38 @@ constexpr int kHandlersPerStep = 64;
 // Results of Asio's resolver thread do not show in poll_fd(): a stepped loop looks this often while it waits for one.
 constexpr Duration kResolvePoll = std::chrono::milliseconds(10);
 
+// What was posted: work for once, or work that is posted again and again.
+struct Posted {
+  Function<void()> once;
+  Loop::Recurring recurring;
+  void operator()() const { recurring ? (*recurring)() : once(); }
+};
+
+// Asio's memory for the one wake-up that can be under way: it is given back before the handler runs.
+class WakeMemory {
+ public:
+  template <class T>
+  struct Allocator {
+    using value_type = T;
+    WakeMemory* memory;
+    template <class U>
+    Allocator(const Allocator<U>& other) : memory(other.memory) {}  // NOLINT(google-explicit-constructor)
+    explicit Allocator(WakeMemory* of) : memory(of) {}
+    T* allocate(size_t count) {
+      static_assert(alignof(T) <= alignof(std::max_align_t));
+      const bool used = memory->used_.exchange(true, std::memory_order_acquire);
+      KAON_ASSERT(!used && count * sizeof(T) <= sizeof(bytes_));
+      return reinterpret_cast<T*>(memory->bytes_);
+    }
+    void deallocate(T*, size_t) { memory->used_.store(false, std::memory_order_release); }
+    bool operator==(const Allocator& other) const { return memory == other.memory; }
+  };
+
+ private:
+  alignas(std::max_align_t) std::byte bytes_[256];
+  std::atomic<bool> used_ = false;
+};
+
 std::chrono::steady_clock::time_point to_steady(Time time) {
   return std::chrono::steady_clock::time_point(time.time_since_epoch());
 }
@@ -30,7 +62,14 @@ std::chrono::steady_clock::time_point to_steady(Time time) {
 
 struct Loop::Impl {
   enum class Mode : uint8_t { Stepped, Running, Ended };
+  struct Wake {
+    using allocator_type = WakeMemory::Allocator<void>;
+    Impl* impl;
+    allocator_type get_allocator() const { return allocator_type(&impl->wake_memory); }
+    void operator()() const { impl->on_wake(); }
+  };
 
+  WakeMemory wake_memory;  // outlives the context
   boost::asio::io_context context{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard{context.get_executor()};
   boost::asio::steady_timer timer{context};
@@ -41,13 +80,22 @@ struct Loop::Impl {
   TimerHeap heap;
   std::vector<Function<void(Time)>> on_due;  // by timer
   std::vector<TimerId> due;                  // in this turn; kept for its memory
-  std::vector<Function<void(Time)>> hooks;   // empty ones are free
+  struct Hook {
+    Function<void(Time)> call;  // empty: free
+    HookKind kind = HookKind::EveryTurn;
+    bool requested = false;  // stands in requested_hooks
+  };
+  std::vector<Hook> hooks;
+  size_t every_turn_hooks = 0;
+  std::vector<HookId> free_hooks;
+  std::vector<HookId> requested_hooks;
+  std::vector<HookId> called_hooks;  // in this turn; kept for its memory
   bool turn_requested = false;
   bool in_turn = false;
 
   std::mutex mutex;
-  std::vector<Function<void()>> posted;  // guarded by mutex
-  Mode mode = Mode::Stepped;             // written under mutex
+  std::vector<Posted> posted;  // guarded by mutex
+  Mode mode = Mode::Stepped;   // written under mutex
   std::atomic<bool> threaded{false};
   std::atomic<std::thread::id> owner{};
   std::atomic<bool> woken{false};
@@ -55,7 +103,7 @@ struct Loop::Impl {
   std::atomic<bool> shadowed{false};
   std::thread thread;
 
-  std::vector<Function<void()>> running;  // the posted work of this turn; kept for its memory
+  std::vector<Posted> running;  // the posted work of this turn; kept for its memory
   ShadowPoll shadow;
   BufferPool pool;
   std::unique_ptr<uint8_t[]> scratch = std::make_unique_for_overwrite<uint8_t[]>(kScratchSize);
@@ -63,12 +111,14 @@ struct Loop::Impl {
   std::vector<net::Datagram> datagrams;
   std::shared_ptr<void> udp_messages;
 
+  void post(Posted work, Loop& loop);
   void on_wake();
   void run_posted();
   bool has_posted();
   void arm();
   void fire_timers();
   void end_turn();
+  void call_hooks();
   void run();
 };
 
@@ -84,6 +134,15 @@ void Loop::Impl::run_posted() {
   }
   for (const auto& work : running) work();
   running.clear();
+}
+
+void Loop::Impl::post(Posted work, Loop& loop) {
+  {
+    const std::lock_guard lock(mutex);
+    if (mode == Mode::Ended) return;
+    posted.push_back(std::move(work));
+  }
+  loop.wake();
 }
 
 bool Loop::Impl::has_posted() {
@@ -121,11 +180,20 @@ void Loop::Impl::fire_timers() {
 void Loop::Impl::end_turn() {
   fire_timers();
   turn_requested = false;
-  if (hooks.empty()) return;
+  if (every_turn_hooks != 0 || !requested_hooks.empty()) call_hooks();
+}
+
+void Loop::Impl::call_hooks() {
   const Time time = Loop::now();
-  for (size_t i = 0; i < hooks.size(); ++i) {
-    if (hooks[i]) hooks[i](time);
+  for (size_t i = 0; every_turn_hooks != 0 && i < hooks.size(); ++i) {
+    if (hooks[i].call && hooks[i].kind == HookKind::EveryTurn) hooks[i].call(time);
   }
+  std::swap(requested_hooks, called_hooks);
+  for (const HookId id : called_hooks) {
+    // Whoever was removed before its turn, and who came to its place, has no call to expect.
+    if (std::exchange(hooks[id].requested, false)) hooks[id].call(time);
+  }
+  called_hooks.clear();
 }
 
 void Loop::Impl::run() {
@@ -218,14 +286,8 @@ void Loop::step() {
   impl_->in_turn = false;
 }
 
-void Loop::post(Function<void()> work) {
-  {
-    const std::lock_guard lock(impl_->mutex);
-    if (impl_->mode == Impl::Mode::Ended) return;
-    impl_->posted.push_back(std::move(work));
-  }
-  wake();
-}
+void Loop::post(Function<void()> work) { impl_->post({std::move(work), nullptr}, *this); }
+void Loop::post(Recurring work) { impl_->post({nullptr, std::move(work)}, *this); }
 
 void Loop::invoke(Function<void()> work) {
   if (on_loop_thread()) return work();
@@ -236,10 +298,11 @@ void Loop::invoke(Function<void()> work) {
       lock.unlock();
       return work();
     }
-    impl_->posted.push_back([&] {
-      work();
-      done.count_down();
-    });
+    impl_->posted.push_back({[&] {
+                               work();
+                               done.count_down();
+                             },
+                             nullptr});
   }
   wake();
   done.wait();
@@ -247,7 +310,7 @@ void Loop::invoke(Function<void()> work) {
 
 void Loop::wake() {
   if (impl_->woken.exchange(true, std::memory_order_acq_rel)) return;
-  boost::asio::post(impl_->context, [impl = impl_.get()] { impl->on_wake(); });
+  boost::asio::post(impl_->context, Impl::Wake{impl_.get()});
   if (impl_->shadowed) impl_->shadow.wake();
 }
 
@@ -285,15 +348,31 @@ void Loop::remove_timer(TimerId id) {
   post([keep = std::move(impl_->on_due[id.value()])] {});
 }
 
-Loop::HookId Loop::add_hook(Function<void(Time)> hook) {
+Loop::HookId Loop::add_hook(Function<void(Time)> hook, HookKind kind) {
   KAON_ASSERT(on_loop_thread() && hook);
-  impl_->hooks.push_back(std::move(hook));
-  return static_cast<HookId>(impl_->hooks.size() - 1);
+  HookId id;
+  if (impl_->free_hooks.empty()) {
+    id = static_cast<HookId>(impl_->hooks.size());
+    impl_->hooks.emplace_back();
+  } else {
+    id = impl_->free_hooks.back();
+    impl_->free_hooks.pop_back();
+  }
+  impl_->hooks[id] = {std::move(hook), kind, false};
+  if (kind == HookKind::EveryTurn) ++impl_->every_turn_hooks;
+  return id;
 }
 
 void Loop::remove_hook(HookId id) {
-  impl_->hooks[id] = nullptr;
-  while (!impl_->hooks.empty() && !impl_->hooks.back()) impl_->hooks.pop_back();
+  if (impl_->hooks[id].kind == HookKind::EveryTurn) --impl_->every_turn_hooks;
+  impl_->hooks[id] = {};
+  impl_->free_hooks.push_back(id);
+}
+
+void Loop::request_hook(HookId id) {
+  if (std::exchange(impl_->hooks[id].requested, true)) return;
+  impl_->requested_hooks.push_back(id);
+  request_turn();
 }
 
 void Loop::request_turn() {

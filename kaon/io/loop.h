@@ -59,6 +59,9 @@ class Loop {
 
   /// Runs `work` on the loop, in the order of posting. What is posted after the end of the thread is run never.
   void post(Function<void()> work);
+  /// The same for work that is posted again and again: this allocates nothing.
+  using Recurring = std::shared_ptr<const Function<void()>>;
+  void post(Recurring work);
   /// Runs `work` on the loop and waits for it; at once if this is the loop's thread or if no thread is running. Two
   /// loops that invoke each other lock up: for starting and closing things from outside only.
   void invoke(Function<void()> work);
@@ -79,11 +82,15 @@ class Loop {
   void schedule(TimerId id, Time deadline);
   void remove_timer(TimerId id);
 
-  /// Called at the end of each turn, in order of adding; must be cheap when there is nothing to do.
+  /// Called at the end of each turn, or of those for which it was requested: with a port per connection there are as
+  /// many hooks as connections, and most have nothing to do.
+  enum class HookKind : uint8_t { EveryTurn, OnRequest };
   using HookId = uint32_t;
-  HookId add_hook(Function<void(Time)> hook);
+  HookId add_hook(Function<void(Time)> hook, HookKind kind = HookKind::EveryTurn);
   void remove_hook(HookId id);
-  /// A hook has more to do: the next turn comes without waiting.
+  /// The hook is called at the end of this turn; within hooks, of the next, which comes without waiting.
+  void request_hook(HookId id);
+  /// The next turn comes without waiting.
   void request_turn();
 
   /// Buffers may be freed on any loop; they are allocated here.

@@ -51,6 +51,7 @@ class Hosted final : public HostedPeer, public Driven {
   peer::Connection connection_;
   ConnectionHandle handle_;
   std::vector<ice::Path> paths_;
+  std::vector<uint32_t> ssrcs_;
 };
 
 // One loop's connections with the tables that find them.
@@ -79,6 +80,7 @@ class Shard final : public PeerShard, public UdpHandler, public std::enable_shar
  private:
   friend class Hosted;
   void path_validated(Hosted& hosted, const ice::Path& path);
+  void stream_added(Hosted& hosted, uint32_t ssrc);
   void ufrag_changed(Hosted& hosted, const std::string& ufrag);
   void close(Hosted& hosted);
   template <class Change>
@@ -98,6 +100,7 @@ class Shard final : public PeerShard, public UdpHandler, public std::enable_shar
   std::shared_ptr<Closing> closing_ = std::make_shared<Closing>();
   std::unordered_map<uint32_t, size_t> foreign_tags_;
   std::unordered_map<ice::Path, size_t, PathHash> foreign_paths_;
+  std::unordered_map<uint32_t, size_t> foreign_ssrcs_;
 };
 
 class Port final : public PeerPort {
@@ -141,6 +144,8 @@ void Hosted::dispatch() {
     if (!event) break;
     if (const auto* validated = std::get_if<peer::PathValidated>(&*event)) {
       shard_.path_validated(*this, validated->path);
+    } else if (const auto* stream = std::get_if<peer::StreamAdded>(&*event)) {
+      shard_.stream_added(*this, stream->ssrc.value());
     } else if (const auto* changed = std::get_if<peer::UfragChanged>(&*event)) {
       shard_.ufrag_changed(*this, changed->ufrag);
     } else {
@@ -204,9 +209,19 @@ void Shard::tell_others(Change change) {
 
 void Shard::path_validated(Hosted& hosted, const ice::Path& path) {
   if (!mux_.bind(hosted.id_, path)) return;
+  foreign_paths_.erase(path);  // another loop's connection had it before
   if (std::find(hosted.paths_.begin(), hosted.paths_.end(), path) == hosted.paths_.end()) hosted.paths_.push_back(path);
   tell_others([path, home = index_](Shard& other) {
     if (other.foreign_paths_.size() < PeerPort::kMaxForeignPaths) other.foreign_paths_[path] = home;
+  });
+}
+
+void Shard::stream_added(Hosted& hosted, uint32_t ssrc) {
+  mux_.bind_ssrc(hosted.id_, ssrc);
+  if (hosted.ssrcs_.size() == ice::Mux::kMaxSsrcs) return;
+  hosted.ssrcs_.push_back(ssrc);
+  tell_others([ssrc, home = index_](Shard& other) {
+    if (other.foreign_ssrcs_.size() < PeerPort::kMaxForeignPaths) other.foreign_ssrcs_.try_emplace(ssrc, home);
   });
 }
 
@@ -225,8 +240,15 @@ void Shard::close(Hosted& hosted) {
     udp_->send(*transmit, ByteView(memory).first(transmit->size));
   }
   driver_->detach(hosted.handle_);
+  // A later connection of this loop may have come by the same path.
+  std::erase_if(hosted.paths_, [&](const ice::Path& path) { return mux_.owner(path) != hosted.id_; });
   mux_.remove(hosted.id_);
-  tell_others([tag = hosted.connection_.ice().transaction_tag(), paths = hosted.paths_, home = index_](Shard& other) {
+  tell_others([tag = hosted.connection_.ice().transaction_tag(), paths = hosted.paths_, ssrcs = hosted.ssrcs_,
+               home = index_](Shard& other) {
+    for (const uint32_t ssrc : ssrcs) {
+      const auto it = other.foreign_ssrcs_.find(ssrc);
+      if (it != other.foreign_ssrcs_.end() && it->second == home) other.foreign_ssrcs_.erase(it);
+    }
     other.foreign_tags_.erase(tag);
     for (const ice::Path& path : paths) {
       const auto it = other.foreign_paths_.find(path);
@@ -254,8 +276,13 @@ size_t Shard::route(const net::Datagram& datagram) {
     return kHere;
   }
   if (foreign_paths_.empty()) return kHere;
-  const auto it = foreign_paths_.find({datagram.local, datagram.remote, datagram.protocol});
-  return it == foreign_paths_.end() ? kHere : it->second;
+  const ice::Path path{datagram.local, datagram.remote, datagram.protocol};
+  if (const auto it = foreign_paths_.find(path); it != foreign_paths_.end()) return it->second;
+  // A peer whose address has changed arrives at any loop.
+  const auto ssrc = ice::Mux::ssrc_of(bytes);
+  if (!ssrc || mux_.owner(path)) return kHere;
+  const auto it = foreign_ssrcs_.find(*ssrc);
+  return it == foreign_ssrcs_.end() ? kHere : it->second;
 }
 
 void Shard::receive(std::span<const net::Datagram> batch, Time now) {
@@ -264,8 +291,10 @@ void Shard::receive(std::span<const net::Datagram> batch, Time now) {
     const auto id = mux_.route(batch[i]);
     size_t end = i + 1;
     if (id) {
+      const auto is_stun = [&](const net::Datagram& d) { return d.bytes.empty() || d.bytes[0] < 4; };
+      // What is not STUN belongs to its addresses, so only the first of such a run is looked up.
       while (end < batch.size() && batch[end].remote == batch[i].remote && batch[end].local == batch[i].local &&
-             !batch[end].bytes.empty() && batch[end].bytes[0] > 3 && mux_.route(batch[end]) == id) {
+             !is_stun(batch[end]) && (!is_stun(batch[i]) || mux_.route(batch[end]) == id)) {
         ++end;
       }
       const auto it = hosted_.find(*id);

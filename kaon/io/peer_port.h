@@ -73,7 +73,8 @@ class PeerPort {
  public:
   /// One ice-char names a loop.
   static constexpr size_t kMaxLoops = 64;
-  /// Paths of other loops' connections that a loop remembers; packets on further ones are lost until old ones go.
+  /// Paths, and SSRCs, of other loops' connections that a loop remembers; packets on further ones are lost until old
+  /// ones go.
   static constexpr size_t kMaxForeignPaths = 1 << 20;
 
   /// From outside the loops; the loops must be running, or be one that the caller steps. The loops outlive the port.

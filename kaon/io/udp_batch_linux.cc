@@ -168,6 +168,7 @@ class LinuxUdpIo final : public UdpIo {
   void split(mmsghdr& message, std::vector<net::Datagram>& out);
   void add_message(const Outgoing& outgoing, size_t index, size_t offset, size_t size);
   void prepare(std::span<const Outgoing> batch, bool segmented);
+  void forbid_fragments(bool forbid);
   int send_messages(size_t first);
   void account(std::span<Outgoing> batch, const Part& part, bool sent);
 
@@ -306,6 +307,8 @@ void LinuxUdpIo::prepare(std::span<const Outgoing> batch, bool segmented) {
     const size_t total = batch[index].bytes.size();
     const size_t segment = batch[index].transmit.segment_size;
     size_t step = segment == 0 ? total : segment;
+    // A probe goes alone: that it must not be fragmented is said of the socket, not of the packet.
+    if (batch[index].transmit.dont_fragment && index != 0) return;
     if (segmented && segment != 0) step = segment * std::clamp<size_t>(kMaxSegmentedSize / segment, 1, kMaxSegments);
     size_t offset = 0;
     do {
@@ -313,7 +316,16 @@ void LinuxUdpIo::prepare(std::span<const Outgoing> batch, bool segmented) {
       add_message(batch[index], index, offset, size);
       offset += size;
     } while (offset < total && out_count_ < writes_);
+    if (batch[index].transmit.dont_fragment) return;
   }
+}
+
+// RFC 8899 §3: without regard to what the kernel believes of the path.
+void LinuxUdpIo::forbid_fragments(bool forbid) {
+  const bool v4 = context_.local.ip.is_v4();
+  const int how =
+      v4 ? (forbid ? IP_PMTUDISC_PROBE : IP_PMTUDISC_WANT) : (forbid ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_WANT);
+  (void)::setsockopt(fd_, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &how, sizeof how);
 }
 
 // How many messages went out, or minus the error of the first.
@@ -343,8 +355,11 @@ size_t LinuxUdpIo::send(std::span<Outgoing> batch) {
     const std::span<Outgoing> rest = batch.subspan(done);
     const size_t base = done;
     prepare(rest, segmented);
+    const bool probe = rest.front().transmit.dont_fragment;
     for (size_t i = 0; i < out_count_;) {
+      if (probe) forbid_fragments(true);
       const int result = send_messages(i);
+      if (probe) forbid_fragments(false);
       if (result < 0 && would_block(-result)) return done;
       if (result == -EINTR) continue;
       if (result < 0 && messages_->parts[i].datagrams > 1) {

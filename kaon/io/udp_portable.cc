@@ -37,6 +37,11 @@ class PortableUdpIo final : public UdpIo {
 
  private:
   bool send_run(Outgoing& outgoing) {
+    if (outgoing.transmit.dont_fragment) {  // which Asio cannot promise; that a probe is lost does no harm
+      ++context_.stats.send_errors;
+      outgoing.bytes = {};
+      return true;
+    }
     const auto remote = to_asio(outgoing.transmit.remote);
     do {
       const size_t step = outgoing.transmit.segment_size == 0 ? outgoing.bytes.size() : outgoing.transmit.segment_size;

@@ -28,6 +28,8 @@ struct Transmit {
   Protocol protocol = Protocol::Udp;
   Ecn ecn = Ecn::NotEct;
   uint8_t dscp = 0;
+  /// A probe for the path's MTU: rather lost than fragmented. Never a run.
+  bool dont_fragment = false;
   /// Bytes written in all.
   size_t size = 0;
   /// Size of each packet of the run but the last, which may be shorter; zero for a single packet.

@@ -83,6 +83,15 @@ std::vector<Codec> default_codecs(MediaKind kind) {
 
 Codec h265_codec() { return video(49, 50, "H265", "level-id=93;profile-id=1;tier-flag=0;tx-mode=SRST"); }
 
+std::vector<Codec> codecs_of(packetizer::Codec codec) {
+  if (codec == packetizer::Codec::H265) return {h265_codec()};
+  auto codecs = default_codecs(packetizer::is_video(codec) ? MediaKind::Video : MediaKind::Audio);
+  std::erase_if(codecs, [&](const Codec& known) {
+    return !equal_ignoring_case(known.format.name, packetizer::encoding_name(codec));
+  });
+  return codecs;
+}
+
 std::optional<H264Profile> h264_profile(std::string_view profile_level_id) {
   if (profile_level_id.size() != 6) return std::nullopt;
   const auto number = parse_number<uint32_t>(profile_level_id, 16);
@@ -125,6 +134,13 @@ bool same_format(const PayloadFormat& a, const PayloadFormat& b) {
              same_value(a, b, "tx-mode", "SRST");
     default: return true;
   }
+}
+
+bool answers_format(const PayloadFormat& offered, const PayloadFormat& answered) {
+  if (same_format(offered, answered)) return true;
+  return offered.payload_type == answered.payload_type && codec_kind(offered.name) == CodecKind::H264 &&
+         codec_kind(answered.name) == CodecKind::H264 && !parameter(answered.parameters, "profile-level-id") &&
+         same_value(offered, answered, "packetization-mode", "0");
 }
 
 // A forwarder and our depacketizers take any level, so the answer promises what the offer asks for and browsers need

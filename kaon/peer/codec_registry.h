@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kaon/packetizer/codec.h"
 #include "kaon/rtp/extension.h"
 #include "kaon/sdp/session_description.h"
 
@@ -30,11 +31,17 @@ struct Codec {
 std::vector<Codec> default_codecs(sdp::MediaKind kind);
 /// H265 main profile (RFC 7798), for those who want it in their preferences.
 Codec h265_codec();
+/// All formats of one codec that we know, in order of preference: for those who have media of this codec and no other.
+std::vector<Codec> codecs_of(packetizer::Codec codec);
 
 /// True if both mean the same format by the rules of its RTP payload format: RFC 6184 §8.2.2 (profile and packetization
 /// mode, not level), RFC 7798 §7.2.2, RFC 9628 §6.2, AV1's and Opus's; for the others name, clock and channels. RTX
 /// formats never match: they follow their codec.
 bool same_format(const sdp::PayloadFormat& a, const sdp::PayloadFormat& b);
+
+/// True if `answered` stands for `offered`: they are the same, or the answer keeps the number of an H264 format and
+/// says no profile, by which GStreamer's webrtcbin means the offered one and not RFC 6184's default.
+bool answers_format(const sdp::PayloadFormat& offered, const sdp::PayloadFormat& answered);
 
 /// The a=fmtp of an answer: ours, with what is declared per stream (levels) taken from the offer.
 std::string answer_parameters(const sdp::PayloadFormat& ours, const sdp::PayloadFormat& offered);

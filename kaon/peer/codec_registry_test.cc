@@ -56,6 +56,17 @@ TEST(CodecRegistry, H264MatchesByProfileAndModeButNotByLevel) {
   EXPECT_TRUE(same_format(h264(""), h264("profile-level-id=42001f"))) << "without parameters it is baseline";
 }
 
+// As webrtcbin of GStreamer 1.22 answers Kaon's offer.
+TEST(CodecRegistry, AnAnswerThatLeavesTheH264ProfileOutMeansTheOfferedOne) {
+  const PayloadFormat offered = h264("level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f");
+  PayloadFormat answered = h264("packetization-mode=1;level-asymmetry-allowed=1");
+  EXPECT_TRUE(answers_format(offered, answered));
+  EXPECT_FALSE(answers_format(offered, h264("level-asymmetry-allowed=1"))) << "the other mode";
+  EXPECT_FALSE(answers_format(offered, h264("packetization-mode=1;profile-level-id=64001f")));
+  answered.payload_type = static_cast<uint8_t>(offered.payload_type + 1);
+  EXPECT_FALSE(answers_format(offered, answered)) << "another number tells nothing";
+}
+
 TEST(CodecRegistry, AnswersTakeTheOfferedLevel) {
   const PayloadFormat ours = h264("level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f");
   EXPECT_EQ(answer_parameters(ours, h264("profile-level-id=42c034;packetization-mode=1;level-asymmetry-allowed=1")),
@@ -97,6 +108,17 @@ TEST(CodecRegistry, NoDefaultNumberIsUsedTwice) {
       EXPECT_TRUE(codec.format.payload_type < 64 || codec.format.payload_type > 95) << "RFC 5761 §4";
     }
   }
+}
+
+TEST(CodecRegistry, FindsAllFormatsOfOneCodec) {
+  using packetizer::Codec;
+  for (const Codec codec : {Codec::Vp8, Codec::Vp9, Codec::Av1, Codec::H264, Codec::H265, Codec::Opus, Codec::Pcmu,
+                            Codec::Pcma, Codec::G722}) {
+    const auto formats = codecs_of(codec);
+    ASSERT_FALSE(formats.empty()) << packetizer::encoding_name(codec);
+    for (const auto& format : formats) EXPECT_EQ(packetizer::codec_from_name(format.format.name), codec);
+  }
+  EXPECT_GT(codecs_of(Codec::H264).size(), 1u);
 }
 
 TEST(CodecRegistry, EveryExtensionHasTheSameIdForAudioAndVideo) {

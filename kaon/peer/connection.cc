@@ -4,6 +4,7 @@
 
 #include "kaon/base/text.h"
 #include "kaon/peer/internal/connection_impl.h"
+#include "kaon/peer/internal/drop_names.h"
 
 namespace kaon::peer {
 
@@ -26,19 +27,22 @@ std::string_view to_string(MediaError error) {
     case MediaError::NotConnected: return "not connected";
     case MediaError::Malformed: return "the frame is not what its codec says";
     case MediaError::QueueFull: return "the send queue is full";
+    case MediaError::NotKeyframe: return "the first frame of another source must be a key frame";
   }
   return "";
 }
 
 Connection::Impl::Impl(Env environment, BufferPool& pool, const Config& configuration, Time time)
-    : env(environment),
+    : tracer(internal::Tracer::make(environment)),
+      env{environment.random, environment.log, tracer.get()},
       config(configuration),
       now(time),
-      negotiator(environment, configuration.negotiation),
-      transport(environment, config),
-      media(environment, pool, configuration),
+      negotiator(env, configuration.negotiation),
+      transport(env, config),
+      media(env, pool, configuration),
       fingerprint(configuration.certificate.fingerprint().to_string()) {
   negotiator.set_transport(local_transport());
+  if (tracer) tracer->set_connection(transport.ice().local_credentials().ufrag);
   // The negotiator has its own.
   config.negotiation = {.audio_codecs = {}, .video_codecs = {}, .audio_extensions = {}, .video_extensions = {}};
 }
@@ -57,6 +61,7 @@ void Connection::Impl::set_state(ConnectionState next, std::string detail) {
   }
   state = next;
   env.log.line(LogLevel::Debug, "peer", to_string(next), detail.empty() ? "" : ": ", detail);
+  if (tracer) tracer->state_changed(next, detail, now);
   emit(StateChanged{next, std::move(detail)});
 }
 
@@ -68,7 +73,7 @@ void Connection::Impl::handle_packet(const net::Datagram& packet, Time time) {
   const internal::Transport::Content content = transport.handle_packet(packet, now);
   if (content == internal::Transport::Content::Data) deliver_data(now);
   if (content == internal::Transport::Content::Rtp || content == internal::Transport::Content::Rtcp) {
-    srtp::Receiver& srtp = *transport.srtp_receiver();
+    srtp::Receiver& srtp = transport.srtp_receiver();
     const bool authentic = content == internal::Transport::Content::Rtp ? media.handle_rtp(packet.bytes, srtp, now)
                                                                         : media.handle_rtcp(packet.bytes, srtp, now);
     if (authentic) transport.ice().count_received(packet.local, packet.remote, 1, packet.bytes.size(), now);
@@ -107,6 +112,7 @@ void Connection::Impl::settle(Time time) {
   while (auto event = transport.poll_ice_event()) handle_ice_event(*event, time);
   while (transport.replay_held(time)) deliver_data(time);
   while (auto event = transport.poll_dtls_event()) handle_dtls_event(*event, time);
+  if (tracer) tracer->observe(transport, media, channels ? &*channels : nullptr, time);
 }
 
 std::optional<Event> Connection::Impl::poll_event() {
@@ -122,6 +128,8 @@ void Connection::Impl::handle_ice_event(ice::Event& event, Time time) {
   } else if (const auto* validated = std::get_if<ice::PathValidated>(&event)) {
     emit(PathValidated{validated->path});
   } else if (const auto* selected = std::get_if<ice::SelectedPairChanged>(&event)) {
+    if (tracer) tracer->set_path(selected->path);
+    if (channels) channels->path_changed();
     if (channels && selected->rtt > Duration::zero()) channels->set_rtt(selected->rtt);
     media.set_round_trip_time(selected->rtt);
   } else if (const auto* changed = std::get_if<ice::StateChanged>(&event)) {
@@ -146,6 +154,7 @@ void Connection::Impl::handle_dtls_event(dtls::Event& event, Time time) {
     env.log.line(LogLevel::Info, "peer", "secured by DTLS ",
                  connected->version == dtls::Version::Dtls13 ? "1.3" : "1.2", ", ",
                  dtls::to_string(connected->cipher_suite), ", SRTP profile ", connected->srtp_profile);
+    if (tracer) tracer->secured(*connected, time);
     emit(Secured{connected->version, connected->cipher_suite, connected->srtp_profile});
     if (const auto profile = srtp::profile_from_id(connected->srtp_profile))
       media.set_srtp_overhead(srtp::rtp_overhead(*profile));
@@ -173,8 +182,8 @@ std::optional<net::Transmit> Connection::Impl::poll_transmit(Bytes out) {
   if (dtls_failed) transport.ice().close();
   if (!transport.path() || !security || said_goodbye) return std::nullopt;
   if (auto transmit = transmit_carried(out)) return transmit;
-  if (transport.secured()) {
-    if (const auto run = media.poll_transmit(out, *transport.srtp_sender(), now)) {
+  if (transport.secured() && media.negotiated()) {
+    if (const auto run = media.poll_transmit(out, transport.srtp_sender(), now)) {
       net::Transmit transmit = transport.address(run->size);
       transmit.segment_size = run->segment_size;
       transport.ice().count_sent(run->packets, run->size, now);
@@ -189,45 +198,6 @@ std::optional<net::Transmit> Connection::Impl::poll_transmit(Bytes out) {
   return transport.poll_transmit(out, now);
 }
 
-std::optional<net::Transmit> Connection::Impl::transmit_carried(Bytes out) {
-  if (carried.empty()) return std::nullopt;
-  std::memcpy(out.data(), carried.data(), carried.size());
-  const net::Transmit transmit = transport.address(carried.size());
-  transport.ice().count_sent(1, carried.size(), now);
-  carried.clear();
-  return transmit;
-}
-
-// SCTP packets of equal size become one run; the first smaller one ends it.
-std::optional<net::Transmit> Connection::Impl::transmit_data(Bytes out) {
-  if (!channels) return std::nullopt;
-  const size_t largest = config.data.sctp.max_packet_size + transport.data_overhead();
-  size_t size = 0;
-  size_t segment = 0;
-  size_t packets = 0;
-  while (packets < kMaxSegments && size + largest <= out.size()) {
-    const Bytes slot = out.subspan(size, largest);
-    const Bytes plain = slot.subspan(transport.data_offset(), config.data.sctp.max_packet_size);
-    const auto packet = channels->poll_transmit(plain);
-    if (!packet) break;
-    const size_t written = transport.protect_data(plain.first(packet->size), slot);
-    if (written == 0) break;
-    if (segment != 0 && written > segment) {
-      carried.assign(slot.begin(), slot.begin() + static_cast<ptrdiff_t>(written));
-      break;
-    }
-    if (segment == 0) segment = written;
-    size += written;
-    ++packets;
-    if (written < segment) break;
-  }
-  if (packets == 0) return std::nullopt;
-  net::Transmit transmit = transport.address(size);
-  transmit.segment_size = packets > 1 ? segment : 0;
-  transport.ice().count_sent(packets, size, now);
-  return transmit;
-}
-
 void Connection::Impl::close(Time time) {
   if (state == ConnectionState::Closed) return;
   advance(time);
@@ -235,6 +205,7 @@ void Connection::Impl::close(Time time) {
   media.close(now);
   set_state(ConnectionState::Closed);
   negotiator.close();
+  if (tracer) tracer->observe(transport, media, channels ? &*channels : nullptr, now);
 }
 
 // -- the public face -------------------------------------------------------------------------------------------------
@@ -245,10 +216,17 @@ Connection::Connection(Connection&&) noexcept = default;
 Connection& Connection::operator=(Connection&&) noexcept = default;
 Connection::~Connection() = default;
 
-void Connection::handle_packet(const net::Datagram& packet, Time now) { impl_->handle_packet(packet, now); }
+void Connection::handle_packet(const net::Datagram& packet, Time now) {
+  if (impl_->tracer) impl_->tracer->received(packet, now);
+  impl_->handle_packet(packet, now);
+}
 void Connection::handle_timeout(Time now) { impl_->handle_timeout(now); }
 Time Connection::next_timeout() const { return impl_->next_timeout(); }
-std::optional<net::Transmit> Connection::poll_transmit(Bytes out) { return impl_->poll_transmit(out); }
+std::optional<net::Transmit> Connection::poll_transmit(Bytes out) {
+  const auto transmit = impl_->poll_transmit(out);
+  if (impl_->tracer && transmit) impl_->tracer->sent(*transmit, out, impl_->now);
+  return transmit;
+}
 
 std::optional<Event> Connection::poll_event() { return impl_->poll_event(); }
 
@@ -284,6 +262,12 @@ const ice::Agent& Connection::ice() const { return impl_->transport.ice(); }
 ConnectionState Connection::state() const { return impl_->state; }
 const Counters<DropReason>& Connection::drops() const { return impl_->transport.drops(); }
 const Counters<DropReason>& Connection::media_drops() const { return impl_->media.drops(); }
+std::map<std::string_view, uint64_t> Connection::drops_by_name() const {
+  std::map<std::string_view, uint64_t> drops;
+  internal::visit_drops(impl_->transport, impl_->media, channels(),
+                        [&](std::string_view name, uint64_t count) { drops[name] += count; });
+  return drops;
+}
 void Connection::close(Time now) { impl_->close(now); }
 
 }  // namespace kaon::peer

@@ -1,6 +1,7 @@
 // The peer connection without I/O: the only place where the engines meet.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -98,6 +99,9 @@ class Connection {
   /// ours. The payload is shared, not copied.
   [[nodiscard]] Result<void, MediaError> send_packet(TransceiverId id, packetizer::Codec codec,
                                                      const rtp::Packet& packet, Time now);
+  /// How this track comes, if not as Config::delivery says. Takes effect with the next packet; of a stream that turns
+  /// into frames, the first is a key frame.
+  void set_delivery(TransceiverId id, Delivery delivery);
   /// Asks the peer for a key frame of this track, and again with back-off until one comes.
   void request_keyframe(TransceiverId id, Time now);
   std::optional<MediaPacket> poll_media();
@@ -118,6 +122,8 @@ class Connection {
   /// Of packets that did not get past the transport, and of media behind it.
   const Counters<DropReason>& drops() const;
   const Counters<DropReason>& media_drops() const;
+  /// Everything that any engine of the connection has dropped, by name: "ice_bad_integrity", "bad_srtp".
+  std::map<std::string_view, uint64_t> drops_by_name() const;
 
  private:
   struct Impl;

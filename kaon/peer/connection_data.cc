@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include "kaon/peer/internal/connection_impl.h"
 
 namespace kaon::peer {
@@ -11,8 +13,54 @@ void Connection::Impl::start_channels(Time time) {
   const NegotiatedSession* session = negotiator.session();
   if (!channels || !security || session == nullptr || !session->data) return;
   if (const auto rtt = transport.ice().rtt()) channels->set_rtt(*rtt);
-  const bool client = session->dtls_role == DtlsRole::Client;
-  channels->start(client ? datachannel::DtlsRole::Client : datachannel::DtlsRole::Server, time);
+  channels->start(session->dtls_role, time);
+}
+
+std::optional<net::Transmit> Connection::Impl::transmit_carried(Bytes out) {
+  if (carried.bytes.empty()) return std::nullopt;
+  std::memcpy(out.data(), carried.bytes.data(), carried.bytes.size());
+  net::Transmit transmit = transport.address(carried.bytes.size());
+  transmit.dont_fragment = carried.dont_fragment;
+  transport.ice().count_sent(1, carried.bytes.size(), now);
+  carried.bytes.clear();
+  return transmit;
+}
+
+// SCTP packets of equal size become one run; the first smaller one ends it.
+std::optional<net::Transmit> Connection::Impl::transmit_data(Bytes out) {
+  if (!channels) return std::nullopt;
+  size_t size = 0;
+  size_t segment = 0;
+  size_t packets = 0;
+  bool dont_fragment = false;
+  while (packets < kMaxSegments && !dont_fragment) {
+    const size_t room = channels->association().largest_packet();
+    const size_t largest = room + transport.data_overhead();
+    if (size + largest > out.size()) break;
+    const Bytes slot = out.subspan(size, largest);
+    // Where DTLS will encrypt it in place.
+    const Bytes plain = slot.subspan(transport.data_offset(), room);
+    const auto packet = channels->poll_transmit(plain);
+    if (!packet) break;
+    const size_t written = transport.protect_data(plain.first(packet->size), slot);
+    if (written == 0) break;
+    if (segment != 0 && (written > segment || packet->dont_fragment)) {
+      carried.bytes.assign(slot.begin(), slot.begin() + static_cast<ptrdiff_t>(written));
+      carried.dont_fragment = packet->dont_fragment;
+      break;
+    }
+    if (segment == 0) segment = written;
+    dont_fragment = packet->dont_fragment;
+    size += written;
+    ++packets;
+    if (written < segment) break;
+  }
+  if (packets == 0) return std::nullopt;
+  net::Transmit transmit = transport.address(size);
+  transmit.segment_size = packets > 1 ? segment : 0;
+  transmit.dont_fragment = dont_fragment;
+  transport.ice().count_sent(packets, size, now);
+  return transmit;
 }
 
 // -- the public face -------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ Result<void, MediaError> Connection::send_packet(TransceiverId id, packetizer::C
 void Connection::request_keyframe(TransceiverId id, Time now) {
   impl_->media.request_keyframe(id, impl_->advance(now));
 }
+void Connection::set_delivery(TransceiverId id, Delivery delivery) { impl_->media.set_delivery(id, delivery); }
 std::optional<MediaPacket> Connection::poll_media() { return impl_->media.poll_media(); }
 std::optional<MediaFrame> Connection::poll_frame() { return impl_->media.poll_frame(impl_->now); }
 

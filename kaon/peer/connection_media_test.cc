@@ -89,6 +89,24 @@ TEST(PeerMedia, CarriesFramesOfEveryVideoSizeWithinTheMtu) {
   EXPECT_EQ(pair.a_to_b().stats().dropped_too_big, 0u);
 }
 
+TEST(PeerMedia, ChangesPerTrackBetweenPacketsAndFrames) {
+  MediaPair pair(4);
+  ASSERT_TRUE(pair.connect_with_media());
+  pair.b->set_delivery(pair.video_b, Delivery::Packets);
+  const std::vector<uint8_t> opus = {0xfc, 1, 2, 3};
+  ASSERT_TRUE(pair.a->send_frame(pair.audio, Codec::Opus, {.data = opus}, pair.now()));
+  send_video(pair, pair.a, pair.video, 3, 3000);
+  ASSERT_EQ(pair.b.frames.size(), 1u) << "the other track still comes as frames";
+  EXPECT_EQ(pair.b.frames[0].codec, Codec::Opus);
+  const size_t packets = pair.b.media.size();
+  EXPECT_GE(packets, 9u);
+  pair.b->set_delivery(pair.video_b, Delivery::Frames);
+  const auto sent = send_video(pair, pair.a, pair.video, 3, 3000);
+  EXPECT_EQ(pair.b.media.size(), packets);
+  ASSERT_EQ(pair.b.frames.size(), 4u);
+  EXPECT_EQ(pair.b.frames[1].data, sent[0]);
+}
+
 TEST(PeerMedia, GivesPacketsToWhoForwardsAndTakesThemAgain) {
   MediaPair pair(3, Delivery::Packets);
   ASSERT_TRUE(pair.connect_with_media());

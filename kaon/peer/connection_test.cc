@@ -216,7 +216,7 @@ TEST(PeerConnection, TellsOfATransportWhoseFiguresFit) {
   pair.pump.pass(1s);
   const Stats a = pair.a->stats(pair.now());
   const Stats b = pair.b->stats(pair.now());
-  EXPECT_EQ(a.transport.tls_version, "FEFD");
+  EXPECT_EQ(a.transport.tls_version, "FEFC");
   EXPECT_EQ(a.transport.dtls_cipher, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256");
   EXPECT_EQ(a.transport.round_trip_time, 20ms);
   EXPECT_GT(a.transport.bytes_sent, 200'000u);

@@ -20,7 +20,7 @@
 
 namespace kaon::peer {
 
-/// How received media is given out.
+/// How received media is given out; see also Connection::set_delivery().
 enum class Delivery : uint8_t {
   Packets,  ///< each RTP packet as it arrives: for who forwards
   Frames,   ///< whole encoded frames in order: for who decodes or records
@@ -35,6 +35,8 @@ struct Config {
   NegotiatorConfig negotiation;
   std::vector<dtls::SrtpProfileId> srtp_profiles = {dtls::kSrtpAeadAes128Gcm, dtls::kSrtpAeadAes256Gcm,
                                                     dtls::kSrtpAes128CmSha1_80};
+  /// 1.2 for paths that lose records of 1.3, as some relays of calls do.
+  dtls::Version max_dtls_version = dtls::Version::Dtls13;
   datachannel::Config data;
   Delivery delivery = Delivery::Frames;
   /// Largest UDP payload of media and handshake packets.
@@ -62,6 +64,10 @@ struct UfragChanged {
 struct PathValidated {
   ice::Path path;
 };
+/// The first authentic packet of a stream; a Mux may bind its SSRC.
+struct StreamAdded {
+  rtp::Ssrc ssrc;
+};
 struct StateChanged {
   ConnectionState state;
   /// For people; empty unless Failed or Closed.
@@ -88,8 +94,8 @@ struct TrackRemoved {
 struct KeyframeRequested {
   TransceiverId transceiver;
 };
-using Event = std::variant<LocalCandidate, GatheringDone, UfragChanged, PathValidated, StateChanged, Secured,
-                           TrackAdded, TrackRemoved, KeyframeRequested, dtls::KeyLogLine>;
+using Event = std::variant<LocalCandidate, GatheringDone, UfragChanged, PathValidated, StreamAdded, StateChanged,
+                           Secured, TrackAdded, TrackRemoved, KeyframeRequested, dtls::KeyLogLine>;
 
 /// A received RTP packet, decrypted, retransmissions restored. Not in order.
 struct MediaPacket {
@@ -129,6 +135,7 @@ enum class MediaError : uint8_t {
   NotConnected,   ///< no keys yet, or no path
   Malformed,      ///< the frame is not what its codec says
   QueueFull,      ///< more than kMaxQueuedPackets wait for the pacer
+  NotKeyframe,    ///< the first frame of another source must be a key frame
 };
 std::string_view to_string(MediaError error);
 

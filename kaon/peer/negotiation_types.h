@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kaon/base/strong.h"
+#include "kaon/net/dtls_role.h"
 #include "kaon/peer/codec_registry.h"
 #include "kaon/sdp/session_description.h"
 
@@ -172,7 +173,7 @@ struct NegotiatedData {
   bool operator==(const NegotiatedData&) const = default;
 };
 
-enum class DtlsRole : uint8_t { Client, Server };
+using net::DtlsRole;
 
 /// The peer's side of the one transport, from the section that stands for the bundle.
 struct RemoteTransport {

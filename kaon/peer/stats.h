@@ -53,7 +53,7 @@ struct TransportStats {
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;
   std::optional<Duration> round_trip_time;
-  std::string tls_version;  ///< "FEFD"
+  std::string tls_version;  ///< "FEFC" is 1.3, "FEFD" 1.2
   std::string dtls_cipher;  ///< TLS registry name
   std::string srtp_cipher;  ///< IANA name of the SRTP profile
   std::optional<ice::Path> path;

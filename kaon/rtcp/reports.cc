@@ -59,6 +59,11 @@ size_t SenderReport::write(Bytes out) const {
   return writer.size();
 }
 
+std::string ReportBlock::to_string() const {
+  return cat("ssrc=", source.value(), " lost=", cumulative_lost, " fraction=", static_cast<int>(fraction_lost),
+             "/256 highest=", extended_highest_sequence, " jitter=", jitter);
+}
+
 std::string SenderReport::to_string() const {
   return cat("SR ssrc=", sender.value(), " packets=", packet_count, " octets=", octet_count,
              " reports=", reports.size());

@@ -23,6 +23,7 @@ struct ReportBlock {
 
   static ReportBlock read(const uint8_t* p);
   void write(Writer& writer) const;
+  std::string to_string() const;
   bool operator==(const ReportBlock&) const = default;
 };
 

@@ -3,11 +3,15 @@
 #include <algorithm>
 
 #include "kaon/sctp/internal/association_impl.h"
+#include "kaon/sctp/internal/heartbeat.h"
 
 namespace kaon::sctp {
 
 Association::Impl::Impl(const Config& config, Env env)
-    : config_(config), env_(env), queue_(config.max_send_buffer), rto_(config) {
+    : config_(config),
+      env_(env),
+      queue_(std::min(config.send_buffer, config.max_send_buffer), config.max_send_buffer),
+      rto_(config) {
   KAON_ASSERT(config.max_packet_size >= 512 && config.max_packet_size <= kMaxPacketSize);
   deadlines_.fill(kNever);
 }
@@ -140,10 +144,16 @@ void Association::Impl::on_timer(Timer timer) {
       open->shutdown_due = true;
       deadline(Timer::Shutdown) = now_ + rto_.current();
       return;
-    case Timer::Retransmission:
-      if (tcb() == nullptr || !count_timeout()) return;
-      rto_.back_off();
-      tcb()->sender.handle_timeout(now_);
+    case Timer::Retransmission: return on_retransmission_timeout();
+    case Timer::LossProbe:
+      if (tcb() != nullptr) tcb()->sender.handle_probe_timeout();
+      return;
+    case Timer::Reordering:
+      if (tcb() != nullptr) tcb()->sender.handle_reordering_timeout(rto_, now_);
+      return;
+    case Timer::Pacing: return;
+    case Timer::PathMtu:
+      if (tcb() != nullptr) tcb()->path_mtu.handle_timeout(now_);
       return;
     case Timer::DelayedSack:
       if (open != nullptr) open->tcb->receiver.want_sack();
@@ -158,6 +168,24 @@ void Association::Impl::on_timer(Timer timer) {
   }
 }
 
+void Association::Impl::on_retransmission_timeout() {
+  Tcb* block = tcb();
+  if (block == nullptr || !count_timeout()) return;
+  rto_.back_off();
+  block->sender.handle_timeout(now_);
+  // RFC 8899 §4.3: perhaps the path carries large packets no more. Those that were made so are left to IP to fragment.
+  if (timeouts_in_row_ < 2 || block->path_mtu.size() == config_.max_packet_size) return;
+  block->path_mtu.reset();
+  use_path_mtu();
+}
+
+void Association::Impl::path_changed() {
+  Tcb* block = tcb();
+  if (block == nullptr) return;
+  block->path_mtu.reset();
+  use_path_mtu();
+}
+
 // §8.3: only an idle path needs asking whether it is there.
 void Association::Impl::heartbeat() {
   auto* open = std::get_if<Open>(&state_);
@@ -166,11 +194,8 @@ void Association::Impl::heartbeat() {
     if (heartbeat_nonce_ && !count_timeout()) return;
     heartbeat_nonce_ = env_.random.u64();
     heartbeat_sent_ = now_;
-    // Heartbeat Info parameter, §3.3.5; its content is ours to choose.
-    std::array<uint8_t, kChunkHeaderSize + 8> info{};
-    store_be16(&info[0], 1);
-    store_be16(&info[2], info.size());
-    store_be64(&info[4], *heartbeat_nonce_);
+    std::array<uint8_t, HeartbeatInfo::kSize> info{};
+    HeartbeatInfo{*heartbeat_nonce_}.write(info);
     reply(open->tcb->peer_tag, ChunkType::Heartbeat, 0, info);
     trim_memory();
   }
@@ -182,7 +207,7 @@ void Association::Impl::trim_memory() {
   queue_.trim();
   events_.trim();
   if (Tcb* block = tcb()) {
-    block->receiver.reassembly().trim();
+    block->receiver.trim();
     block->sender.trim();
   }
   pool_.reset();
@@ -201,8 +226,19 @@ void Association::Impl::update_timers() {
   // §6.3.2, R1 to R3.
   if (block->sender.take_progress()) deadline(Timer::Retransmission) = kNever;
   run(Timer::Retransmission, block->sender.outstanding(), rto_.current());
+  deadline(Timer::LossProbe) = block->sender.probe_deadline(rto_);
+  deadline(Timer::Reordering) = block->sender.reordering_deadline();
+  deadline(Timer::Pacing) = block->sender.pacing_deadline(now_);
+  deadline(Timer::PathMtu) = block->path_mtu.timeout();
   run(Timer::DelayedSack, block->receiver.sack_later() && !block->receiver.sack_now(), config_.delayed_sack);
   run(Timer::ReConfig, block->reset.waiting(), rto_.current());
+}
+
+size_t Association::Impl::largest_packet() const {
+  const Tcb* block = tcb();
+  if (block == nullptr) return config_.max_packet_size;
+  const size_t probe = queue_.unsent() < kBulk ? 0 : block->path_mtu.due(now_).value_or(0);
+  return std::max(block->path_mtu.largest(), probe);
 }
 
 Time Association::Impl::next_timeout() const { return *std::min_element(deadlines_.begin(), deadlines_.end()); }
@@ -230,6 +266,8 @@ Stats Association::Impl::stats() const {
   stats.receive_buffer_used = events_.message_bytes();
   if (const Tcb* block = tcb()) {
     block->sender.add_stats(stats);
+    stats.packet_size = block->path_mtu.size();
+    stats.receive_window = block->receiver.window();
     stats.receive_buffer_used = block->receiver.used(events_);
   }
   return stats;
@@ -253,6 +291,9 @@ Result<void, ResetError> Association::reset_streams(std::span<const StreamId> st
 void Association::shutdown(Time now) { impl_->shutdown(now); }
 void Association::abort(std::string_view reason, Time now) { impl_->abort(reason, now); }
 void Association::set_rtt(Duration rtt) { impl_->rto_.observe(rtt); }
+void Association::path_changed() { impl_->path_changed(); }
+void Association::set_weight(StreamId stream, uint16_t weight) { impl_->queue_.set_weight(stream, weight); }
+size_t Association::largest_packet() const { return impl_->largest_packet(); }
 void Association::set_remote_max_message_size(uint64_t size) { impl_->remote_max_message_size_ = size; }
 size_t Association::buffered_amount(StreamId stream) const { return impl_->queue_.buffered_amount(stream); }
 void Association::set_buffered_amount_low_threshold(StreamId stream, size_t bytes) {

@@ -1,5 +1,5 @@
-// One SCTP association over DTLS (RFC 9260, RFC 8261) without I/O, with partial reliability (RFC 3758) and stream reset
-// (RFC 6525).
+// One SCTP association over DTLS (RFC 9260, RFC 8261) without I/O, with partial reliability (RFC 3758), stream reset
+// (RFC 6525) and interleaving (RFC 8260).
 #pragma once
 
 #include <memory>
@@ -42,6 +42,11 @@ class Association {
 
   /// A round trip known from below (DTLS, ICE): the first timers use it instead of Config::rto_initial.
   void set_rtt(Duration rtt);
+  /// Packets go another way from now on: what is known of their largest size is known no more.
+  void path_changed();
+  /// Of streams with data to send, one with twice the weight gets twice as much (RFC 8260 §3.6). 256 until set.
+  void set_weight(StreamId stream, uint16_t weight);
+
   /// The remote's a=max-message-size (RFC 8841 §6); 0: no limit. 65536 until set.
   void set_remote_max_message_size(uint64_t size);
 
@@ -50,6 +55,9 @@ class Association {
   /// BufferedAmountLow comes when buffered_amount(stream) falls from above to this or below. Zero at first.
   void set_buffered_amount_low_threshold(StreamId stream, size_t bytes);
 
+  /// The largest packet that the next poll_transmit() may write.
+  size_t largest_packet() const;
+
   State state() const;
   Stats stats() const;
   const Counters<DropReason>& drops() const;
@@ -57,7 +65,8 @@ class Association {
   void handle_packet(Bytes packet, Time now);
   void handle_timeout(Time now);
   Time next_timeout() const;
-  /// Packets are never larger than Config::max_packet_size; `out` must hold that (asserted).
+  /// `out` must hold Config::max_packet_size (asserted). With largest_packet() it gets all that may come; with less,
+  /// no discovery of larger packets.
   std::optional<net::Transmit> poll_transmit(Bytes out);
   std::optional<Event> poll_event();
 

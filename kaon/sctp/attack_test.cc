@@ -1,4 +1,4 @@
-// What a hostile peer may try; numbers D1 to D11 are those of the project's attack list. The peer holds the DTLS keys,
+// What a hostile peer may try; numbers D1 to D13 are those of the project's attack list. The peer holds the DTLS keys,
 // so every packet here is well signed and aimed.
 #include <gmock/gmock.h>
 
@@ -29,7 +29,7 @@ struct Attack {
     std::vector<uint8_t> out(kMaxPacketSize);
     PacketWriter writer(out, out.size());
     for (const auto& [type, flags, value] : chunks) writer.add(type, flags, value);
-    out.resize(writer.finish({5000, 5000, to}));
+    out.resize(writer.finish({5000, 5000, to}, checksum));
     engine.handle_packet(out, now);
   }
   void send(ChunkType type, uint8_t flags, std::vector<uint8_t> value) { send(tag, {{type, flags, std::move(value)}}); }
@@ -47,6 +47,7 @@ struct Attack {
   }
   std::vector<uint8_t> init(uint32_t own_tag, bool extensions = true) {
     InitChunk chunk;
+    chunk.capabilities = {true, true, interleaving, false};
     chunk.initiate_tag = own_tag;
     chunk.a_rwnd = 100'000;
     chunk.outgoing_streams = chunk.incoming_streams = 1000;
@@ -77,7 +78,7 @@ struct Attack {
     events();
   }
   void data(uint32_t tsn, uint8_t flags, size_t size = 10, uint16_t stream = 1, uint16_t ssn = 0) {
-    std::vector<uint8_t> value(DataChunk::kHeaderSize + size);
+    std::vector<uint8_t> value(DataChunk::header_size(DataFormat::Data) + size);
     store_be32(&value[0], tsn);
     store_be16(&value[4], stream);
     store_be16(&value[6], ssn);
@@ -104,6 +105,17 @@ struct Attack {
   }
   uint64_t drops(DropReason reason) { return engine.drops()[reason]; }
 
+  void idata(uint32_t tsn, uint8_t flags, uint32_t mid, uint32_t fsn, uint16_t stream = 1, size_t size = 10) {
+    DataChunk chunk{DataFormat::IData, Tsn(tsn), StreamId(stream), Mid(mid), fsn, Ppid(53), flags, {}};
+    const std::vector<uint8_t> payload(size);
+    chunk.payload = payload;
+    std::vector<uint8_t> value(DataChunk::header_size(chunk.format) + size);
+    chunk.write(value);
+    send(ChunkType::IData, flags, std::move(value));
+  }
+
+  bool interleaving = false;
+  PacketWriter::Checksum checksum = PacketWriter::Checksum::Crc32c;
   SeededRandom random;
   NullLogger log;
   Association engine;
@@ -231,7 +243,7 @@ TEST(AttackD2, UnknownChunksAreTreatedByTheirHighestBits) {
   for (const int type : {0x30, 0x70, 0xb0, 0xf0}) {
     Attack a;
     a.establish();
-    std::vector<uint8_t> data(DataChunk::kHeaderSize + 4);
+    std::vector<uint8_t> data(DataChunk::header_size(DataFormat::Data) + 4);
     store_be32(&data[0], 100);
     a.send(a.tag, {{static_cast<ChunkType>(type), 0, {1, 2, 3}}, {ChunkType::Data, kWhole, data}});
     EXPECT_EQ(a.events(), type >= 0x80 ? 1u : 0u) << type;
@@ -371,7 +383,7 @@ TEST(AttackD5, ForwardTsnThatJumpsHurtsNobodyElse) {
   EXPECT_EQ(a.engine.state(), State::Established);
 }
 
-TEST(AttackD6, IDataIsAbortedBecauseItWasNeverNegotiated) {
+TEST(AttackD6, WhatWasNotAgreedIsAborted) {
   for (const ChunkType type : {ChunkType::IData, ChunkType::IForwardTsn}) {
     Attack a;
     a.establish();
@@ -381,6 +393,51 @@ TEST(AttackD6, IDataIsAbortedBecauseItWasNeverNegotiated) {
     EXPECT_EQ(a.closed->reason, CloseReason::ProtocolViolation);
     EXPECT_EQ(a.drain().at(0).type, ChunkType::Abort);
   }
+  for (const ChunkType type : {ChunkType::Data, ChunkType::ForwardTsn}) {
+    Attack a;
+    a.interleaving = true;
+    a.establish();
+    a.send(type, 3, std::vector<uint8_t>(20));
+    a.events();
+    ASSERT_TRUE(a.closed);
+    EXPECT_EQ(a.closed->reason, CloseReason::ProtocolViolation);
+  }
+}
+
+TEST(AttackD6, CraftedMessageAndFragmentNumbersAreRefusedOrHarmless) {
+  const auto after = [](auto attack) {
+    Attack a;
+    a.interleaving = true;
+    a.establish();
+    attack(a);
+    a.events();
+    return a.closed.has_value();
+  };
+  constexpr uint8_t kFirst = DataChunk::kBeginning;
+  constexpr uint8_t kLast = DataChunk::kEnd;
+  // The same fragment under two TSNs; the same beginning twice; a fragment behind the end.
+  EXPECT_TRUE(after([](Attack& a) { a.idata(100, 0, 0, 5), a.idata(101, 0, 0, 5); }));
+  EXPECT_TRUE(after([](Attack& a) { a.idata(101, 0, 0, 1), a.idata(100, kWhole, 0, 0); }));
+  EXPECT_TRUE(after([](Attack& a) { a.idata(100, 0, 0, 2), a.idata(101, kLast, 0, 1), a.idata(102, kFirst, 0, 0); }));
+  // Numbers from the whole circle, in any order.
+  EXPECT_FALSE(after([](Attack& a) {
+    for (uint32_t i = 0; i < 1000; ++i) a.idata(100 + i, 0, i * 0x9e3779b9u, i * 0x85ebca6bu, i % 7);
+  }));
+  // A message number that was delivered already.
+  EXPECT_FALSE(after([](Attack& a) { a.idata(100, kWhole, 0, 0), a.idata(101, kWhole, 0, 0); }));
+}
+
+TEST(AttackD6, HalvesOfManyMessagesStayWithinTheWindow) {
+  Config config;
+  config.receive_window = config.max_receive_window = 600'000;
+  config.max_message_size = 100'000;
+  Attack a(config);
+  a.interleaving = true;
+  a.establish();
+  for (uint32_t i = 0; i < 20'000; ++i) a.idata(100 + i, DataChunk::kBeginning, i, 0, i % 900, 20);
+  EXPECT_LE(a.engine.stats().receive_buffer_used, 700'000u);
+  EXPECT_GT(a.drops(DropReason::WindowFull), 0u);
+  EXPECT_EQ(a.engine.state(), State::Established);
 }
 
 std::vector<uint8_t> reset_request(uint32_t sequence, uint32_t last_tsn, std::vector<StreamId> streams) {
@@ -454,6 +511,23 @@ TEST(AttackD8, HeartbeatsAreBoundedAndTheirNonceIsChecked) {
   a.send(ChunkType::HeartbeatAck, 0, {0, 1, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0});
   a.send(ChunkType::HeartbeatAck, 0, {});
   EXPECT_EQ(a.drops(DropReason::BadHeartbeat), 3u);
+}
+
+TEST(AttackD13, APacketWithoutChecksumCountsOnlyIfWeSaidSo) {
+  for (const bool announced : {false, true}) {
+    Config config;
+    config.zero_checksum = announced;
+    Attack a(config);
+    a.checksum = PacketWriter::Checksum::Zero;
+    a.send(0, {{ChunkType::Init, 0, a.init(0xabc)}});
+    EXPECT_EQ(a.drops(DropReason::BadChecksum), 1u) << "an INIT needs one in any case";
+    a.checksum = PacketWriter::Checksum::Crc32c;
+    a.establish();
+    a.checksum = PacketWriter::Checksum::Zero;
+    a.data(100, kWhole);
+    EXPECT_EQ(a.events(), announced ? 1u : 0u);
+    EXPECT_EQ(a.drops(DropReason::BadChecksum), announced ? 1u : 2u);
+  }
 }
 
 TEST(AttackD11, AMessageAboveOurLimitIsAborted) {

@@ -8,7 +8,6 @@
 #include "kaon/sctp/internal/reconfig_chunk.h"
 #include "kaon/sctp/internal/sack_chunk.h"
 #include "kaon/sctp/internal/state_cookie.h"
-#include "kaon/sctp/internal/text2pcap.h"
 #include "kaon/sctp/internal/tsn_tracker.h"
 
 namespace kaon::sctp {
@@ -83,11 +82,11 @@ TEST(Packet, ChecksumIsThatOfRfc9260) {
   out.resize(20);
   EXPECT_EQ(out[19], 0);  // padding
   auto copy = out;
-  EXPECT_TRUE(checksum_fits(copy));
+  EXPECT_TRUE(crc_fits(copy));
   for (size_t bit = 0; bit < 160; ++bit) {
     copy = out;
     copy[bit / 8] ^= static_cast<uint8_t>(1 << bit % 8);
-    EXPECT_FALSE(checksum_fits(copy)) << bit;
+    EXPECT_FALSE(crc_fits(copy)) << bit;
   }
   const CommonHeader header = CommonHeader::parse(out);
   EXPECT_EQ(header.source_port, 5000);
@@ -120,18 +119,29 @@ TEST(Packet, ChunkLengthsAreChecked) {
 
 TEST(DataChunk, RoundTripAndPrefixes) {
   const uint8_t payload[] = {9, 8, 7};
-  DataChunk data{Tsn(1), StreamId(2), Ssn(3), Ppid(4), DataChunk::kBeginning | DataChunk::kUnordered, payload};
-  std::vector<uint8_t> out(DataChunk::kHeaderSize + 3);
-  data.write(out);
-  for (size_t size = 0; size <= out.size(); ++size) {
-    Chunk chunk;
-    chunk.flags = data.flags;
-    chunk.value = ByteView(out).first(size);
-    const auto back = DataChunk::parse(chunk);
-    ASSERT_EQ(back.has_value(), size >= DataChunk::kHeaderSize);
-    if (!back) continue;
-    EXPECT_EQ(back->stream, data.stream);
-    EXPECT_TRUE(back->beginning() && back->unordered() && !back->end() && !back->immediate());
+  for (const DataFormat format : {DataFormat::Data, DataFormat::IData}) {
+    for (const uint8_t flags : {uint8_t{DataChunk::kBeginning | DataChunk::kUnordered}, uint8_t{DataChunk::kEnd}}) {
+      DataChunk data{format, Tsn(1), StreamId(2), Mid(3), 0, Ppid(4), flags, payload};
+      if (!data.beginning() && format == DataFormat::IData) data.ppid = {}, data.fsn = 70'000;
+      const size_t header = DataChunk::header_size(format);
+      std::vector<uint8_t> out(header + 3);
+      data.write(out);
+      for (size_t size = 0; size <= out.size(); ++size) {
+        Chunk chunk;
+        chunk.type = DataChunk::type(format);
+        chunk.flags = flags;
+        chunk.value = ByteView(out).first(size);
+        const auto back = DataChunk::parse(chunk);
+        ASSERT_EQ(back.has_value(), size >= header);
+        if (!back) continue;
+        EXPECT_EQ(back->tsn, data.tsn);
+        EXPECT_EQ(back->stream, data.stream);
+        EXPECT_EQ(back->mid, data.mid);
+        EXPECT_EQ(back->fsn, data.fsn);
+        EXPECT_EQ(back->ppid, data.ppid);
+        EXPECT_EQ(back->payload.size(), size - header);
+      }
+    }
   }
 }
 
@@ -176,9 +186,11 @@ TEST(ReConfig, RoundTripAndPrefixes) {
 }
 
 TEST(ForwardTsn, OnlyWholeEntries) {
-  const std::vector<uint8_t> bytes(12);
-  for (size_t size = 0; size <= 12; ++size) {
-    EXPECT_EQ(ForwardTsnChunk::parse(ByteView(bytes).first(size)).has_value(), size >= 4 && size % 4 == 0);
+  const std::vector<uint8_t> bytes(20);
+  for (size_t size = 0; size <= 20; ++size) {
+    const ByteView value = ByteView(bytes).first(size);
+    EXPECT_EQ(ForwardTsnChunk::parse(DataFormat::Data, value).has_value(), size >= 4 && size % 4 == 0);
+    EXPECT_EQ(ForwardTsnChunk::parse(DataFormat::IData, value).has_value(), size >= 4 && size % 8 == 4);
   }
 }
 
@@ -254,12 +266,6 @@ TEST(TsnTracker, BoundsItsRangesAndItsReach) {
   EXPECT_EQ(tracker.judge(Tsn(3 + 2 * TsnTracker::kMaxRanges)), TsnTracker::Verdict::OutOfRange);
   EXPECT_EQ(tracker.judge(Tsn(4)), TsnTracker::Verdict::New);  // joins two
   EXPECT_EQ(tracker.judge(Tsn(1 + TsnTracker::kMaxAhead)), TsnTracker::Verdict::OutOfRange);
-}
-
-TEST(Text2Pcap, WritesLinesThatBecomeACapture) {
-  const uint8_t packet[] = {0x13, 0x88};
-  EXPECT_EQ(text2pcap_line('O', Time(std::chrono::milliseconds(3723004)), packet),
-            "O 01:02:03.004000 0000 13 88 # SCTP_PACKET");
 }
 
 }  // namespace

@@ -113,7 +113,7 @@ class Pair {
   SeededRandom random_;
   Time now_ = Time(std::chrono::seconds(1000));
   uint64_t order_ = 0;
-  std::vector<uint8_t> scratch_ = std::vector<uint8_t>(2048);
+  std::vector<uint8_t> scratch_ = std::vector<uint8_t>(17'000);
 };
 
 }  // namespace kaon::sctp::test

@@ -13,6 +13,7 @@
 #include "kaon/base/counters.h"
 #include "kaon/base/strong.h"
 #include "kaon/base/time.h"
+#include "kaon/sctp/congestion_control.h"
 
 namespace kaon::sctp {
 
@@ -20,22 +21,29 @@ using StreamId = Strong<struct StreamIdTag, uint16_t>;
 /// Payload protocol identifier, RFC 9260 §3.3.1. Carried, never interpreted here.
 using Ppid = Strong<struct PpidTag, uint32_t>;
 
+/// Largest packet any configuration may ask for, as DATA in one DTLS record.
+inline constexpr size_t kMaxPacketSize = 16 * 1024;
+
 struct Config {
   uint16_t local_port = 5000;
   uint16_t remote_port = 5000;
-  /// Largest SCTP packet, header included: 1280 (IPv6) less IPv6 and UDP headers, a TURN ChannelData header and a DTLS
-  /// record.
+  /// SCTP packets of this size, header included, go everywhere: 1280 (IPv6) less IPv6 and UDP headers, a TURN
+  /// ChannelData header and a DTLS record.
   size_t max_packet_size = 1191;
+  /// Path MTU discovery (RFC 8899) tries sizes up to this; not if it is not above max_packet_size.
+  size_t max_probed_packet_size = kMaxPacketSize;
   uint16_t outgoing_streams = 65535;
   uint16_t incoming_streams = 65535;
   /// Largest message accepted from the peer (our a=max-message-size). A peer that sends more is aborted.
   size_t max_message_size = 256 * 1024;
   /// Bytes of messages queued or not yet acknowledged. A message larger than this is accepted only when nothing is
-  /// queued.
-  size_t max_send_buffer = 16 * 1024 * 1024;
+  /// queued. Where a long path has a window for more, the buffer may hold twice the window, up to max_send_buffer.
+  size_t send_buffer = 16 * 1024 * 1024;
+  size_t max_send_buffer = 128 * 1024 * 1024;
   /// Bytes the peer may have on the way to us or waiting here to be polled. Raised to twice max_message_size if
-  /// smaller.
+  /// smaller. Doubles, up to max_receive_window, while a peer fills more than half of it per round trip.
   size_t receive_window = 8 * 1024 * 1024;
+  size_t max_receive_window = 128 * 1024 * 1024;
   Duration rto_initial = std::chrono::milliseconds(500);
   Duration rto_min = std::chrono::milliseconds(200);
   Duration rto_max = std::chrono::seconds(60);
@@ -49,12 +57,13 @@ struct Config {
   std::optional<uint32_t> max_retransmissions;
   /// In packets of max_packet_size, RFC 6928.
   uint32_t initial_window = 10;
-  /// Packets that may leave at once beyond twice what a SACK has just freed.
-  uint32_t max_burst = 32;
+  CongestionControlFactory congestion_control = make_cubic;
+  /// I-DATA, if the peer has it too: messages of different streams mix, and weights count per chunk (RFC 8260).
+  bool interleaving = true;
+  /// No checksum where DTLS protects the packet anyhow, if the peer wants none (RFC 9653).
+  bool zero_checksum = true;
 };
 
-/// Largest packet any configuration may ask for; `out` of poll_transmit() needs Config::max_packet_size only.
-inline constexpr size_t kMaxPacketSize = 16 * 1024;
 /// Control events (everything but messages, which the receive window bounds) that wait to be polled.
 inline constexpr size_t kMaxQueuedEvents = 1024;
 
@@ -107,6 +116,7 @@ struct Connected {
   uint16_t outgoing_streams = 0;
   bool partial_reliability = false;
   bool stream_reset = false;
+  bool interleaving = false;
 };
 /// The peer started anew over the same path (RFC 9260 §5.2.4.1): queued messages are gone, all streams begin anew.
 struct Restarted {};
@@ -147,7 +157,7 @@ using Event = std::variant<Connected, Restarted, Message, IncomingStreamsReset, 
 
 enum class DropReason : uint8_t {
   TooShort,
-  BadChecksum,
+  BadChecksum,  // or none though we had not said that we do without
   BadPorts,
   BadVerificationTag,
   BadBundling,
@@ -179,6 +189,9 @@ struct Stats {
   uint64_t chunks_retransmitted = 0;
   uint64_t fast_retransmits = 0;
   uint64_t timeouts = 0;
+  /// Largest packet of the present path.
+  size_t packet_size = 0;
+  size_t receive_window = 0;
   size_t congestion_window = 0;
   size_t slow_start_threshold = 0;
   size_t bytes_in_flight = 0;

@@ -95,6 +95,7 @@ void Control::tell_status(size_t loop, Drops drops, Respond respond) const {
 HttpResponse Control::status_json(const Drops& drops) const {
   json::object reasons;
   for (const auto& [reason, count] : drops) reasons.emplace(reason, count);
+  if (const uint64_t lost = figures_.handover_dropped) reasons.emplace("viewers_loop_too_slow", lost);
   return reply({{"version", config_.version},
                 {"loops", loops_.size()},
                 {"udp_port", port_->port()},
@@ -102,7 +103,7 @@ HttpResponse Control::status_json(const Drops& drops) const {
                 {"streams", streams_.size()},
                 {"uptime_seconds", seconds_since(started_)},
                 {"drops", std::move(reasons)},
-                {"forward_delay_ms_median", delays_.median()}});
+                {"forward_delay_ms_median", figures_.delays.median()}});
 }
 
 HttpResponse Control::page(const HttpRequest& request) const {

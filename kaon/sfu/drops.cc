@@ -10,26 +10,6 @@ namespace {
 // In the order of the enumerators; an array of another size does not compile.
 constexpr std::string_view kMux[] = {"no_such_peer", "malformed_stun", "stun_without_username", "unknown_ufrag",
                                      "unknown_stun_transaction"};
-constexpr std::string_view kIce[] = {"ice_not_stun",
-                                     "ice_malformed",
-                                     "ice_not_binding",
-                                     "ice_unknown_local_address",
-                                     "ice_no_username",
-                                     "ice_unknown_ufrag",
-                                     "ice_bad_integrity",
-                                     "ice_unknown_transaction",
-                                     "ice_wrong_source",
-                                     "ice_unknown_attribute",
-                                     "ice_bad_request",
-                                     "ice_role_conflict",
-                                     "ice_too_many_candidates",
-                                     "ice_queue_full",
-                                     "ice_refused_address",
-                                     "ice_old_nomination",
-                                     "ice_inert"};
-constexpr std::string_view kPeer[] = {"unknown_protocol", "unknown_address",  "held_too_many",        "no_keys",
-                                      "bad_srtp",         "replayed_srtp",    "malformed_rtp",        "malformed_rtcp",
-                                      "unknown_stream",   "too_many_streams", "unknown_payload_type", "queue_full"};
 
 template <class Reason, size_t N>
 void add(Drops& to, const Counters<Reason>& counters, const std::string_view (&names)[N]) {
@@ -54,9 +34,7 @@ void add_drops(Drops& to, const io::PeerShard& shard) {
 }
 
 void add_drops(Drops& to, const peer::Connection& connection) {
-  add(to, connection.ice().drops(), kIce);
-  add(to, connection.drops(), kPeer);
-  add(to, connection.media_drops(), kPeer);
+  for (const auto& [name, count] : connection.drops_by_name()) to[name] += count;
 }
 
 }  // namespace kaon::sfu::internal

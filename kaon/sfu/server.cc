@@ -65,11 +65,11 @@ Result<void, std::string> Server::Impl::open_port() {
   options.loopback = true;
   std::vector<io::Loop*> loops;
   for (auto& loop : loops_) loops.push_back(loop.get());
-  auto port = io::PeerPort::open(loops, options, {random_, log_});
+  auto port = io::PeerPort::open(loops, options, {random_, log_, config_.trace});
   if (!port && port.error() != io::IoError::AddressInUse) {
     // A machine without IPv6.
     options.udp.bind.pop_back();
-    port = io::PeerPort::open(loops, options, {random_, log_});
+    port = io::PeerPort::open(loops, options, {random_, log_, config_.trace});
   }
   if (!port)
     return fail(cat("The UDP port ", config_.udp_port, " cannot be opened: ", io::to_string(port.error()),

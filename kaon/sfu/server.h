@@ -4,19 +4,35 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kaon/base/log.h"
 #include "kaon/base/result.h"
+#include "kaon/dtls/types.h"
 #include "kaon/net/address.h"
 #include "kaon/sfu/http_server.h"
+#include "kaon/trace/sink.h"
 
 namespace kaon::sfu {
 
-/// Sessions at once; further offers get 503.
+/// Sessions at once, unless the configuration allows fewer; further offers get 503.
 inline constexpr size_t kMaxSessions = 20'000;
 /// Longest stream name.
 inline constexpr size_t kMaxStreamName = 64;
+
+/// A STUN or TURN server that clients are told of (RFC 9725 §4.6).
+struct IceServer {
+  std::string url;  ///< stun:, stuns:, turn: or turns:
+  std::string username;
+  std::string credential;
+
+  /// "URL" or "URL,user,credential"; the credential may hold further commas. Nothing if the scheme is another, a TURN
+  /// server has no credentials, or a character could not stand in a header.
+  static std::optional<IceServer> parse(std::string_view text);
+  /// The value of a Link header.
+  std::string to_link() const;
+};
 
 struct ServerConfig {
   std::optional<net::Endpoint> http;
@@ -28,11 +44,17 @@ struct ServerConfig {
   /// 0: as many as the machine has cores.
   size_t loops = 0;
   bool ice_lite = false;
+  dtls::Version max_dtls_version = dtls::Version::Dtls13;
+  size_t max_sessions = kMaxSessions;
+  /// Told to who publishes, watches, or asks by OPTIONS with the right token.
+  std::vector<IceServer> ice_servers;
   std::vector<net::IpAddress> public_addresses;
   /// Empty: no token is asked for.
   std::string token;
   /// File for the TLS key log (SSLKEYLOGFILE); empty for none. Whoever has it can decrypt everything.
   std::string key_log_file;
+  /// Sees packets in the clear and events of all connections. Must outlive the server; null for none.
+  trace::Sink* trace = nullptr;
   std::string version;
 };
 

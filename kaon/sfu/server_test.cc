@@ -21,12 +21,13 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
-std::unique_ptr<Server> start(std::string token = {}) {
+std::unique_ptr<Server> start(std::string token = {}, size_t max_sessions = kMaxSessions) {
   static NullLogger log;
   ServerConfig config;
   config.http = net::Endpoint{net::IpAddress::v4(127, 0, 0, 1), 0};
   config.loops = 3;
   config.token = std::move(token);
+  config.max_sessions = max_sessions;
   config.version = "test";
   auto server = Server::start(std::move(config), log);
   EXPECT_TRUE(server) << server.error();
@@ -117,6 +118,31 @@ TEST(Server, TakesOffersAndGoodbyesFromManyAtOnce) {
   }
   for (std::thread& person : people) person.join();
   server.reset();
+}
+
+TEST(Server, SendsOffersAwayForAWhileWhenItIsFull) {
+  const auto server = start({}, 2);
+  const std::string first = publish(*server, "a");
+  ASSERT_THAT(first, StartsWith("HTTP/1.1 201"));
+  ASSERT_THAT(publish(*server, "b"), StartsWith("HTTP/1.1 201"));
+  // RFC 9725 §4.5.
+  EXPECT_THAT(publish(*server, "c"), testing::AllOf(StartsWith("HTTP/1.1 503"), HasSubstr("Retry-After: ")));
+  EXPECT_THAT(request(*server, cat("DELETE ", location(first), " HTTP/1.1")), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(publish(*server, "c"), StartsWith("HTTP/1.1 201"));
+}
+
+TEST(IceServer, IsWrittenAsALink) {
+  EXPECT_EQ(IceServer::parse("stun:a.example:3478")->to_link(), R"(<stun:a.example:3478>; rel="ice-server")");
+  EXPECT_EQ(
+      IceServer::parse(R"(turn:a.example,me,se",cr\et)")->to_link(),
+      R"(<turn:a.example>; rel="ice-server"; username="me"; credential="se\",cr\\et"; credential-type="password")");
+}
+
+TEST(IceServer, IsRefusedIfItCannotBeTold) {
+  for (const char* text : {"", "stun:", "http://a.example", "a.example", "turn:a.example", "turn:a.example,me",
+                           "turn:a.example,,secret", "stun:a>b", "stun:a b", "turn:a,me,se\r\nX: cret"}) {
+    EXPECT_FALSE(IceServer::parse(text)) << text;
+  }
 }
 
 TEST(DelayHistogram, GivesTheMedianOfPackets) {

@@ -25,6 +25,8 @@ double DelayHistogram::median() const {
 
 // -- Fanout ----------------------------------------------------------------------------------------------------------
 
+Fanout::Fanout(Stream& stream, io::Loop& loop) : stream_(stream), loop_(loop), take_over_([this] { take_over(); }) {}
+
 void Fanout::join(Session& session) { sessions_.push_back(&session); }
 
 void Fanout::leave(Session& session) { std::erase(sessions_, &session); }
@@ -34,7 +36,28 @@ void Fanout::forward(std::span<const FanoutPacket> batch, Time now) {
     if (session->is_viewer()) session->forward(batch, now);
   }
   // The packets leave the socket at the end of this turn; a batch is measured by its oldest packet.
-  if (!batch.empty()) stream_.delays().add(io::Loop::now() - batch.front().packet.time, batch.size());
+  if (!batch.empty()) stream_.figures().delays.add(io::Loop::now() - batch.front().packet.time, batch.size());
+}
+
+void Fanout::hand_over(std::span<const FanoutPacket> batch) {
+  if (!arriving_) arriving_ = std::make_unique<SpscRing<FanoutPacket>>(kMaxHandedOver);
+  for (const FanoutPacket& packet : batch) {
+    if (!arriving_->push(FanoutPacket(packet)))
+      stream_.figures().handover_dropped.fetch_add(1, std::memory_order_relaxed);
+  }
+  // The posted work owns the stream until it has run.
+  if (arriving_->publish()) loop_.post(io::Loop::Recurring(stream_.shared_from_this(), &take_over_));
+}
+
+void Fanout::take_over() {
+  for (auto run = arriving_->run(); !run.empty(); run = arriving_->run()) {
+    // A copy for this loop, whose viewers then count it where no other core does (ADR 0006).
+    for (FanoutPacket& source : run) {
+      source.packet.buffer = SharedBuffer(loop_.buffers().copy(source.packet.buffer.view()));
+    }
+    forward(run, io::Loop::now());
+    arriving_->release(run.size());
+  }
 }
 
 void Fanout::chat(uint64_t from, const std::string& text) {
@@ -45,8 +68,8 @@ void Fanout::chat(uint64_t from, const std::string& text) {
 
 // -- Stream ----------------------------------------------------------------------------------------------------------
 
-Stream::Stream(std::string name, std::span<io::Loop* const> loops, size_t publisher_loop, DelayHistogram& delays)
-    : viewers(loops.size()), name_(std::move(name)), publisher_loop_(publisher_loop), delays_(delays) {
+Stream::Stream(std::string name, std::span<io::Loop* const> loops, size_t publisher_loop, ForwardFigures& figures)
+    : viewers(loops.size()), name_(std::move(name)), publisher_loop_(publisher_loop), figures_(figures) {
   for (io::Loop* loop : loops) fanouts_.push_back(std::make_unique<Fanout>(*this, *loop));
 }
 
@@ -56,8 +79,7 @@ void Stream::publish(std::vector<FanoutPacket>& batch, Time now) {
   }
   for (size_t i = 0; i < fanouts_.size(); ++i) {
     if (i == publisher_loop_ || viewers[i].load(std::memory_order_relaxed) == 0) continue;
-    fanouts_[i]->loop().post(
-        [stream = shared_from_this(), copy = batch, i] { stream->fanouts_[i]->forward(copy, io::Loop::now()); });
+    fanouts_[i]->hand_over(batch);
   }
   fanouts_[publisher_loop_]->forward(batch, now);
 }

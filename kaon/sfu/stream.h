@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "kaon/base/function.h"
+#include "kaon/base/spsc_ring.h"
 #include "kaon/base/time.h"
 #include "kaon/packetizer/payload_info.h"
 #include "kaon/peer/connection.h"
@@ -50,12 +52,21 @@ class DelayHistogram {
   std::array<std::atomic<uint64_t>, kSteps> counts_{};
 };
 
+/// What the server tells of its forwarding, all streams together.
+struct ForwardFigures {
+  DelayHistogram delays;
+  std::atomic<uint64_t> handover_dropped{0};
+};
+
 class Stream;
 
-/// The stream's sessions on one loop. Used on that loop only.
+/// Packets of one stream on their way to another loop; what does not fit is dropped and counted.
+inline constexpr size_t kMaxHandedOver = 512;
+
+/// The stream's sessions on one loop. Used on that loop only, but for hand_over().
 class Fanout {
  public:
-  Fanout(Stream& stream, io::Loop& loop) : stream_(stream), loop_(loop) {}
+  Fanout(Stream& stream, io::Loop& loop);
 
   void join(Session& session);
   void leave(Session& session);
@@ -65,22 +76,29 @@ class Fanout {
   void chat(uint64_t from, const std::string& text);
   io::Loop& loop() { return loop_; }
 
+  /// On the publisher's loop: the packets cross over to this one. Allocates nothing after the first time.
+  void hand_over(std::span<const FanoutPacket> batch);
+
  private:
+  void take_over();
+
   Stream& stream_;
   io::Loop& loop_;
   std::vector<Session*> sessions_;
+  std::unique_ptr<SpscRing<FanoutPacket>> arriving_;  // made on the publisher's loop when it is first needed
+  const Function<void()> take_over_;
 };
 
 /// Made when a publisher is accepted, gone when the last session has let go of it. The name and loops never change;
 /// tracks are set once, before the first viewer.
 class Stream : public std::enable_shared_from_this<Stream> {
  public:
-  Stream(std::string name, std::span<io::Loop* const> loops, size_t publisher_loop, DelayHistogram& delays);
+  Stream(std::string name, std::span<io::Loop* const> loops, size_t publisher_loop, ForwardFigures& figures);
 
   const std::string& name() const { return name_; }
   Fanout& fanout(size_t loop) { return *fanouts_[loop]; }
   size_t publisher_loop() const { return publisher_loop_; }
-  DelayHistogram& delays() { return delays_; }
+  ForwardFigures& figures() { return figures_; }
 
   void set_tracks(std::vector<Track> tracks) { tracks_ = std::move(tracks); }
   const std::vector<Track>& tracks() const { return tracks_; }
@@ -103,7 +121,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
   std::string name_;
   std::vector<std::unique_ptr<Fanout>> fanouts_;
   size_t publisher_loop_;
-  DelayHistogram& delays_;
+  ForwardFigures& figures_;
   std::vector<Track> tracks_;
 };
 

@@ -77,6 +77,7 @@ void Control::handle_endpoint(const HttpRequest& request, const Target& target, 
   HttpResponse response;
   if (request.method == "OPTIONS") {
     response.headers.emplace_back("Accept-Post", std::string(kSdp));
+    add_ice_servers(response);
   } else if (request.method == "GET" || request.method == "HEAD") {
     if (target.role == SessionRole::Viewer) response.headers.emplace_back("Content-Type", std::string(kSdp));
   } else {
@@ -88,7 +89,7 @@ void Control::handle_endpoint(const HttpRequest& request, const Target& target, 
 
 std::optional<HttpResponse> Control::refuse_offer(const HttpRequest& request, const Target& target) const {
   if (!has_type(request, kSdp)) return HttpResponse::error(415, "The offer must come as application/sdp.");
-  if (sessions_.size() >= kMaxSessions) {
+  if (sessions_.size() >= config_.max_sessions) {
     HttpResponse response = HttpResponse::error(503, "The server is full.");
     response.headers.emplace_back("Retry-After", "5");
     return response;
@@ -123,7 +124,7 @@ void Control::post_offer(const HttpRequest& request, const Target& target, Respo
   if (target.role == SessionRole::Publisher) {
     std::vector<io::Loop*> loops;
     for (const auto& loop : loops_) loops.push_back(loop.get());
-    streams_[target.stream] = {std::make_shared<Stream>(target.stream, loops, entry.loop, delays_), entry.id,
+    streams_[target.stream] = {std::make_shared<Stream>(target.stream, loops, entry.loop, figures_), entry.id,
                                entry.started, false};
   }
   const auto stream = streams_.at(target.stream).stream;
@@ -137,6 +138,7 @@ void Control::answer_on_loop(SessionEntry& entry, std::shared_ptr<Stream> stream
                              std::shared_ptr<sdp::SessionDescription> offer, Respond respond) {
   peer::Config config{.certificate = certificate_};
   config.ice.lite = config_.ice_lite;
+  config.max_dtls_version = config_.max_dtls_version;
   config.key_log = !config_.key_log_file.empty();
   loops_[entry.loop]->post([this, number = entry.number, id = entry.id, role = entry.role, loop = entry.loop,
                             stream = std::move(stream), offer = std::move(offer), config = std::move(config),
@@ -167,7 +169,13 @@ void Control::answered(const std::string& id, Result<std::string, Refusal> answe
   HttpResponse response = HttpResponse::with(201, kSdp, std::move(*answer));
   response.headers.emplace_back("Location", cat(folder_of(entry.role), entry.stream, "/", entry.id));
   response.headers.emplace_back("ETag", entry.etag);
+  add_ice_servers(response);
   respond(std::move(response));
+}
+
+// RFC 9725 §4.6. Links to extensions would stand here too; there are none.
+void Control::add_ice_servers(HttpResponse& response) const {
+  for (const IceServer& server : config_.ice_servers) response.headers.emplace_back("Link", server.to_link());
 }
 
 std::string Control::new_etag() { return cat('"', random_id().substr(0, 16), '"'); }

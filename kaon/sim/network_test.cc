@@ -204,5 +204,14 @@ TEST(Seeds, AreOneToNUnlessReplayed) {
   EXPECT_EQ(replay_hint(17), "KAON_SEED=17");
 }
 
+TEST(Seeds, AreTheOneOrTheRangeThatIsAskedFor) {
+  if (std::getenv("KAON_SEED") != nullptr) GTEST_SKIP() << "a replay is running";
+  setenv("KAON_SEED", "17", 1);
+  EXPECT_THAT(seeds(3), testing::ElementsAre(17));
+  setenv("KAON_SEED", "8-10", 1);
+  EXPECT_THAT(seeds(3), testing::ElementsAre(8, 9, 10));
+  unsetenv("KAON_SEED");
+}
+
 }  // namespace
 }  // namespace kaon::sim

@@ -1,17 +1,25 @@
 #include "kaon/sim/seed.h"
 
 #include <cstdlib>
+#include <numeric>
 
+#include "kaon/base/assert.h"
 #include "kaon/base/text.h"
 
 namespace kaon::sim {
 
 std::vector<uint64_t> seeds(size_t count) {
+  uint64_t first = 1;
+  uint64_t last = count;
   if (const char* text = std::getenv("KAON_SEED")) {
-    if (const auto seed = parse_number<uint64_t>(text)) return {*seed};
+    const std::string_view wanted = text;
+    const size_t dash = wanted.find('-');
+    first = last = parse_number<uint64_t>(wanted.substr(0, dash)).value_or(0);
+    if (dash != std::string_view::npos) last = parse_number<uint64_t>(wanted.substr(dash + 1)).value_or(0);
+    KAON_ASSERT(first > 0 && first <= last);  // a number, or two with '-' between
   }
-  std::vector<uint64_t> all(count);
-  for (size_t i = 0; i < count; ++i) all[i] = i + 1;
+  std::vector<uint64_t> all(last - first + 1);
+  std::iota(all.begin(), all.end(), first);
   return all;
 }
 

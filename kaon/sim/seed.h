@@ -7,7 +7,8 @@
 
 namespace kaon::sim {
 
-/// The seeds a test goes through: 1 … `count`, or only the one in the environment variable KAON_SEED if that is set.
+/// The seeds a test goes through: 1 … `count`, or those in the environment variable KAON_SEED if that is set: one
+/// ("17") or a range ("501-1000").
 std::vector<uint64_t> seeds(size_t count);
 
 /// "KAON_SEED=17": what to set to see the same run again. Meant for SCOPED_TRACE and failure messages.

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "kaon/base/bytes.h"
+#include "kaon/net/dtls_role.h"
 
 namespace kaon::srtp {
 
@@ -40,7 +41,7 @@ struct KeyingMaterial {
   ByteView salt;
 };
 
-enum class DtlsRole : uint8_t { Client, Server };
+using net::DtlsRole;
 
 /// The keys of both directions, seen from our side.
 struct DirectionKeys {

@@ -45,7 +45,7 @@ struct Receiver::State {
         rtp(PacketCipher::derive(p, internal::Stream::Rtp, keys)),
         rtcp(PacketCipher::derive(p, internal::Stream::Rtcp, keys)) {}
 
-  Result<size_t, UnprotectError> unprotect_rtp(ByteView packet, Bytes out);
+  Result<size_t, UnprotectError> unprotect_rtp(ByteView packet, Bytes out, bool remember);
   Result<size_t, UnprotectError> unprotect_rtcp(ByteView packet, Bytes out);
 
   Profile profile;
@@ -58,7 +58,7 @@ struct Receiver::State {
 };
 
 // RFC 3711 §3.3: the index is only a guess, and nothing is remembered, until the tag has proved it.
-Result<size_t, UnprotectError> Receiver::State::unprotect_rtp(ByteView packet, Bytes out) {
+Result<size_t, UnprotectError> Receiver::State::unprotect_rtp(ByteView packet, Bytes out, bool remember) {
   const std::optional<size_t> header_size = internal::rtp_header_size(packet);
   const size_t overhead = rtp_overhead(profile);
   if (!header_size || packet.size() < *header_size + overhead) return fail(UnprotectError::Malformed);
@@ -75,7 +75,7 @@ Result<size_t, UnprotectError> Receiver::State::unprotect_rtp(ByteView packet, B
     if (id.index > internal::kMaxRtpIndex) return fail(UnprotectError::AuthenticationFailed);
   }
   if (!rtp.open_rtp(id, *header_size, packet, out.first(size))) return fail(UnprotectError::AuthenticationFailed);
-  accept<kRtpReplayWindow>(rtp_streams, stream, id);
+  if (remember) accept<kRtpReplayWindow>(rtp_streams, stream, id);
   return size;
 }
 
@@ -114,7 +114,7 @@ Receiver::~Receiver() = default;
 Profile Receiver::profile() const { return state_->profile; }
 
 Result<size_t, UnprotectError> Receiver::unprotect_rtp(ByteView packet, Bytes out) {
-  Result<size_t, UnprotectError> result = state_->unprotect_rtp(packet, out);
+  Result<size_t, UnprotectError> result = state_->unprotect_rtp(packet, out, true);
   if (!result) state_->dropped_rtp.add(result.error());
   return result;
 }
@@ -123,6 +123,10 @@ Result<size_t, UnprotectError> Receiver::unprotect_rtcp(ByteView packet, Bytes o
   Result<size_t, UnprotectError> result = state_->unprotect_rtcp(packet, out);
   if (!result) state_->dropped_rtcp.add(result.error());
   return result;
+}
+
+bool Receiver::is_authentic_rtp(ByteView packet, Bytes out) const {
+  return state_->unprotect_rtp(packet, out, false).has_value();
 }
 
 const Counters<UnprotectError>& Receiver::dropped_rtp() const { return state_->dropped_rtp; }

@@ -47,6 +47,8 @@ class Receiver {
   [[nodiscard]] Result<size_t, UnprotectError> unprotect_rtp(ByteView packet, Bytes out);
   /// The same for a compound packet: packet.size() - rtcp_overhead() bytes.
   [[nodiscard]] Result<size_t, UnprotectError> unprotect_rtcp(ByteView packet, Bytes out);
+  /// True for a packet that unprotect_rtp() would take. Changes and counts nothing; `out` as there.
+  [[nodiscard]] bool is_authentic_rtp(ByteView packet, Bytes out) const;
 
   const Counters<UnprotectError>& dropped_rtp() const;
   const Counters<UnprotectError>& dropped_rtcp() const;

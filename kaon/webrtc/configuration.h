@@ -13,6 +13,7 @@
 #include "kaon/io/loop.h"
 #include "kaon/net/address.h"
 #include "kaon/peer/connection_types.h"
+#include "kaon/trace/sink.h"
 
 namespace kaon::io {
 class PeerPort;
@@ -38,6 +39,9 @@ struct SharedPortOptions {
   bool loopback = false;
   /// Must outlive the port; null for silence.
   Logger* log = nullptr;
+  /// Sees packets in the clear and events of all connections; io::open_trace() makes one that writes files. Must
+  /// outlive the port; null for none.
+  trace::Sink* trace = nullptr;
 };
 
 /// One UDP port for any number of connections over any number of loops.
@@ -73,10 +77,14 @@ struct Configuration {
   /// Data channels: most of them, size of their buffers.
   datachannel::Config data = {};
   ice::AddressPolicy remote_addresses = {};
+  /// 1.2 for paths that lose records of 1.3, as some relays of calls do.
+  dtls::Version max_dtls_version = dtls::Version::Dtls13;
   /// Largest UDP payload of media and handshake packets.
   size_t mtu = 1200;
   /// Must outlive the connection; null for silence.
   Logger* log = nullptr;
+  /// Of its own port: as SharedPortOptions::trace.
+  trace::Sink* trace = nullptr;
 };
 
 }  // namespace kaon::webrtc

@@ -65,6 +65,9 @@ class DataChannel {
   const std::string& label() const { return options_.label; }
   const std::string& protocol() const { return options_.protocol; }
   bool ordered() const { return options_.ordered; }
+  /// In ms.
+  std::optional<uint16_t> max_packet_life_time() const { return options_.max_packet_lifetime_ms; }
+  std::optional<uint16_t> max_retransmits() const { return options_.max_retransmits; }
   bool negotiated() const { return options_.negotiated; }
   /// The stream id; nothing before it is known.
   std::optional<uint16_t> id() const;

@@ -98,6 +98,25 @@ TEST_F(TwoLoops, TellsBothSidesWhenAChannelIsClosed) {
   });
 }
 
+TEST_F(TwoLoops, TellsWhatAChannelIsLikeThatTheOtherSideMade) {
+  Watched<int> seen;
+  Side bob(b_, {.on_data_channel = [&](const std::shared_ptr<DataChannel>& channel) {
+             const bool timed = channel->label() == "timed";
+             EXPECT_EQ(channel->ordered(), timed);
+             EXPECT_EQ(channel->protocol(), timed ? "" : "p");
+             EXPECT_EQ(channel->max_packet_life_time(), timed ? std::optional<uint16_t>(150) : std::nullopt);
+             EXPECT_EQ(channel->max_retransmits(), timed ? std::nullopt : std::optional<uint16_t>(0));
+             seen.change([](int& n) { ++n; });
+           }});
+  Side alice(a_, {});
+  alice.on_loop([](PeerConnection& connection) {
+    ASSERT_TRUE(connection.create_data_channel("timed", {.max_packet_life_time = 150}));
+    ASSERT_TRUE(connection.create_data_channel("counted", {.ordered = false, .max_retransmits = 0, .protocol = "p"}));
+  });
+  negotiate(alice, bob);
+  EXPECT_TRUE(seen.wait([](int n) { return n == 2; }));
+}
+
 TEST_F(TwoLoops, ConnectsWithCandidatesThatTrickle) {
   // The descriptions go without their candidates; those follow one by one.
   Watched<int> connected;

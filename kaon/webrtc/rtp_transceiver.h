@@ -1,4 +1,4 @@
-// RTCRtpTransceiver with its sender and receiver, for encoded frames.
+// RTCRtpTransceiver with its sender and receiver, for encoded frames and for RTP packets.
 #pragma once
 
 #include <cstdint>
@@ -11,14 +11,16 @@
 #include "kaon/base/result.h"
 #include "kaon/packetizer/codec.h"
 #include "kaon/peer/connection_types.h"
+#include "kaon/rtp/packet.h"
+#include "kaon/webrtc/frame_transform.h"
 
 namespace kaon::webrtc {
 
 namespace internal {
 class Core;
-}
+class SourceClock;
+}  // namespace internal
 
-using packetizer::Codec;
 using peer::MediaError;
 using peer::NegotiationError;
 using sdp::Direction;
@@ -48,9 +50,20 @@ struct ReceivedFrame {
   uint8_t layer = 0;
 };
 
+/// A received RTP packet, decrypted; retransmissions have been put back into the stream. Not in order.
+struct ReceivedRtp {
+  Codec codec{};
+  /// Simulcast layer; 0 without.
+  uint8_t layer = 0;
+  /// Cheap to copy: the payload is shared.
+  rtp::Packet packet;
+};
+
 /// All optional; called on the loop, never inside a call of the library.
 struct TransceiverHandlers {
   Function<void(const ReceivedFrame&)> on_frame = {};
+  /// For who forwards: packets as they arrive, instead of frames (on_frame is not called then).
+  Function<void(const ReceivedRtp&)> on_rtp = {};
   /// The receiver of what we send cannot go on without a key frame.
   Function<void()> on_keyframe_request = {};
   /// The peer stopped sending here, by negotiation. It may begin again: PeerConnectionHandlers::on_track.
@@ -69,11 +82,28 @@ class RtpTransceiver {
     /// Packetizes and queues a frame of codec(). It leaves paced.
     [[nodiscard]] Result<void, MediaError> send_frame(const EncodedFrame& frame);
     [[nodiscard]] Result<void, MediaError> send_frame(Codec codec, const EncodedFrame& frame);
+    /// Queues a packet of a stream that exists already: payload, marker, sequence number and timestamp stay (but see
+    /// replace_track()), SSRC, payload type and extensions become ours. Retransmissions and reports are made as for
+    /// frames. The payload is shared, not copied, and is not cut: with the header it should fit into
+    /// Configuration::mtu. A sender sends either packets or frames.
+    [[nodiscard]] Result<void, MediaError> send_rtp(Codec codec, const rtp::Packet& packet);
+    /// The same for the bytes of a plain RTP packet, as other programs send them.
+    [[nodiscard]] Result<void, MediaError> send_rtp(Codec codec, ByteView packet);
+    /// What is sent from now on comes from another source, without negotiation (W3C replaceTrack; sources are not
+    /// objects here). Its timestamps and sequence numbers, which may start anywhere, go on where those of the one
+    /// before ended, with the time in between; until its first key frame, video is refused with NotKeyframe.
+    void replace_track();
+    /// Null for none. Called for each frame between send_frame() and the packetizer, not for packets.
+    void set_transform(std::shared_ptr<FrameTransform> transform);
 
    private:
     friend class RtpTransceiver;
-    explicit Sender(RtpTransceiver& owner) : owner_(owner) {}
+    explicit Sender(RtpTransceiver& owner);
+    ~Sender();
     RtpTransceiver& owner_;
+    std::unique_ptr<internal::SourceClock> clock_;
+    std::shared_ptr<FrameTransform> transform_;
+    std::vector<uint8_t> transformed_;
   };
 
   /// RTCRtpReceiver; frames come to TransceiverHandlers::on_frame.
@@ -81,11 +111,15 @@ class RtpTransceiver {
    public:
     /// Asks the peer, and again with back-off, until a key frame comes.
     void request_keyframe();
+    /// Null for none. Called for each received frame before TransceiverHandlers::on_frame sees it.
+    void set_transform(std::shared_ptr<FrameTransform> transform);
 
    private:
     friend class RtpTransceiver;
+    friend class internal::Core;
     explicit Receiver(RtpTransceiver& owner) : owner_(owner) {}
     RtpTransceiver& owner_;
+    std::shared_ptr<FrameTransform> transform_;
   };
 
   RtpTransceiver(const RtpTransceiver&) = delete;

@@ -9,7 +9,8 @@ SharedPort::~SharedPort() = default;
 
 Result<std::shared_ptr<SharedPort>, io::IoError> SharedPort::open(std::span<io::Loop* const> loops,
                                                                   SharedPortOptions options) {
-  const Env env = internal::environment(options.log);
+  Env env = internal::environment(options.log);
+  env.trace = options.trace;
   io::PeerPortOptions port;
   port.udp.bind = {{net::IpAddress::any(net::Family::V4), options.port},
                    {net::IpAddress::any(net::Family::V6), options.port}};

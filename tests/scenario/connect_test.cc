@@ -1,8 +1,6 @@
-// Every connection opens and delivers, or fails with a reason; none hangs. KAON_SEEDS says how many are tried,
-// KAON_SEED replays one.
+// Every connection opens and delivers, or fails with a reason; none hangs. KAON_SEED replays one or a range.
 #include <gmock/gmock.h>
 
-#include <cstdlib>
 #include <memory>
 
 #include "kaon/base/text.h"
@@ -22,12 +20,9 @@ using peer::test::Node;
 constexpr net::Endpoint kStunServer{net::IpAddress::v4(198, 51, 100, 1), 3478};
 constexpr Duration kSignalling = 80ms;
 constexpr size_t kMessages = 12;
-constexpr size_t kFrames = 40;
-
-size_t seed_count() {
-  const char* text = std::getenv("KAON_SEEDS");
-  return text == nullptr ? 100 : parse_number<size_t>(text).value_or(100);
-}
+// Six seconds. A packet whose retransmission is lost too holds the picture up for one second, and for another round
+// trip until the key frame that mends it: nothing can be said of a shorter time.
+constexpr size_t kFrames = 150;
 
 /// Answers Binding requests, RFC 8489.
 class StunServer {
@@ -149,7 +144,7 @@ class Scenario {
       ++next;
     }
     if (plan.is_mild() && !over(b)) {
-      EXPECT_FALSE(b.frames.empty());
+      EXPECT_GE(b.frames.size() * 3, kFrames);
     }
   }
 
@@ -186,7 +181,7 @@ class Scenario {
   void send_frame(size_t i) {
     next_frame_ = i + 1;
     const bool keyframe = i == 0 || std::exchange(requests_, a.count<peer::KeyframeRequested>()) != requests_;
-    auto frame = peer::test::make_vp8(keyframe, 300 + i * 60, static_cast<uint8_t>(i));
+    auto frame = peer::test::make_vp8(keyframe, 300 + i % 40 * 60, static_cast<uint8_t>(i));
     if (a->send_frame(video_, Codec::Vp8, {.data = frame, .timestamp = static_cast<uint32_t>(i * 3600)}, now()))
       sent_.push_back(std::move(frame));
   }
@@ -219,7 +214,7 @@ void check_failure(const Scenario& run, const Node& node) {
 TEST(Scenario, EveryConnectionOpensAndDeliversOrFailsWithAReason) {
   size_t opened = 0;
   size_t reachable = 0;
-  const auto seeds = sim::seeds(seed_count());
+  const auto seeds = sim::seeds(100);
   for (const uint64_t seed : seeds) {
     const auto run = std::make_unique<Scenario>(seed);
     SCOPED_TRACE(cat(sim::replay_hint(seed), "\n", run->plan.to_string()));

@@ -7,6 +7,8 @@ Functions with the attribute `background` run beside the others, because they mo
 round_trip.py sends the media files through `kaon whip`, `serve` and `record` and back; its cases are told as ours.
 
     tests/server/run.py [WORD...]     only cases with one of the words in their name
+
+Cases that the environment variable KAON_PASSED lists are left out.
 """
 
 import importlib
@@ -69,8 +71,10 @@ def run_round_trip():
 
 
 def main():
-    words = sys.argv[1:]
-    chosen = [(name, function) for name, function in cases() if not words or any(word in name for word in words)]
+    words = [word for word in sys.argv[1:] if word != "--full"]
+    passed = os.environ.get("KAON_PASSED", "").splitlines()
+    chosen = [(name, function) for name, function in cases()
+              if name not in passed and (not words or any(word in name for word in words))]
     beside = [threading.Thread(target=run_case, args=case) for case in chosen if hasattr(case[1], "background")]
     if (not words or "round_trip" in words) and ROUND_TRIP.exists():
         beside.append(threading.Thread(target=run_round_trip))

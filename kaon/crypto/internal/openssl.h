@@ -53,7 +53,8 @@ class ErrorScope {
 const EVP_MD* digest_of(HashAlgorithm algorithm);
 const char* digest_name(HashAlgorithm algorithm);
 
-/// A context for `name` (libcrypto's) keyed once, for encryption and without padding.
+/// A context for `cipher` keyed once, for encryption. Padding stays as it is: it means nothing to the ciphers of
+/// packets, and once it has been set, libcrypto sets it again with every nonce.
 CipherContextPtr keyed_cipher(const EVP_CIPHER* cipher, ByteView key);
 
 /// NIST curve by libcrypto's name, "P-256" or "P-384": a key pair whose private scalar is the first acceptable one of

@@ -7,15 +7,25 @@ namespace {
 using crypto::AeadAlgorithm;
 using crypto::HashAlgorithm;
 
-// RFC 5289 §3.2, RFC 7905 §2.
+// RFC 8446 §B.4, RFC 5289 §3.2, RFC 7905 §2.
 constexpr SuiteInfo kSuites[] = {
-    {CipherSuite::EcdheEcdsaAes128GcmSha256, Authentication::Ecdsa, AeadAlgorithm::Aes128Gcm, HashAlgorithm::Sha256},
-    {CipherSuite::EcdheRsaAes128GcmSha256, Authentication::Rsa, AeadAlgorithm::Aes128Gcm, HashAlgorithm::Sha256},
-    {CipherSuite::EcdheEcdsaAes256GcmSha384, Authentication::Ecdsa, AeadAlgorithm::Aes256Gcm, HashAlgorithm::Sha384},
-    {CipherSuite::EcdheRsaAes256GcmSha384, Authentication::Rsa, AeadAlgorithm::Aes256Gcm, HashAlgorithm::Sha384},
-    {CipherSuite::EcdheEcdsaChaCha20Poly1305Sha256, Authentication::Ecdsa, AeadAlgorithm::ChaCha20Poly1305,
+    {CipherSuite::Aes128GcmSha256, Version::Dtls13, Authentication::Any, AeadAlgorithm::Aes128Gcm,
      HashAlgorithm::Sha256},
-    {CipherSuite::EcdheRsaChaCha20Poly1305Sha256, Authentication::Rsa, AeadAlgorithm::ChaCha20Poly1305,
+    {CipherSuite::Aes256GcmSha384, Version::Dtls13, Authentication::Any, AeadAlgorithm::Aes256Gcm,
+     HashAlgorithm::Sha384},
+    {CipherSuite::ChaCha20Poly1305Sha256, Version::Dtls13, Authentication::Any, AeadAlgorithm::ChaCha20Poly1305,
+     HashAlgorithm::Sha256},
+    {CipherSuite::EcdheEcdsaAes128GcmSha256, Version::Dtls12, Authentication::Ecdsa, AeadAlgorithm::Aes128Gcm,
+     HashAlgorithm::Sha256},
+    {CipherSuite::EcdheRsaAes128GcmSha256, Version::Dtls12, Authentication::Rsa, AeadAlgorithm::Aes128Gcm,
+     HashAlgorithm::Sha256},
+    {CipherSuite::EcdheEcdsaAes256GcmSha384, Version::Dtls12, Authentication::Ecdsa, AeadAlgorithm::Aes256Gcm,
+     HashAlgorithm::Sha384},
+    {CipherSuite::EcdheRsaAes256GcmSha384, Version::Dtls12, Authentication::Rsa, AeadAlgorithm::Aes256Gcm,
+     HashAlgorithm::Sha384},
+    {CipherSuite::EcdheEcdsaChaCha20Poly1305Sha256, Version::Dtls12, Authentication::Ecdsa,
+     AeadAlgorithm::ChaCha20Poly1305, HashAlgorithm::Sha256},
+    {CipherSuite::EcdheRsaChaCha20Poly1305Sha256, Version::Dtls12, Authentication::Rsa, AeadAlgorithm::ChaCha20Poly1305,
      HashAlgorithm::Sha256},
 };
 

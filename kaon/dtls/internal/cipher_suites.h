@@ -10,15 +10,16 @@
 
 namespace kaon::dtls {
 
-/// Signature kind of the server's certificate. Ed25519 counts as ECDSA (RFC 8422 §5.10).
-enum class Authentication : uint8_t { Ecdsa, Rsa };
+/// Signature kind of the server's certificate. Ed25519 counts as ECDSA (RFC 8422 §5.10). In 1.3 suites leave it open.
+enum class Authentication : uint8_t { Ecdsa, Rsa, Any };
 Authentication authentication_of(crypto::KeyType type);
 
 struct SuiteInfo {
   CipherSuite suite;
+  Version version;
   Authentication authentication;
   crypto::AeadAlgorithm aead;
-  crypto::HashAlgorithm prf;
+  crypto::HashAlgorithm hash;
 };
 /// Null for suites we do not have.
 const SuiteInfo* find_suite(uint16_t suite);

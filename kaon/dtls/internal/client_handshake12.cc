@@ -5,46 +5,11 @@
 
 namespace kaon::dtls {
 
-namespace {
-
-auto fatal(AlertDescription alert, std::string detail) { return kaon::fail(Failure{alert, std::move(detail)}); }
-
-auto unexpected(HandshakeType type) {
-  return fatal(AlertDescription::UnexpectedMessage,
-               cat("handshake message ", static_cast<unsigned>(type), " out of turn"));
-}
-
-template <class List, class T>
-bool contains(const List& list, const T& value) {
-  return std::find(list.begin(), list.end(), value) != list.end();
-}
-
-}  // namespace
-
-void ClientHandshake12::start(HandshakeContext& context) {
-  context.env.random.fill(context.session.keys.client_random);
-  send_client_hello(context, {});
-}
-
-void ClientHandshake12::send_client_hello(HandshakeContext& context, ByteView cookie) {
-  std::vector<crypto::Group> groups = context.config.groups;
-  std::erase_if(groups, [](crypto::Group group) { return !usable_in_12(group); });
-  // RFC 6347 §4.2.1: only the ClientHello with the cookie counts for the transcript.
-  transcript_.clear();
-  context.flight.begin();
-  const ClientHelloOffer offer{context.session.keys.client_random, cookie, context.config.cipher_suites, groups,
-                               context.config.srtp_profiles};
-  send(context, HandshakeType::ClientHello, 0, offer.write());
-}
-
 Step ClientHandshake12::on_message(HandshakeContext& context, const HandshakeMessage& message) {
-  if (state_ == State::WaitServerHello) {
-    if (message.type == HandshakeType::HelloVerifyRequest) return on_hello_verify_request(context, message);
-    if (message.type != HandshakeType::ServerHello)
-      return fail(Failure{.alert = {}, .detail = "no ServerHello", .fatal = false});
-    return on_server_hello(context, message);
-  }
   switch (message.type) {
+    case HandshakeType::ServerHello:
+      if (state_ == State::WaitServerHello) return on_server_hello(context, message);
+      break;
     case HandshakeType::Certificate:
       if (state_ == State::WaitCertificate) return on_certificate(context, message);
       break;
@@ -62,27 +27,20 @@ Step ClientHandshake12::on_message(HandshakeContext& context, const HandshakeMes
       break;
     default: break;
   }
-  return unexpected(message.type);
-}
-
-Step ClientHandshake12::on_hello_verify_request(HandshakeContext& context, const HandshakeMessage& message) {
-  const auto cookie = parse_hello_verify_request(message.body);
-  if (!cookie) return fatal(AlertDescription::DecodeError, "malformed HelloVerifyRequest");
-  if (++verify_requests_ > kMaxHelloVerifyRequests)
-    return fatal(AlertDescription::IllegalParameter, "too many HelloVerifyRequests");
-  send_client_hello(context, *cookie);
-  return Outcome::Answered;
+  return out_of_turn(message.type);
 }
 
 Step ClientHandshake12::on_server_hello(HandshakeContext& context, const HandshakeMessage& message) {
   const auto hello = ServerHello::parse(message.body);
   if (!hello) return fatal(AlertDescription::DecodeError, "malformed ServerHello");
   if (hello->version != kVersionDtls12) return fatal(AlertDescription::ProtocolVersion, "server chose another version");
-  if (highest_offered_ == Version::Dtls13 && has_downgrade_sentinel(hello->random))
+  // RFC 8446 §4.1.3: who can do 1.3 chooses 1.2 only if somebody took our offer of 1.3 out.
+  if (context.config.max_version == Version::Dtls13 && has_downgrade_sentinel(hello->random))
     return fatal(AlertDescription::IllegalParameter, "downgraded to DTLS 1.2");
   const Config& config = context.config;
   const SuiteInfo* suite = find_suite(hello->cipher_suite);
-  if (suite == nullptr || !contains(config.cipher_suites, suite->suite) || hello->compression_method != 0)
+  if (suite == nullptr || suite->version != Version::Dtls12 || !contains(config.cipher_suites, suite->suite) ||
+      hello->compression_method != 0)
     return fatal(AlertDescription::IllegalParameter, "server chose what was not offered");
   if (!hello->extended_master_secret)
     return fatal(AlertDescription::HandshakeFailure, "server has no extended master secret");
@@ -129,7 +87,7 @@ Step ClientHandshake12::on_server_key_exchange(HandshakeContext& context, const 
 Step ClientHandshake12::on_certificate_request(HandshakeContext& context, const HandshakeMessage& message) {
   const auto schemes = parse_certificate_request(message.body);
   if (!schemes) return fatal(AlertDescription::DecodeError, "malformed CertificateRequest");
-  our_scheme_ = choose_scheme(context.config.certificate.type(), *schemes);
+  our_scheme_ = choose_scheme(Version::Dtls12, context.config.certificate.type(), *schemes);
   if (!our_scheme_) return fatal(AlertDescription::HandshakeFailure, "server verifies no signature of our certificate");
   remember(message);
   state_ = State::WaitServerHelloDone;

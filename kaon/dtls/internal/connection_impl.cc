@@ -10,9 +10,9 @@ namespace {
 
 constexpr std::string_view kModule = "dtls";
 /// Protected records kept until there are keys: a Finished that overtook its flight, and little more.
-constexpr size_t kMaxRecordsAhead = 4;
+constexpr size_t kMaxRecordsAhead = 8;
 constexpr size_t kMaxRecordAhead = 1500;
-/// RFC 6347 §4.2.4: twice the maximum segment lifetime.
+/// RFC 6347 §4.2.4, RFC 9147 §5.8.1: twice the maximum segment lifetime.
 constexpr Duration kFinalFlightLifetime = std::chrono::seconds(240);
 constexpr uint8_t kFatal = 2;
 constexpr uint8_t kWarning = 1;
@@ -20,16 +20,15 @@ constexpr size_t kAlertSize = 2;
 
 }  // namespace
 
-Connection::Impl::Handshake::Handshake(Config c)
-    : config(std::move(c)), timeout(config.initial_timeout, config.max_timeout) {
-  if (config.role == Role::Server) machine.emplace<ServerHandshake12>();
-}
+Connection::Impl::Handshake::Handshake(Config c) : config(std::move(c)), machine(config.role) {}
 
 Connection::Impl::Impl(Env env, Config config)
     : env_(env),
       role_(config.role),
       key_log_(config.key_log),
+      records_per_key_(config.records_per_key),
       mtu_(std::max(config.mtu, kMinMtu)),
+      timeout_(config.initial_timeout, config.max_timeout),
       handshake_(std::make_unique<Handshake>(std::move(config))),
       remote_fingerprints_(std::move(handshake_->config.remote_fingerprints)) {
   deadlines_.fill(kNever);
@@ -39,17 +38,28 @@ void Connection::Impl::start(Time now) {
   if (state_ != State::New) return;
   state_ = State::Handshaking;
   deadlines_[kHandshake] = now + handshake_->config.handshake_timeout;
-  if (auto* client = std::get_if<ClientHandshake12>(&handshake_->machine)) {
-    HandshakeContext with = context();
-    client->start(with);
-    flight_ready(now);
-  }
+  HandshakeContext with = context();
+  handshake_->machine.start(with);
+  if (flight_.pending()) flight_ready(now);
 }
 
 void Connection::Impl::flight_ready(Time now) {
-  handshake_->timeout.reset();
-  handshake_->last_sent = now;
-  deadlines_[kRetransmit] = now + handshake_->timeout.current();
+  timeout_.reset();
+  flight_sent_again(now);
+  // What we send next tells the peer that all of its flight is here.
+  to_acknowledge_.clear();
+  deadlines_[kAck] = kNever;
+}
+
+void Connection::Impl::flight_sent_again(Time now) {
+  last_sent_ = now;
+  deadlines_[kRetransmit] = now + timeout_.current();
+}
+
+void Connection::Impl::flight_done() {
+  flight_.release();
+  deadlines_[kRetransmit] = kNever;
+  deadlines_[kFinalFlight] = kNever;
 }
 
 void Connection::Impl::handle_packet(Bytes packet, Time now) {
@@ -59,6 +69,7 @@ void Connection::Impl::handle_packet(Bytes packet, Time now) {
   }
   if (state_ == State::New && role_ == Role::Server) start(now);
   if (state_ == State::New) return dropped_.add(DropReason::AfterClose);
+  if (key_update_wanted_) begin_key_update(now);
   while (!packet.empty()) {
     if (state_ == State::Closed) return dropped_.add(DropReason::AfterClose);
     if (const auto record = next_record(packet)) {
@@ -70,7 +81,7 @@ void Connection::Impl::handle_packet(Bytes packet, Time now) {
 }
 
 void Connection::Impl::handle_record(const Record& record, Time now) {
-  if (record.epoch != 0) return handle_protected(record, now);
+  if (record.unified || record.epoch != 0) return handle_protected(record, now);
   // In the clear only the handshake itself is looked at, whoever wants us to believe otherwise.
   if (record.type == ContentType::Handshake && handshake_) return handle_handshake(0, record.fragment, now);
   if (record.type == ContentType::Alert && handshake_) handle_hint(record.fragment);
@@ -78,39 +89,47 @@ void Connection::Impl::handle_record(const Record& record, Time now) {
 }
 
 void Connection::Impl::handle_protected(const Record& record, Time now) {
-  if (handshake_ && !records_.has_keys()) return keep_for_later(record);
-  const auto plaintext = records_.open(record);
-  if (!plaintext) {
-    dropped_.add(plaintext.error());
-    if (records_.exhausted()) end(CloseReason::KeyLimit, "too many forged records");
-    return;
-  }
+  if (handshake_ && !records_.can_open(record)) return keep_for_later(record);
+  const auto opened = records_.open(record);
+  if (opened) return handle_opened(*opened, now);
+  dropped_.add(opened.error());
+  if (records_.exhausted()) end(CloseReason::KeyLimit, "too many forged records");
+}
+
+void Connection::Impl::handle_opened(const RecordLayer::Opened& record, Time now) {
   switch (record.type) {
-    case ContentType::ApplicationData: return handle_application_data(*plaintext);
+    case ContentType::ApplicationData:
+      if (record.number.epoch == kEpochHandshake13) break;
+      return handle_application_data(record.plaintext);
     case ContentType::Handshake:
-      return handshake_ ? handle_handshake(record.epoch, *plaintext, now) : resend_final_flight(*plaintext);
-    case ContentType::Alert: return handle_alert(*plaintext);
+      if (is13()) to_acknowledge_.add(record.number);
+      if (handshake_) return handle_handshake(record.number.epoch, record.plaintext, now);
+      return is13() ? handle_post_handshake(record, now) : resend_final_flight(record.plaintext);
+    case ContentType::Alert: return handle_alert(record.plaintext);
+    case ContentType::Ack:
+      if (is13()) return handle_ack(record.plaintext, now);
+      break;
     case ContentType::ChangeCipherSpec: return;
   }
+  dropped_.add(DropReason::UnknownContentType);
 }
 
 void Connection::Impl::keep_for_later(const Record& record) {
-  if (record.epoch != RecordLayer::kProtectedEpoch || handshake_->ahead.size() == kMaxRecordsAhead ||
-      record.fragment.size() > kMaxRecordAhead)
+  const bool expected = record.unified || record.epoch == kEpochProtected12;
+  if (!expected || handshake_->ahead.size() == kMaxRecordsAhead || record.fragment.size() > kMaxRecordAhead)
     return dropped_.add(DropReason::WrongEpoch);
-  const uint8_t* begin = record.fragment.data() - kRecordHeaderSize;
-  handshake_->ahead.emplace_back(begin, begin + kRecordHeaderSize + record.fragment.size());
+  const uint8_t* begin = record.header.data();
+  handshake_->ahead.emplace_back(begin, begin + record.header.size() + record.fragment.size());
 }
 
-void Connection::Impl::open_kept_records(Time now) {
-  const auto kept = std::exchange(handshake_->ahead, {});
-  for (std::vector<uint8_t> bytes : kept) {
+void Connection::Impl::open_kept_records(std::vector<std::vector<uint8_t>> kept, Time now) {
+  for (std::vector<uint8_t>& bytes : kept) {
     Bytes datagram = bytes;
-    if (const auto record = next_record(datagram); record && handshake_) handle_protected(*record, now);
+    if (const auto record = next_record(datagram); record && state_ != State::Closed) handle_protected(*record, now);
   }
 }
 
-void Connection::Impl::handle_handshake(uint16_t epoch, ByteView payload, Time now) {
+void Connection::Impl::handle_handshake(uint64_t epoch, ByteView payload, Time now) {
   Reader reader(payload);
   while (handshake_ && !reader.at_end()) {
     const auto fragment = Fragment::parse(reader, epoch);
@@ -120,26 +139,37 @@ void Connection::Impl::handle_handshake(uint16_t epoch, ByteView payload, Time n
 }
 
 void Connection::Impl::handle_fragment(const Fragment& fragment, Time now) {
-  if (!belongs_to_epoch12(fragment.type, fragment.epoch)) return dropped_.add(DropReason::BadFragment);
+  if (!belongs_to_epoch(session_.version, fragment.type, fragment.epoch)) return dropped_.add(DropReason::BadFragment);
   const auto added = handshake_->reassembler.add(fragment);
-  if (added) return handle_messages(now);
-  dropped_.add(added.error());
-  if (added.error() == DropReason::Retransmission) resend_if_lost(fragment, now);
+  if (added) {
+    // A server of 1.3 hears by it that all of its flight has arrived.
+    if (role_ == Role::Server && fragment.epoch == kEpochHandshake13) deadlines_[kRetransmit] = kNever;
+    handle_messages(now);
+  } else {
+    dropped_.add(added.error());
+    if (added.error() == DropReason::Retransmission) resend_if_lost(fragment, now);
+  }
+  // RFC 9147 §7.1: if the rest of the flight does not come soon, the peer should know what did.
+  if (handshake_ && !to_acknowledge_.empty() && deadlines_[kAck] == kNever)
+    deadlines_[kAck] = now + timeout_.current() / 4;
 }
 
 void Connection::Impl::handle_messages(Time now) {
   while (handshake_) {
     const auto message = handshake_->reassembler.take();
     if (!message) return;
-    const bool had_keys = records_.has_keys();
+    const size_t readable = records_.readable_epochs();
     HandshakeContext with = context();
-    auto step = std::visit([&](auto& machine) { return machine.on_message(with, *message); }, handshake_->machine);
+    auto step = handshake_->machine.on_message(with, *message);
+    if (key_log_) log_keys();
     if (!handle_step(*message, std::move(step), now)) return;
-    if (handshake_ && !had_keys && records_.has_keys()) {
-      if (key_log_) events_.push_back(KeyLogLine{session_.keys.key_log_line()});
-      open_kept_records(now);
-    }
+    if (handshake_ && records_.readable_epochs() > readable)
+      open_kept_records(std::exchange(handshake_->ahead, {}), now);
   }
+}
+
+void Connection::Impl::log_keys() {
+  for (std::string& line : session_.take_key_log_lines()) events_.push_back(KeyLogLine{std::move(line)});
 }
 
 bool Connection::Impl::handle_step(const HandshakeMessage& message, Step step, Time now) {
@@ -166,15 +196,14 @@ void Connection::Impl::resend_if_lost(const Fragment& fragment, Time now) {
   // RFC 6347 §4.2.4: the peer sends its flight again, so ours did not arrive. Copies made by the network come at once
   // and are not answered.
   if (handshake_->answered != fragment.sequence || !fragment.ends_message() || flight_.pending()) return;
-  if (now - handshake_->last_sent < handshake_->timeout.current() / 2) return;
+  if (now - last_sent_ < timeout_.current() / 2) return;
   flight_.rewind();
-  handshake_->last_sent = now;
-  deadlines_[kRetransmit] = now + handshake_->timeout.current();
+  flight_sent_again(now);
 }
 
 void Connection::Impl::resend_final_flight(ByteView payload) {
   Reader reader(payload);
-  const auto fragment = Fragment::parse(reader, RecordLayer::kProtectedEpoch);
+  const auto fragment = Fragment::parse(reader, kEpochProtected12);
   const bool again = fragment && fragment->type == HandshakeType::Finished &&
                      fragment->sequence == peer_finished_sequence_ && fragment->ends_message();
   dropped_.add(again ? DropReason::Retransmission : DropReason::BadFragment);
@@ -182,16 +211,20 @@ void Connection::Impl::resend_final_flight(ByteView payload) {
 }
 
 void Connection::Impl::finish(const HandshakeMessage& last, Time now) {
-  peer_finished_sequence_ = last.sequence;
-  deadlines_[kRetransmit] = kNever;
-  if (role_ == Role::Client) {
-    flight_.release();
-  } else {
-    deadlines_[kFinalFlight] = now + kFinalFlightLifetime;
-  }
+  next_message_ = handshake_->reassembler.next_sequence();
+  auto ahead = std::move(handshake_->ahead);
   handshake_.reset();
   state_ = State::Verifying;
+  deadlines_[kFinalFlight] = now + kFinalFlightLifetime;
+  is13() ? finish13(now) : finish12(last);
+  open_kept_records(std::move(ahead), now);
   verify_fingerprint();
+}
+
+void Connection::Impl::finish12(const HandshakeMessage& last) {
+  peer_finished_sequence_ = last.sequence;
+  deadlines_[kRetransmit] = kNever;
+  if (role_ == Role::Client) flight_done();
 }
 
 void Connection::Impl::verify_fingerprint() {
@@ -203,7 +236,7 @@ void Connection::Impl::verify_fingerprint() {
   deadlines_[kHandshake] = kNever;
   remote_fingerprints_ = {};
   env_.log.line(LogLevel::Debug, kModule, "connected, ", to_string(session_.suite->suite));
-  events_.push_back(Connected{session_.version, session_.suite->suite, session_.group, session_.srtp_profile,
+  events_.push_back(Connected{*session_.version, session_.suite->suite, session_.group, session_.srtp_profile,
                               std::exchange(session_.peer_certificate, {})});
 }
 
@@ -219,18 +252,15 @@ void Connection::Impl::handle_alert(ByteView payload) {
   if (description == AlertDescription::CloseNotify) {
     alert_ = PendingAlert{false, AlertDescription::CloseNotify};  // RFC 5246 §7.2.1
     end(CloseReason::PeerClose, "close_notify");
-  } else if (payload[0] == kFatal) {
+  } else if (description != AlertDescription::UserCanceled && (is13() || payload[0] == kFatal)) {
     end(CloseReason::PeerAlert, cat(to_string(description), " (", payload[1], ")"));
   }
 }
 
 void Connection::Impl::handle_application_data(Bytes payload) {
   if (state_ == State::Connected) {
-    // The client speaks in its new epoch only after our final flight.
-    if (role_ == Role::Server && !flight_.empty() && !flight_.pending()) {
-      flight_.release();
-      deadlines_[kFinalFlight] = kNever;
-    }
+    // In 1.2 the client speaks in its new epoch only after our final flight.
+    if (role_ == Role::Server && !is13() && !flight_.empty() && !flight_.pending()) flight_done();
     if (received_.size() == kMaxPendingRecords) return dropped_.add(DropReason::NotPolled);
     return received_.push_back(payload);
   }
@@ -255,24 +285,29 @@ std::optional<Bytes> Connection::Impl::poll_application_data() {
 }
 
 size_t Connection::Impl::overhead() const {
-  return connected() ? records_.overhead(RecordLayer::kProtectedEpoch) : kMaxOverhead;
+  return connected() ? records_.overhead(session_.write_epoch) : kMaxOverhead;
 }
 
 size_t Connection::Impl::payload_offset() const {
-  return connected() ? records_.payload_offset(RecordLayer::kProtectedEpoch) : kMaxOverhead - crypto::kAeadTagSize;
+  return connected() ? records_.payload_offset(session_.write_epoch) : kMaxOverhead - crypto::kAeadTagSize;
 }
 
 size_t Connection::Impl::protect(ByteView plaintext, Bytes out) {
   if (!connected() || plaintext.size() > kMaxPlaintext || out.size() < plaintext.size() + overhead()) return 0;
-  const size_t size = records_.seal(RecordLayer::kProtectedEpoch, ContentType::ApplicationData, plaintext, out);
+  const size_t size = records_.seal(session_.write_epoch, ContentType::ApplicationData, plaintext, out);
   if (size == 0) end(CloseReason::KeyLimit, "sequence numbers are used up");
+  if (is13() && records_.next_sequence(session_.write_epoch) >= records_per_key_) key_update_wanted_ = true;
   return size;
 }
 
 Result<void, Error> Connection::Impl::export_keying_material(std::string_view label, ByteView context,
                                                              Bytes out) const {
   if (!connected()) return kaon::fail(Error::NotConnected);
-  session_.keys.export_keying_material(label, context, out);
+  if (is13()) {
+    session_.keys13.export_keying_material(label, context, out);
+  } else {
+    session_.keys.export_keying_material(label, context, out);
+  }
   return {};
 }
 
@@ -282,13 +317,9 @@ void Connection::Impl::set_remote_fingerprints(std::vector<crypto::Fingerprint> 
   verify_fingerprint();
 }
 
-void Connection::Impl::set_rtt(Duration rtt) {
-  if (handshake_) handshake_->timeout.set_rtt(rtt);
-}
-
 void Connection::Impl::close() {
   if (state_ == State::Closed) return;
-  if (session_.write_epoch != 0) alert_ = PendingAlert{false, AlertDescription::CloseNotify};
+  if (session_.write_epoch != kEpochClear) alert_ = PendingAlert{false, AlertDescription::CloseNotify};
   end(CloseReason::LocalClose, {});
 }
 
@@ -303,7 +334,10 @@ void Connection::Impl::end(CloseReason reason, std::string detail) {
   state_ = State::Closed;
   deadlines_.fill(kNever);
   handshake_.reset();
+  reassembler_.reset();
   flight_.release();
+  to_acknowledge_.clear();
+  ack_due_ = false;
   received_.release();
   early_.release();
   early_taken_ = {};
@@ -317,14 +351,18 @@ void Connection::Impl::handle_timeout(Time now) {
   }
   if (now >= deadlines_[kRetransmit]) {
     flight_.rewind();
-    handshake_->timeout.back_off();
-    handshake_->last_sent = now;
-    deadlines_[kRetransmit] = now + handshake_->timeout.current();
+    timeout_.back_off();
+    flight_sent_again(now);
+  }
+  if (now >= deadlines_[kAck]) {
+    deadlines_[kAck] = kNever;
+    ack_due_ = true;
   }
   if (now >= deadlines_[kFinalFlight]) {
-    flight_.release();
-    deadlines_[kFinalFlight] = kNever;
+    if (!key_update_sent_) flight_done();
+    if (is13()) forget_handshake_keys();
   }
+  if (key_update_wanted_) begin_key_update(now);
 }
 
 Time Connection::Impl::next_timeout() const { return *std::min_element(deadlines_.begin(), deadlines_.end()); }
@@ -334,6 +372,8 @@ std::optional<net::Transmit> Connection::Impl::poll_transmit(Bytes out) {
   size_t size = 0;
   if (flight_.pending()) {
     size = flight_.write_datagram(records_, datagram);
+  } else if (ack_due_) {
+    size = write_ack(datagram);
   } else if (alert_) {
     size = write_alert(datagram);
   }

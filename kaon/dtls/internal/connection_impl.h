@@ -10,8 +10,9 @@
 #include "kaon/base/reader.h"
 #include "kaon/base/ring.h"
 #include "kaon/dtls/connection.h"
+#include "kaon/dtls/internal/ack.h"
 #include "kaon/dtls/internal/flight.h"
-#include "kaon/dtls/internal/handshake12.h"
+#include "kaon/dtls/internal/machine.h"
 #include "kaon/dtls/internal/reassembler.h"
 #include "kaon/dtls/internal/record_layer.h"
 
@@ -33,7 +34,8 @@ class Connection::Impl {
   size_t protect(ByteView plaintext, Bytes out);
   Result<void, Error> export_keying_material(std::string_view label, ByteView context, Bytes out) const;
   void set_remote_fingerprints(std::vector<crypto::Fingerprint> fingerprints);
-  void set_rtt(Duration rtt);
+  void set_rtt(Duration rtt) { timeout_.set_rtt(rtt); }
+  Result<void, Error> update_keys();
   void set_mtu(size_t mtu) { mtu_ = std::max(mtu, kMinMtu); }
   void close();
   bool connected() const { return state_ == State::Connected; }
@@ -42,19 +44,17 @@ class Connection::Impl {
  private:
   /// New: not started. Verifying: handshake finished, fingerprints not known yet.
   enum class State : uint8_t { New, Handshaking, Verifying, Connected, Closed };
-  enum Timer : size_t { kRetransmit, kHandshake, kFinalFlight, kTimers };
+  enum Timer : size_t { kRetransmit, kHandshake, kFinalFlight, kAck, kTimers };
 
   /// What is needed until the handshake is finished; freed then.
   struct Handshake {
     explicit Handshake(Config c);
     Config config;
-    std::variant<ClientHandshake12, ServerHandshake12> machine;
+    HandshakeMachine machine;
     Reassembler reassembler;
-    RetransmitTimeout timeout;
-    Time last_sent{};
     /// Message number that completes the flight which ours answers: seen again, ours was lost.
     std::optional<uint16_t> answered;
-    /// Protected records that came before the keys, with their headers.
+    /// Protected records that came before their keys, with headers.
     std::vector<std::vector<uint8_t>> ahead;
     /// What a timeout would best be explained by.
     std::string hint;
@@ -66,9 +66,10 @@ class Connection::Impl {
 
   void handle_record(const Record& record, Time now);
   void handle_protected(const Record& record, Time now);
+  void handle_opened(const RecordLayer::Opened& record, Time now);
   void keep_for_later(const Record& record);
-  void open_kept_records(Time now);
-  void handle_handshake(uint16_t epoch, ByteView payload, Time now);
+  void open_kept_records(std::vector<std::vector<uint8_t>> kept, Time now);
+  void handle_handshake(uint64_t epoch, ByteView payload, Time now);
   void handle_fragment(const Fragment& fragment, Time now);
   void handle_messages(Time now);
   bool handle_step(const HandshakeMessage& message, Step step, Time now);
@@ -78,7 +79,25 @@ class Connection::Impl {
   void resend_if_lost(const Fragment& fragment, Time now);
   void resend_final_flight(ByteView payload);
   void flight_ready(Time now);
+  void flight_sent_again(Time now);
+  void flight_done();
   void finish(const HandshakeMessage& last, Time now);
+  void finish12(const HandshakeMessage& last);
+  void finish13(Time now);
+
+  // After the handshake of 1.3 (post_handshake13.cc).
+  bool is13() const { return session_.version == Version::Dtls13; }
+  void handle_ack(ByteView payload, Time now);
+  void handle_final_flight_again(Time now);
+  void handle_post_handshake(const RecordLayer::Opened& record, Time now);
+  void handle_post_handshake_message(const HandshakeMessage& message);
+  void handle_key_update(const HandshakeMessage& message);
+  void forget_handshake_keys();
+  void begin_key_update(Time now);
+  void complete_key_update();
+  size_t write_ack(Bytes out);
+
+  void log_keys();
   void verify_fingerprint();
   void fail(const Failure& failure);
   void end(CloseReason reason, std::string detail);
@@ -89,15 +108,27 @@ class Connection::Impl {
   Role role_;
   State state_ = State::New;
   bool key_log_;
+  uint64_t records_per_key_;
   size_t mtu_;
   std::array<Time, kTimers> deadlines_;
   RecordLayer records_;
   Flight flight_;
+  RetransmitTimeout timeout_;
+  Time last_sent_{};
   Session session_;
   std::unique_ptr<Handshake> handshake_;
   std::vector<crypto::Fingerprint> remote_fingerprints_;
-  /// The peer's Finished, to know it again when our answer to it was lost.
+  /// The peer's Finished, to know it again when our answer to it was lost (1.2).
   uint16_t peer_finished_sequence_ = 0;
+  /// The peer's next message after the handshake, and its fragments if it comes in several (1.3).
+  uint16_t next_message_ = 0;
+  std::unique_ptr<Reassembler> reassembler_;
+  /// Of 1.3: what the next ACK names, and whether it is to be sent now.
+  ReceivedRecords to_acknowledge_;
+  bool ack_due_ = false;
+  /// KeyUpdate: wanted as soon as nothing else waits for an ACK, and waiting for its own.
+  bool key_update_wanted_ = false;
+  bool key_update_sent_ = false;
   std::optional<PendingAlert> alert_;
   Ring<Event> events_;
   Ring<Bytes> received_;

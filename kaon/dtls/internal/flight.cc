@@ -22,7 +22,7 @@ void write_header(Writer& out, HandshakeType type, size_t length, uint16_t seque
 
 }  // namespace
 
-std::vector<uint8_t> Flight::add(HandshakeType type, uint16_t epoch, ByteView body) {
+std::vector<uint8_t> Flight::add(HandshakeType type, uint64_t epoch, ByteView body) {
   KAON_ASSERT(body.size() <= kMaxHandshakeMessage);
   const uint16_t sequence = next_sequence_++;
   std::vector<uint8_t> whole(kHandshakeHeaderSize + body.size());
@@ -35,6 +35,33 @@ std::vector<uint8_t> Flight::add(HandshakeType type, uint16_t epoch, ByteView bo
 
 void Flight::add_change_cipher_spec() { messages_.push_back({ContentType::ChangeCipherSpec, {}, 0, 0, {1}}); }
 
+void Flight::acknowledge(RecordNumber number) {
+  for (const SentRecord& record : sent_) {
+    if (record.number != number) continue;
+    Message& message = messages_[record.message];
+    message.acknowledged.resize(message.body.size());
+    const auto begin = message.acknowledged.begin() + static_cast<ptrdiff_t>(record.offset);
+    std::fill(begin, begin + static_cast<ptrdiff_t>(record.size), true);
+  }
+  skip_acknowledged();
+}
+
+bool Flight::all_acknowledged() const {
+  return std::ranges::all_of(messages_, [](const Message& message) {
+    return message.acknowledged.size() == message.body.size() &&
+           std::ranges::find(message.acknowledged, false) == message.acknowledged.end();
+  });
+}
+
+void Flight::skip_acknowledged() {
+  for (; pending(); ++next_, offset_ = 0) {
+    const std::vector<bool>& acknowledged = messages_[next_].acknowledged;
+    if (acknowledged.empty()) return;
+    while (offset_ < acknowledged.size() && acknowledged[offset_]) ++offset_;
+    if (offset_ < acknowledged.size()) return;
+  }
+}
+
 size_t Flight::write_datagram(RecordLayer& records, Bytes out) {
   size_t used = 0;
   while (pending()) {
@@ -46,6 +73,7 @@ size_t Flight::write_datagram(RecordLayer& records, Bytes out) {
       ++next_;
       offset_ = 0;
     }
+    skip_acknowledged();
   }
   return used;
 }
@@ -53,15 +81,24 @@ size_t Flight::write_datagram(RecordLayer& records, Bytes out) {
 size_t Flight::write_fragment(RecordLayer& records, const Message& message, Bytes out, bool first) {
   const size_t header = message.content == ContentType::Handshake ? kHandshakeHeaderSize : 0;
   const size_t overhead = records.overhead(message.epoch) + header;
-  const size_t left = message.body.size() - offset_;
+  const auto& acknowledged = message.acknowledged;
+  const auto from = acknowledged.begin() + static_cast<ptrdiff_t>(std::min(offset_, acknowledged.size()));
+  const size_t end = acknowledged.empty()
+                         ? message.body.size()
+                         : static_cast<size_t>(std::find(from, acknowledged.end(), true) - acknowledged.begin());
+  const size_t left = end - offset_;
   if (out.size() < overhead) return 0;
   const size_t size = std::min(left, std::min(out.size(), kMaxRecordPlaintext) - overhead);
   if (size < left && (size == 0 || (!first && size < kMinFragment))) return 0;
   Writer payload(out.subspan(records.payload_offset(message.epoch)));
   if (header != 0) write_header(payload, message.type, message.body.size(), message.sequence, offset_, size);
   payload.bytes(ByteView(message.body).subspan(offset_, size));
+  const RecordNumber number{message.epoch, records.next_sequence(message.epoch)};
   const size_t written = records.seal(message.epoch, message.content, payload.written(), out);
-  if (written != 0) offset_ += size;
+  if (written == 0) return 0;
+  if (sent_.size() == kMaxSentRecords) sent_.erase(sent_.begin());
+  sent_.push_back({number, next_, offset_, size});
+  offset_ += size;
   return written;
 }
 

@@ -1,4 +1,4 @@
-// The messages we sent last, kept until the peer shows that it has them (RFC 6347 §4.2.4).
+// The messages we sent last, kept until the peer shows that it has them (RFC 6347 §4.2.4, RFC 9147 §5.7).
 #pragma once
 
 #include <vector>
@@ -13,21 +13,35 @@ namespace kaon::dtls {
 /// The plaintext of one flight; each transmission makes new records of it, as record numbers are never used twice.
 class Flight {
  public:
+  /// Records that are remembered to understand ACKs; of more, the oldest are forgotten and sent again at worst.
+  static constexpr size_t kMaxSentRecords = 128;
+
   /// Forgets the messages; message numbers go on.
   void begin() {
     messages_.clear();
+    sent_.clear();
     rewind();
   }
   /// Adds a message and returns it in the form that goes into the transcript: whole, with its header.
-  std::vector<uint8_t> add(HandshakeType type, uint16_t epoch, ByteView body);
+  std::vector<uint8_t> add(HandshakeType type, uint64_t epoch, ByteView body);
   void add_change_cipher_spec();
 
   bool empty() const { return messages_.empty(); }
   bool pending() const { return next_ < messages_.size(); }
-  /// Send it all again.
-  void rewind() { next_ = offset_ = 0; }
-  /// Forgets the messages and gives the memory back.
-  void release() { *this = Flight(); }
+  /// Send all again that is not acknowledged.
+  void rewind() {
+    next_ = offset_ = 0;
+    skip_acknowledged();
+  }
+  /// Forgets the messages and gives the memory back; message numbers go on.
+  void release() {
+    const uint16_t next_sequence = next_sequence_;
+    *this = Flight();
+    next_sequence_ = next_sequence;
+  }
+  /// The peer has this record of the flight (1.3).
+  void acknowledge(RecordNumber number);
+  bool all_acknowledged() const;
   /// Packs what is pending into one datagram of at most out.size() bytes (at least kMinMtu): as many messages as fit,
   /// split where they do not. Zero if the sequence numbers are used up.
   size_t write_datagram(RecordLayer& records, Bytes out);
@@ -36,13 +50,24 @@ class Flight {
   struct Message {
     ContentType content{};
     HandshakeType type{};
-    uint16_t epoch = 0;
+    uint64_t epoch = 0;
     uint16_t sequence = 0;
     std::vector<uint8_t> body;
+    /// Byte by byte; made with the first ACK.
+    std::vector<bool> acknowledged = {};
   };
+  /// Where a record's bytes stand.
+  struct SentRecord {
+    RecordNumber number;
+    size_t message;
+    size_t offset;
+    size_t size;
+  };
+  void skip_acknowledged();
   size_t write_fragment(RecordLayer& records, const Message& message, Bytes out, bool first);
 
   std::vector<Message> messages_;
+  std::vector<SentRecord> sent_;
   size_t next_ = 0;    // message to send next
   size_t offset_ = 0;  // where in its body
   uint16_t next_sequence_ = 0;

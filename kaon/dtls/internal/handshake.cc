@@ -2,7 +2,15 @@
 
 #include <algorithm>
 
+#include "kaon/base/text.h"
+
 namespace kaon::dtls {
+
+std::vector<std::string> Session::take_key_log_lines() {
+  std::vector<std::string> lines = keys13.take_key_log_lines();
+  if (std::string line = keys.take_key_log_line(); !line.empty()) lines.push_back(std::move(line));
+  return lines;
+}
 
 bool fingerprint_fits(const std::vector<crypto::Fingerprint>& fingerprints, ByteView der) {
   auto strongest = crypto::HashAlgorithm::Sha1;
@@ -11,6 +19,45 @@ bool fingerprint_fits(const std::vector<crypto::Fingerprint>& fingerprints, Byte
   return std::any_of(fingerprints.begin(), fingerprints.end(), [&](const crypto::Fingerprint& fingerprint) {
     return fingerprint.algorithm == strongest && fingerprint.matches(der);
   });
+}
+
+std::unexpected<Failure> out_of_turn(HandshakeType type) {
+  return fatal(AlertDescription::UnexpectedMessage,
+               cat("handshake message ", static_cast<unsigned>(type), " out of turn"));
+}
+
+Result<crypto::PublicKey, Failure> accept_certificate(HandshakeContext& context, ByteView der) {
+  if (!context.remote_fingerprints.empty() && !fingerprint_fits(context.remote_fingerprints, der))
+    return fail(Failure{AlertDescription::BadCertificate, "certificate does not fit the fingerprint",
+                        CloseReason::FingerprintMismatch});
+  auto key = crypto::PublicKey::from_certificate(der);
+  if (!key) return fatal(AlertDescription::UnsupportedCertificate, "certificate of an unsupported kind");
+  context.session.peer_certificate.assign(der.begin(), der.end());
+  return *std::move(key);
+}
+
+const SuiteInfo* choose_suite(const Config& config, Version version, const ClientHello& hello) {
+  const Authentication ours = authentication_of(config.certificate.type());
+  for (const CipherSuite suite : config.cipher_suites) {
+    const SuiteInfo* info = find_suite(static_cast<uint16_t>(suite));
+    if (info == nullptr || info->version != version || !hello.cipher_suites.contains(static_cast<uint16_t>(suite)))
+      continue;
+    if (info->authentication == Authentication::Any || info->authentication == ours) return info;
+  }
+  return nullptr;
+}
+
+SrtpProfileId choose_srtp_profile(const Config& config, const ClientHello& hello) {
+  if (!hello.srtp_profiles) return kNoSrtpProfile;
+  for (const SrtpProfileId profile : config.srtp_profiles)
+    if (hello.srtp_profiles->contains(profile)) return profile;
+  return kNoSrtpProfile;
+}
+
+std::vector<crypto::Group> available_groups(const Config& config) {
+  std::vector<crypto::Group> groups = config.groups;
+  std::erase_if(groups, [](crypto::Group group) { return !crypto::group_available(group); });
+  return groups;
 }
 
 }  // namespace kaon::dtls

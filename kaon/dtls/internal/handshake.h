@@ -2,7 +2,10 @@
 // machine over the same records, fragments, flights and timers.
 #pragma once
 
+#include <algorithm>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kaon/base/env.h"
@@ -10,6 +13,8 @@
 #include "kaon/dtls/internal/cipher_suites.h"
 #include "kaon/dtls/internal/flight.h"
 #include "kaon/dtls/internal/key_schedule12.h"
+#include "kaon/dtls/internal/key_schedule13.h"
+#include "kaon/dtls/internal/reassembler.h"
 #include "kaon/dtls/internal/record_layer.h"
 #include "kaon/dtls/types.h"
 
@@ -17,14 +22,20 @@ namespace kaon::dtls {
 
 /// What a handshake negotiates; stays as long as the connection.
 struct Session {
-  Version version = Version::Dtls12;
+  /// Nothing before the hello messages have settled it.
+  std::optional<Version> version;
   const SuiteInfo* suite = nullptr;
   crypto::Group group{};
   SrtpProfileId srtp_profile = kNoSrtpProfile;
+  /// Of the two, the version's counts.
   KeySchedule12 keys;
+  KeySchedule13 keys13;
   std::vector<uint8_t> peer_certificate;
-  /// Epoch of the alerts we send: 1 from our Finished on.
-  uint16_t write_epoch = 0;
+  /// Epoch of what we send now: of alerts and ACKs during the handshake, of everything afterwards.
+  uint64_t write_epoch = kEpochClear;
+
+  /// Secrets derived since the last call, in NSS key log format.
+  std::vector<std::string> take_key_log_lines();
 };
 
 /// Borrowed for one call.
@@ -38,6 +49,8 @@ struct HandshakeContext {
 };
 
 enum class Outcome : uint8_t {
+  Use12,      ///< the version is settled: the same message is for the handshake of 1.2
+  Use13,      ///< ... of 1.3
   Waiting,    ///< more messages of this flight are to come
   Answered,   ///< the peer's flight is complete and ours is in the Flight
   Completed,  ///< both Finished are verified or sent; ours may be in the Flight
@@ -51,6 +64,30 @@ struct Failure {
   bool fatal = true;
 };
 using Step = Result<Outcome, Failure>;
+
+inline auto fatal(AlertDescription alert, std::string detail) { return kaon::fail(Failure{alert, std::move(detail)}); }
+/// What comes in the clear may be anybody's. If we cannot use it, that does no harm: the right one may still come.
+inline auto refuse(std::string detail) {
+  return kaon::fail(Failure{.alert = AlertDescription::HandshakeFailure, .detail = std::move(detail), .fatal = false});
+}
+std::unexpected<Failure> out_of_turn(HandshakeType type);
+
+/// The public key of the peer's certificate, which must fit the fingerprints if they are known; kept in the session.
+Result<crypto::PublicKey, Failure> accept_certificate(HandshakeContext& context, ByteView der);
+
+// What a server chooses, by its own order of preference. Nothing if there is nothing in common.
+const SuiteInfo* choose_suite(const Config& config, Version version, const ClientHello& hello);
+SrtpProfileId choose_srtp_profile(const Config& config, const ClientHello& hello);
+
+/// The groups of the configuration that libcrypto has.
+std::vector<crypto::Group> available_groups(const Config& config);
+
+template <class List, class T>
+bool contains(const List& list, const T& value) {
+  return std::find(list.begin(), list.end(), value) != list.end();
+}
+
+inline constexpr std::string_view kAlpnWebRtc = "webrtc";  // RFC 8833
 
 /// RFC 8122 §5: of the hash functions given, the strongest one counts, and the certificate has to fit one of its
 /// fingerprints. SHA-1 and MD5 do not count at all.

@@ -7,7 +7,7 @@
 
 namespace kaon::dtls {
 
-bool belongs_to_epoch12(HandshakeType type, uint16_t epoch) {
+bool belongs_to_epoch12(HandshakeType type, uint64_t epoch) {
   switch (type) {
     case HandshakeType::ClientHello:
     case HandshakeType::ServerHello:
@@ -18,27 +18,24 @@ bool belongs_to_epoch12(HandshakeType type, uint16_t epoch) {
     case HandshakeType::ServerHelloDone:
     case HandshakeType::CertificateVerify:
     case HandshakeType::ClientKeyExchange: return epoch == 0;
-    case HandshakeType::Finished: return epoch == RecordLayer::kProtectedEpoch;
-    case HandshakeType::HelloRequest:  // renegotiation: never
-      return false;
+    case HandshakeType::Finished: return epoch == kEpochProtected12;
+    default: return false;  // no tickets, no renegotiation
   }
-  return false;
 }
 
 bool usable_in_12(crypto::Group group) {
   return group == crypto::Group::X25519 || group == crypto::Group::Secp256r1 || group == crypto::Group::Secp384r1;
 }
 
-void Handshake12::send(HandshakeContext& context, HandshakeType type, uint16_t epoch, ByteView body) {
+void Handshake12::send(HandshakeContext& context, HandshakeType type, uint64_t epoch, ByteView body) {
   const std::vector<uint8_t> whole = context.flight.add(type, epoch, body);
   transcript_.insert(transcript_.end(), whole.begin(), whole.end());
 }
 
 void Handshake12::send_finished(HandshakeContext& context, Role self) {
   context.flight.add_change_cipher_spec();
-  send(context, HandshakeType::Finished, RecordLayer::kProtectedEpoch,
-       context.session.keys.verify_data(self, transcript_));
-  context.session.write_epoch = RecordLayer::kProtectedEpoch;
+  send(context, HandshakeType::Finished, kEpochProtected12, context.session.keys.verify_data(self, transcript_));
+  context.session.write_epoch = kEpochProtected12;
 }
 
 void Handshake12::remember(const HandshakeMessage& message) {
@@ -57,12 +54,9 @@ Step Handshake12::take_certificate(HandshakeContext& context, const HandshakeMes
   const auto der = parse_certificate(message.body);
   if (!der) return fail(Failure{AlertDescription::DecodeError, "malformed Certificate"});
   if (der->empty()) return fail(Failure{AlertDescription::HandshakeFailure, "peer has no certificate"});
-  if (!context.remote_fingerprints.empty() && !fingerprint_fits(context.remote_fingerprints, *der))
-    return fail(Failure{AlertDescription::BadCertificate, "certificate does not fit the fingerprint",
-                        CloseReason::FingerprintMismatch});
-  peer_key_ = crypto::PublicKey::from_certificate(*der);
-  if (!peer_key_) return fail(Failure{AlertDescription::UnsupportedCertificate, "certificate of an unsupported kind"});
-  context.session.peer_certificate.assign(der->begin(), der->end());
+  auto key = accept_certificate(context, *der);
+  if (!key) return fail(std::move(key).error());
+  peer_key_ = *std::move(key);
   return Outcome::Waiting;
 }
 

@@ -22,12 +22,12 @@
 namespace kaon::dtls {
 
 /// Whether messages of this type exist, and come in this epoch. A Finished in the clear is nobody's.
-bool belongs_to_epoch12(HandshakeType type, uint16_t epoch);
+bool belongs_to_epoch12(HandshakeType type, uint64_t epoch);
 
 /// What both roles do the same way.
 class Handshake12 {
  protected:
-  void send(HandshakeContext& context, HandshakeType type, uint16_t epoch, ByteView body);
+  void send(HandshakeContext& context, HandshakeType type, uint64_t epoch, ByteView body);
   void send_finished(HandshakeContext& context, Role self);
   void remember(const HandshakeMessage& message);
   Step take_certificate(HandshakeContext& context, const HandshakeMessage& message);
@@ -45,10 +45,8 @@ class Handshake12 {
 
 class ClientHandshake12 : private Handshake12 {
  public:
-  /// A HelloVerifyRequest may come again when the server changed its secret; more often is a loop.
-  static constexpr int kMaxHelloVerifyRequests = 2;
-
-  void start(HandshakeContext& context);
+  /// `hello` is the ClientHello as it counts for the transcript, with its header.
+  explicit ClientHandshake12(std::vector<uint8_t> hello) { transcript_ = std::move(hello); }
   Step on_message(HandshakeContext& context, const HandshakeMessage& message);
 
  private:
@@ -60,8 +58,6 @@ class ClientHandshake12 : private Handshake12 {
     WaitServerHelloDone,
     WaitFinished
   };
-  void send_client_hello(HandshakeContext& context, ByteView cookie);
-  Step on_hello_verify_request(HandshakeContext& context, const HandshakeMessage& message);
   Step on_server_hello(HandshakeContext& context, const HandshakeMessage& message);
   Step on_certificate(HandshakeContext& context, const HandshakeMessage& message);
   Step on_server_key_exchange(HandshakeContext& context, const HandshakeMessage& message);
@@ -69,9 +65,6 @@ class ClientHandshake12 : private Handshake12 {
   Step on_server_hello_done(HandshakeContext& context, const HandshakeMessage& message);
 
   State state_ = State::WaitServerHello;
-  /// Version::Dtls13 here makes the downgrade sentinel count.
-  Version highest_offered_ = Version::Dtls12;
-  int verify_requests_ = 0;
   std::optional<crypto::KeyExchange::Response> key_exchange_;
   std::optional<crypto::SignatureScheme> our_scheme_;
 };

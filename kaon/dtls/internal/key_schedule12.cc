@@ -7,15 +7,16 @@
 namespace kaon::dtls {
 
 void KeySchedule12::derive(const SuiteInfo& suite, ByteView premaster, ByteView transcript) {
-  prf_ = suite.prf;
+  prf_ = suite.hash;
   const crypto::Digest session_hash = crypto::hash(prf_, transcript);
   crypto::tls12_prf(prf_, premaster, "extended master secret", session_hash.view(), master_);
+  to_be_logged_ = true;
 }
 
 KeySchedule12::RecordCiphers KeySchedule12::record_ciphers(const SuiteInfo& suite) const {
   // RFC 5246 §6.3: client key, server key, client IV, server IV; AEAD suites have no MAC keys.
   const size_t key_size = crypto::aead_key_size(suite.aead);
-  const size_t iv_size = RecordCipher::iv_size(suite.aead);
+  const size_t iv_size = RecordCipher12::iv_size(suite.aead);
   std::array<uint8_t, 2 * kRandomSize> seed;
   Writer writer(seed);
   writer.bytes(server_random);
@@ -49,7 +50,8 @@ void KeySchedule12::export_keying_material(std::string_view label, ByteView cont
   crypto::tls12_prf(prf_, master_, label, seed, out);
 }
 
-std::string KeySchedule12::key_log_line() const {
+std::string KeySchedule12::take_key_log_line() {
+  if (!std::exchange(to_be_logged_, false)) return {};
   return cat("CLIENT_RANDOM ", to_hex(client_random), " ", to_hex(master_));
 }
 

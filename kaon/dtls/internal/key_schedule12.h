@@ -11,7 +11,7 @@
 #include "kaon/crypto/hash.h"
 #include "kaon/dtls/internal/cipher_suites.h"
 #include "kaon/dtls/internal/messages.h"
-#include "kaon/dtls/internal/record_cipher.h"
+#include "kaon/dtls/internal/record_cipher12.h"
 
 namespace kaon::dtls {
 
@@ -30,19 +30,20 @@ class KeySchedule12 {
   void derive(const SuiteInfo& suite, ByteView premaster, ByteView transcript);
 
   struct RecordCiphers {
-    RecordCipher client;
-    RecordCipher server;
+    RecordCipher12 client;
+    RecordCipher12 server;
   };
   RecordCiphers record_ciphers(const SuiteInfo& suite) const;
   /// RFC 5246 §7.4.9 for the sender `role`, over all messages before that Finished.
   std::array<uint8_t, kVerifyDataSize> verify_data(Role role, ByteView transcript) const;
   /// RFC 5705 §4; an empty context counts as none.
   void export_keying_material(std::string_view label, ByteView context, Bytes out) const;
-  /// NSS key log format.
-  std::string key_log_line() const;
+  /// The master secret in NSS key log format, once; empty if there is nothing new.
+  std::string take_key_log_line();
 
  private:
   std::array<uint8_t, kMasterSecretSize> master_{};
+  bool to_be_logged_ = false;
   crypto::HashAlgorithm prf_ = crypto::HashAlgorithm::Sha256;
 };
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "kaon/base/reader.h"
-#include "kaon/dtls/internal/builder.h"
+#include "kaon/dtls/internal/extensions.h"
 
 namespace kaon::dtls {
 
@@ -15,37 +15,13 @@ using crypto::SignatureScheme;
 constexpr uint8_t kNamedCurve = 3;
 constexpr uint8_t kUncompressed = 0;
 constexpr uint8_t kNullCompression = 0;
+constexpr std::string_view kDowngradeSentinel("DOWNGRD\x01", 8);
 
 constexpr SignatureScheme kSchemes[] = {
     SignatureScheme::EcdsaSecp256r1Sha256, SignatureScheme::EcdsaSecp384r1Sha384, SignatureScheme::Ed25519,
     SignatureScheme::RsaPssRsaeSha256,     SignatureScheme::RsaPssRsaeSha384,     SignatureScheme::RsaPssRsaeSha512,
     SignatureScheme::RsaPkcs1Sha256,       SignatureScheme::RsaPkcs1Sha384,       SignatureScheme::RsaPkcs1Sha512,
 };
-
-/// A whole vector of 16-bit numbers; fails the reader if its length is odd.
-U16List read_list(Reader& reader, ByteView bytes) {
-  if (bytes.size() % 2 != 0) reader.fail();
-  return U16List(bytes);
-}
-
-/// Calls `use(type, content)` for each extension; false if the block is malformed or a type comes twice, which RFC 5246
-/// §7.4.1.4 forbids.
-template <class Use>
-bool for_each_extension(ByteView block, Use use) {
-  constexpr size_t kMaxExtensions = 64;
-  std::array<uint16_t, kMaxExtensions> seen;
-  size_t count = 0;
-  Reader reader(block);
-  while (!reader.at_end()) {
-    const uint16_t type = reader.u16();
-    const ByteView content = reader.vector16();
-    const auto end = seen.begin() + static_cast<ptrdiff_t>(count);
-    if (!reader.ok() || count == kMaxExtensions || std::find(seen.begin(), end, type) != end) return false;
-    seen[count++] = type;
-    if (!use(static_cast<ExtensionType>(type), content)) return false;
-  }
-  return reader.ok();
-}
 
 bool read_client_extension(ClientHello& hello, ExtensionType type, ByteView content) {
   Reader reader(content);
@@ -61,6 +37,8 @@ bool read_client_extension(ClientHello& hello, ExtensionType type, ByteView cont
     case ExtensionType::Alpn: hello.alpn = reader.vector16(); break;
     case ExtensionType::RenegotiationInfo: hello.renegotiation_info = reader.vector8(); break;
     case ExtensionType::ExtendedMasterSecret: hello.extended_master_secret = true; break;
+    case ExtensionType::KeyShare: hello.key_shares = reader.vector16(); break;
+    case ExtensionType::Cookie: hello.cookie = reader.vector16(); break;
     default: return true;
   }
   return reader.ok() && reader.at_end();
@@ -70,37 +48,20 @@ bool read_server_extension(ServerHello& hello, ExtensionType type, ByteView cont
   Reader reader(content);
   switch (type) {
     case ExtensionType::EcPointFormats: hello.ec_point_formats = reader.vector8(); break;
-    case ExtensionType::UseSrtp: {
-      const U16List profiles = read_list(reader, reader.vector16());
-      const ByteView mki = reader.vector8();
-      // One profile, and the MKI we offered: none.
-      if (!reader.ok() || profiles.size() != 1 || !mki.empty()) return false;
-      hello.srtp_profile = profiles[0];
+    case ExtensionType::UseSrtp:
+      if (!read_chosen_profile(reader, hello.srtp_profile)) return false;
       break;
-    }
     case ExtensionType::RenegotiationInfo: hello.renegotiation_info = reader.vector8(); break;
     case ExtensionType::ExtendedMasterSecret: hello.extended_master_secret = true; break;
+    case ExtensionType::SupportedVersions: hello.selected_version = reader.u16(); break;
+    case ExtensionType::Cookie: hello.cookie = reader.vector16(); break;
+    case ExtensionType::KeyShare:
+      hello.group = static_cast<crypto::Group>(reader.u16());
+      if (!hello.asks_for_retry()) hello.share = reader.vector16();
+      break;
     default: hello.unsolicited_extension = true; return true;
   }
   return reader.ok() && reader.at_end();
-}
-
-Builder::Vector begin_extension(Builder& out, ExtensionType type) {
-  out.u16(static_cast<uint16_t>(type));
-  return out.begin_vector(2);
-}
-
-void write_empty_extension(Builder& out, ExtensionType type) { out.end_vector(begin_extension(out, type)); }
-
-/// An extension that is one list of 16-bit values.
-template <class List>
-void write_list_extension(Builder& out, ExtensionType type, const List& values) {
-  const auto extension = begin_extension(out, type);
-  const auto list = out.begin_vector(2);
-  for (const auto value : values) out.u16(static_cast<uint16_t>(value));
-  out.end_vector(list);
-  if (type == ExtensionType::UseSrtp) out.u8(0);  // no MKI
-  out.end_vector(extension);
 }
 
 void write_point_formats(Builder& out) {
@@ -147,7 +108,18 @@ bool ClientHello::offers_alpn(std::string_view protocol) const {
   return false;
 }
 
+std::optional<ByteView> ClientHello::share_of(crypto::Group group) const {
+  Reader reader(key_shares.value_or(ByteView{}));
+  while (!reader.at_end()) {
+    const auto offered = static_cast<crypto::Group>(reader.u16());
+    const ByteView share = reader.vector16();
+    if (reader.ok() && offered == group) return share;
+  }
+  return std::nullopt;
+}
+
 std::vector<uint8_t> ClientHelloOffer::write() const {
+  const bool offers12 = max_version == Version::Dtls12 || min_version == Version::Dtls12;
   Builder out;
   out.u16(kVersionDtls12);
   out.bytes(random);
@@ -158,15 +130,42 @@ std::vector<uint8_t> ClientHelloOffer::write() const {
   out.end_vector(suites);
   out.vector8(std::array{kNullCompression});
   const auto extensions = out.begin_vector(2);
-  write_empty_extension(out, ExtensionType::ExtendedMasterSecret);
-  write_renegotiation_info(out);
+  if (offers12) {
+    write_empty_extension(out, ExtensionType::ExtendedMasterSecret);
+    write_renegotiation_info(out);
+    write_point_formats(out);
+  }
   write_list_extension(out, ExtensionType::SupportedGroups, groups);
-  write_point_formats(out);
   write_list_extension(out, ExtensionType::SignatureAlgorithms, verifiable_schemes());
   if (!srtp_profiles.empty()) write_list_extension(out, ExtensionType::UseSrtp, srtp_profiles);
+  if (max_version == Version::Dtls13) write_extensions13(out);
   out.end_vector(extensions);
   return out.take();
 }
+
+void ClientHelloOffer::write_extensions13(Builder& out) const {
+  const auto versions = begin_extension(out, ExtensionType::SupportedVersions);
+  const auto list = out.begin_vector(1);
+  out.u16(static_cast<uint16_t>(Version::Dtls13));
+  if (min_version == Version::Dtls12) out.u16(static_cast<uint16_t>(Version::Dtls12));
+  out.end_vector(list);
+  out.end_vector(versions);
+  if (!retry_cookie.empty()) {
+    const auto extension = begin_extension(out, ExtensionType::Cookie);
+    out.vector16(retry_cookie);
+    out.end_vector(extension);
+  }
+  const auto extension = begin_extension(out, ExtensionType::KeyShare);
+  const auto shares = out.begin_vector(2);
+  for (const crypto::KeyExchange& exchange : key_exchanges) {
+    out.u16(static_cast<uint16_t>(exchange.group()));
+    out.vector16(exchange.share());
+  }
+  out.end_vector(shares);
+  out.end_vector(extension);
+}
+
+bool ServerHello::asks_for_retry() const { return std::ranges::equal(random, kHelloRetryRequestRandom); }
 
 std::optional<ServerHello> ServerHello::parse(ByteView body) {
   Reader reader(body);
@@ -195,13 +194,7 @@ std::vector<uint8_t> ServerHello::write() const {
   if (renegotiation_info) write_renegotiation_info(out);
   if (ec_point_formats) write_point_formats(out);
   if (srtp_profile != kNoSrtpProfile) write_list_extension(out, ExtensionType::UseSrtp, std::array{srtp_profile});
-  if (!alpn.empty()) {
-    const auto extension = begin_extension(out, ExtensionType::Alpn);
-    const auto list = out.begin_vector(2);
-    out.vector8(as_bytes(alpn));
-    out.end_vector(list);
-    out.end_vector(extension);
-  }
+  if (!alpn.empty()) write_alpn(out, alpn);
   out.end_vector(extensions);
   return out.take();
 }
@@ -310,17 +303,23 @@ std::vector<uint8_t> write_certificate_request() {
 
 std::span<const SignatureScheme> verifiable_schemes() { return kSchemes; }
 
-std::optional<SignatureScheme> choose_scheme(KeyType type, const U16List& peer_schemes) {
-  const auto fits = [type](SignatureScheme scheme) {
-    switch (type) {
-      case KeyType::EcdsaP256: return scheme == SignatureScheme::EcdsaSecp256r1Sha256;
-      case KeyType::EcdsaP384: return scheme == SignatureScheme::EcdsaSecp384r1Sha384;
-      case KeyType::Ed25519: return scheme == SignatureScheme::Ed25519;
-      case KeyType::Rsa2048:
-        return scheme != SignatureScheme::EcdsaSecp256r1Sha256 && scheme != SignatureScheme::EcdsaSecp384r1Sha384 &&
-               scheme != SignatureScheme::Ed25519;
-    }
-    return false;
+bool usable_in_13(SignatureScheme scheme, KeyType type) {
+  switch (scheme) {
+    case SignatureScheme::EcdsaSecp256r1Sha256: return type == KeyType::EcdsaP256;
+    case SignatureScheme::EcdsaSecp384r1Sha384: return type == KeyType::EcdsaP384;
+    case SignatureScheme::Ed25519: return type == KeyType::Ed25519;
+    case SignatureScheme::RsaPssRsaeSha256:
+    case SignatureScheme::RsaPssRsaeSha384:
+    case SignatureScheme::RsaPssRsaeSha512: return type == KeyType::Rsa2048;
+    default: return false;
+  }
+}
+
+std::optional<SignatureScheme> choose_scheme(Version version, KeyType type, const U16List& peer_schemes) {
+  const auto fits = [&](SignatureScheme scheme) {
+    const bool pkcs1 = scheme == SignatureScheme::RsaPkcs1Sha256 || scheme == SignatureScheme::RsaPkcs1Sha384 ||
+                       scheme == SignatureScheme::RsaPkcs1Sha512;
+    return usable_in_13(scheme, type) || (version == Version::Dtls12 && pkcs1 && type == KeyType::Rsa2048);
   };
   for (const SignatureScheme scheme : kSchemes)
     if (fits(scheme) && peer_schemes.contains(static_cast<uint16_t>(scheme))) return scheme;
@@ -328,7 +327,11 @@ std::optional<SignatureScheme> choose_scheme(KeyType type, const U16List& peer_s
 }
 
 bool has_downgrade_sentinel(ByteView server_random) {
-  return as_text(server_random.last(8)) == std::string_view("DOWNGRD\x01", 8);
+  return as_text(server_random.last(kDowngradeSentinel.size())) == kDowngradeSentinel;
+}
+
+void set_downgrade_sentinel(Bytes server_random) {
+  std::ranges::copy(as_bytes(kDowngradeSentinel), server_random.last(kDowngradeSentinel.size()).begin());
 }
 
 }  // namespace kaon::dtls

@@ -1,4 +1,5 @@
-// Bodies of the handshake messages of DTLS 1.2: reading and writing, no state. Views point into the parsed body.
+// Bodies of the handshake messages of DTLS 1.2, and the hello messages of both versions: reading and writing, no state.
+// Views point into the parsed body.
 #pragma once
 
 #include <array>
@@ -14,6 +15,8 @@
 #include "kaon/dtls/types.h"
 
 namespace kaon::dtls {
+
+class Builder;
 
 using RandomValue = std::array<uint8_t, kRandomSize>;
 
@@ -48,22 +51,36 @@ struct ClientHello {
   std::optional<ByteView> renegotiation_info;
   /// Protocol names, each with a length byte.
   ByteView alpn;
+  /// Group and share, one after the other (RFC 8446 §4.2.8).
+  std::optional<ByteView> key_shares;
+  /// What a HelloRetryRequest gave.
+  ByteView cookie;
   bool extended_master_secret = false;
 
   static std::optional<ClientHello> parse(ByteView body);
   bool offers(Version version) const;
   bool offers_alpn(std::string_view protocol) const;
+  std::optional<ByteView> share_of(crypto::Group group) const;
 };
 
 /// What our own ClientHello says.
 struct ClientHelloOffer {
+  Version min_version = Version::Dtls12;
+  Version max_version = Version::Dtls12;
   RandomValue random{};
+  /// Of a HelloVerifyRequest (1.2), and of a HelloRetryRequest (1.3).
   ByteView cookie;
+  ByteView retry_cookie = {};
   std::span<const CipherSuite> cipher_suites;
   std::span<const crypto::Group> groups;
   std::span<const SrtpProfileId> srtp_profiles;
+  /// Their shares are sent (1.3).
+  std::span<const crypto::KeyExchange> key_exchanges = {};
 
   std::vector<uint8_t> write() const;
+
+ private:
+  void write_extensions13(Builder& out) const;
 };
 
 /// RFC 5246 §7.4.1.3.
@@ -77,13 +94,26 @@ struct ServerHello {
   std::optional<ByteView> renegotiation_info;
   /// Written only.
   std::string_view alpn;
+  /// Of 1.3: the version that counts, group and share, or the group and the cookie of a retry.
+  std::optional<uint16_t> selected_version;
+  std::optional<crypto::Group> group;
+  ByteView share;
+  ByteView cookie;
   bool extended_master_secret = false;
   /// Has something that no ClientHello of ours asks for (RFC 5246 §7.4.1.4).
   bool unsolicited_extension = false;
 
   static std::optional<ServerHello> parse(ByteView body);
+  /// It is a HelloRetryRequest: the random says so (RFC 8446 §4.1.3).
+  bool asks_for_retry() const;
+  /// In the form of 1.2.
   std::vector<uint8_t> write() const;
 };
+
+/// RFC 8446 §4.1.3: SHA-256 of "HelloRetryRequest".
+inline constexpr RandomValue kHelloRetryRequestRandom = {
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+    0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c};
 
 /// The cookie of a HelloVerifyRequest (RFC 6347 §4.2.1).
 std::optional<ByteView> parse_hello_verify_request(ByteView body);
@@ -122,10 +152,15 @@ std::vector<uint8_t> write_certificate_request();
 
 /// All signature schemes we verify; no SHA-1.
 std::span<const crypto::SignatureScheme> verifiable_schemes();
+/// Whether CertificateVerify of 1.3 may use the scheme with a key of `type`: it binds curves and has no PKCS#1 (RFC
+/// 8446 §4.2.3).
+bool usable_in_13(crypto::SignatureScheme scheme, crypto::KeyType type);
 /// The best scheme for a key of `type` that the peer verifies; nothing if there is none.
-std::optional<crypto::SignatureScheme> choose_scheme(crypto::KeyType type, const U16List& peer_schemes);
+std::optional<crypto::SignatureScheme> choose_scheme(Version version, crypto::KeyType type,
+                                                     const U16List& peer_schemes);
 
 /// RFC 8446 §4.1.3: a server that can do 1.3 but was made to choose 1.2 says so at the end of its random.
 bool has_downgrade_sentinel(ByteView server_random);
+void set_downgrade_sentinel(Bytes server_random);
 
 }  // namespace kaon::dtls

@@ -91,7 +91,8 @@ TEST(ClientHello, OursIsReadBack) {
   const crypto::Group groups[] = {crypto::Group::X25519, crypto::Group::Secp256r1};
   const SrtpProfileId profiles[] = {7, 1};
   const Packet cookie = {1, 2, 3};
-  const Packet body = ClientHelloOffer{{}, cookie, suites, groups, profiles}.write();
+  const Packet body =
+      ClientHelloOffer{.cookie = cookie, .cipher_suites = suites, .groups = groups, .srtp_profiles = profiles}.write();
   const auto hello = ClientHello::parse(body);
   ASSERT_TRUE(hello);
   EXPECT_TRUE(hello->extended_master_secret);
@@ -153,9 +154,9 @@ TEST(Schemes, FitTheKeyAndTheOffer) {
   using crypto::KeyType;
   using crypto::SignatureScheme;
   const Packet offer = {0x02, 0x01, 0x08, 0x04, 0x04, 0x03, 0x04, 0x01};
-  EXPECT_EQ(choose_scheme(KeyType::EcdsaP256, U16List(offer)), SignatureScheme::EcdsaSecp256r1Sha256);
-  EXPECT_EQ(choose_scheme(KeyType::Rsa2048, U16List(offer)), SignatureScheme::RsaPssRsaeSha256);
-  EXPECT_EQ(choose_scheme(KeyType::Ed25519, U16List(offer)), std::nullopt);
+  EXPECT_EQ(choose_scheme(Version::Dtls12, KeyType::EcdsaP256, U16List(offer)), SignatureScheme::EcdsaSecp256r1Sha256);
+  EXPECT_EQ(choose_scheme(Version::Dtls12, KeyType::Rsa2048, U16List(offer)), SignatureScheme::RsaPssRsaeSha256);
+  EXPECT_EQ(choose_scheme(Version::Dtls12, KeyType::Ed25519, U16List(offer)), std::nullopt);
 }
 
 TEST(DowngradeSentinel, IsTheEndOfTheRandom) {

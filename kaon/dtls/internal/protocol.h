@@ -6,15 +6,17 @@
 
 namespace kaon::dtls {
 
-/// RFC 6347 §4.1.
-enum class ContentType : uint8_t { ChangeCipherSpec = 20, Alert = 21, Handshake = 22, ApplicationData = 23 };
+/// RFC 6347 §4.1; Ack is RFC 9147 §7.
+enum class ContentType : uint8_t { ChangeCipherSpec = 20, Alert = 21, Handshake = 22, ApplicationData = 23, Ack = 26 };
 
-/// RFC 5246 §7.4, RFC 6347 §4.3.2.
+/// RFC 5246 §7.4, RFC 6347 §4.3.2, RFC 8446 §4.
 enum class HandshakeType : uint8_t {
   HelloRequest = 0,
   ClientHello = 1,
   ServerHello = 2,
   HelloVerifyRequest = 3,
+  NewSessionTicket = 4,
+  EncryptedExtensions = 8,
   Certificate = 11,
   ServerKeyExchange = 12,
   CertificateRequest = 13,
@@ -22,6 +24,8 @@ enum class HandshakeType : uint8_t {
   CertificateVerify = 15,
   ClientKeyExchange = 16,
   Finished = 20,
+  KeyUpdate = 24,
+  MessageHash = 254,  ///< stands for the first ClientHello in transcripts (RFC 8446 §4.4.1), never on the wire
 };
 
 /// Registry "TLS ExtensionType values".
@@ -33,13 +37,23 @@ enum class ExtensionType : uint16_t {
   Alpn = 16,
   ExtendedMasterSecret = 23,
   SupportedVersions = 43,
+  Cookie = 44,
+  KeyShare = 51,
   RenegotiationInfo = 0xff01,
 };
 
 inline constexpr uint16_t kVersionDtls10 = 0xfeff;
 inline constexpr uint16_t kVersionDtls12 = 0xfefd;
 
+/// Epochs. Those of 1.3 are in RFC 9147 §6.1; 1 there would be early data, which nobody sends us.
+inline constexpr uint64_t kEpochClear = 0;
+inline constexpr uint64_t kEpochProtected12 = 1;
+inline constexpr uint64_t kEpochHandshake13 = 2;
+inline constexpr uint64_t kEpochApplication13 = 3;
+
 inline constexpr size_t kRecordHeaderSize = 13;
+/// The unified header as we write it: flags, 16-bit sequence number, length (RFC 9147 §4).
+inline constexpr size_t kUnifiedHeaderSize = 5;
 inline constexpr size_t kHandshakeHeaderSize = 12;
 /// RFC 5246 §6.2.1: plaintext of one record.
 inline constexpr size_t kMaxRecordPlaintext = 1 << 14;

@@ -4,7 +4,7 @@
 
 namespace kaon::dtls {
 
-std::optional<Fragment> Fragment::parse(Reader& reader, uint16_t epoch) {
+std::optional<Fragment> Fragment::parse(Reader& reader, uint64_t epoch) {
   Fragment fragment;
   fragment.epoch = epoch;
   fragment.type = static_cast<HandshakeType>(reader.u8());

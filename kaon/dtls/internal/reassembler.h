@@ -25,18 +25,18 @@ struct Fragment {
   uint16_t sequence = 0;
   uint32_t offset = 0;
   ByteView bytes;
-  uint16_t epoch = 0;
+  uint64_t epoch = 0;
 
   bool ends_message() const { return offset + bytes.size() == length; }
   /// Reads one of possibly several fragments of a record; nothing if it is malformed.
-  static std::optional<Fragment> parse(Reader& reader, uint16_t epoch);
+  static std::optional<Fragment> parse(Reader& reader, uint64_t epoch);
 };
 
 /// A whole message.
 struct HandshakeMessage {
   HandshakeType type{};
   uint16_t sequence = 0;
-  uint16_t epoch = 0;
+  uint64_t epoch = 0;
   std::vector<uint8_t> body;
 };
 
@@ -50,6 +50,9 @@ class Reassembler {
   /// Bytes held at once.
   static constexpr size_t kMaxBytes = 32 * 1024;
 
+  /// `next` is the number of the first message.
+  explicit Reassembler(uint16_t next = 0) : next_(next) {}
+
   Result<void, DropReason> add(const Fragment& fragment);
   /// The next message in order, if it is complete.
   std::optional<HandshakeMessage> take();
@@ -61,7 +64,7 @@ class Reassembler {
  private:
   struct Partial {
     HandshakeType type{};
-    uint16_t epoch = 0;
+    uint64_t epoch = 0;
     bool used = false;
     size_t missing = 0;
     std::vector<uint8_t> body;
@@ -75,7 +78,7 @@ class Reassembler {
 
   std::array<Partial, kMaxMessages> partials_;
   size_t bytes_held_ = 0;
-  uint16_t next_ = 0;
+  uint16_t next_;
 };
 
 }  // namespace kaon::dtls

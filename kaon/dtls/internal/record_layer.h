@@ -1,28 +1,45 @@
-// Records: headers, epochs, sequence numbers, replay, protection (RFC 6347 §4.1).
+// Records: headers, epochs, sequence numbers, replay, protection (RFC 6347 §4.1, RFC 9147 §4).
 #pragma once
 
+#include <array>
 #include <optional>
+#include <variant>
+#include <vector>
 
 #include "kaon/base/bytes.h"
 #include "kaon/base/result.h"
 #include "kaon/dtls/internal/protocol.h"
-#include "kaon/dtls/internal/record_cipher.h"
+#include "kaon/dtls/internal/record_cipher12.h"
+#include "kaon/dtls/internal/record_cipher13.h"
 #include "kaon/dtls/internal/replay_window.h"
 #include "kaon/dtls/types.h"
 
 namespace kaon::dtls {
 
-/// One record of a datagram, not yet decrypted.
+/// One record of a datagram, not yet decrypted. In the clear and in DTLS 1.2:
 ///
 ///   0        1        3       5             11       13
 ///   +--------+--------+-------+-------------+--------+----------
 ///   | type   | version| epoch | sequence    | length | fragment
 ///   +--------+--------+-------+-------------+--------+----------
+///
+/// Protected in 1.3 the unified header, with C for a connection id, which we do not negotiate, S for a sequence number
+/// of 16 bits instead of 8, L for a length, and the two lowest bits of the epoch:
+///
+///   0 1 2 3 4 5 6 7
+///   +-+-+-+-+-+-+-+-+------------------------+-----------------+----------
+///   |0|0|1|C|S|L|E E| encrypted sequence 1/2 | length 0/2      | fragment
+///   +-+-+-+-+-+-+-+-+------------------------+-----------------+----------
 struct Record {
+  bool unified = false;
+  /// Not known before open() if unified.
   ContentType type{};
   uint16_t version = 0;
+  /// Its two lowest bits if unified.
   uint16_t epoch = 0;
+  /// Not known before open() if unified.
   uint64_t sequence = 0;
+  Bytes header;
   Bytes fragment;
 
   uint64_t number() const { return (uint64_t{epoch} << 48) | sequence; }
@@ -32,46 +49,94 @@ struct Record {
 /// datagram.
 Result<Record, DropReason> next_record(Bytes& datagram);
 
+/// Names a record in an ACK (RFC 9147 §7).
+struct RecordNumber {
+  uint64_t epoch = 0;
+  uint64_t sequence = 0;
+  bool operator==(const RecordNumber&) const = default;
+};
+
 class RecordLayer {
  public:
-  static constexpr uint16_t kProtectedEpoch = 1;
   static constexpr uint64_t kMaxSequence = (uint64_t{1} << 48) - 1;
   /// RFC 9147 §4.5.3 for AES-GCM and ChaCha20-Poly1305.
   static constexpr uint64_t kMaxForgeries = uint64_t{1} << 36;
 
-  explicit RecordLayer(uint64_t max_forgeries = kMaxForgeries) : max_forgeries_(max_forgeries) {}
-
-  /// Keys of epoch 1. Reading begins at once, writing in epoch 1 for who asks for it.
-  void install(RecordCipher read, RecordCipher write) {
-    read_.emplace(std::move(read));
-    write_.emplace(std::move(write));
+  explicit RecordLayer(uint64_t max_forgeries = kMaxForgeries) : max_forgeries_(max_forgeries) {
+    write_.push_back({kEpochClear, {}});
   }
-  bool has_keys() const { return read_.has_value(); }
+
+  /// Keys of DTLS 1.2. Reading begins at once, writing in epoch 1 for who asks for it.
+  void install(RecordCipher12 read, RecordCipher12 write) {
+    read_.push_back({kEpochProtected12, std::move(read)});
+    write_.push_back({kEpochProtected12, std::move(write)});
+  }
+  /// Keys of one direction and epoch of DTLS 1.3. Epochs are installed in ascending order.
+  void install_read(uint64_t epoch, RecordCipher13 cipher) { read_.push_back({epoch, std::move(cipher)}); }
+  void install_write(uint64_t epoch, RecordCipher13 cipher) { write_.push_back({epoch, std::move(cipher)}); }
+  /// Forgets the keys of epochs below `epoch`; the clear always stays.
+  void forget_read_below(uint64_t epoch);
+  void forget_write_below(uint64_t epoch);
+
+  /// Whether there are keys for this protected record.
+  bool can_open(const Record& record) const { return find_read(record) < read_.size(); }
+  /// How many epochs can be read: grows when keys are installed.
+  size_t readable_epochs() const { return read_.size(); }
+  /// Highest epoch that can be read.
+  uint64_t newest_read_epoch() const { return read_.empty() ? kEpochClear : read_.back().epoch; }
 
   /// Bytes that a record adds to its plaintext, and how many of them stand before it.
-  size_t overhead(uint16_t epoch) const { return kRecordHeaderSize + (epoch == 0 ? 0 : write_->overhead()); }
-  size_t payload_offset(uint16_t epoch) const {
-    return kRecordHeaderSize + (epoch == 0 ? 0 : write_->explicit_nonce_size());
-  }
+  size_t overhead(uint64_t epoch) const;
+  size_t payload_offset(uint64_t epoch) const;
 
   /// Writes a record with the next sequence number of `epoch`: plaintext.size() + overhead(epoch) bytes of `out`.
   /// `plaintext` stands at out + payload_offset(epoch) or apart. Zero if the sequence numbers are used up.
-  size_t seal(uint16_t epoch, ContentType type, ByteView plaintext, Bytes out);
-  /// The plaintext, in place. Epoch 0 is not checked in any way.
-  Result<Bytes, DropReason> open(const Record& record);
+  size_t seal(uint64_t epoch, ContentType type, ByteView plaintext, Bytes out);
+  /// The sequence number that the next seal() in `epoch` uses.
+  uint64_t next_sequence(uint64_t epoch) const { return write_[find_write(epoch)].next_sequence; }
 
-  uint64_t forgeries() const { return forgeries_; }
-  bool exhausted() const { return next_sequence_[kProtectedEpoch] > kMaxSequence || forgeries_ >= max_forgeries_; }
+  struct Opened {
+    ContentType type{};
+    RecordNumber number;
+    Bytes plaintext;
+  };
+  /// Decrypts a protected record in place.
+  Result<Opened, DropReason> open(const Record& record);
+
+  /// Forged records under all keys that are in use.
+  uint64_t forgeries() const;
+  /// No sequence numbers are left in the epoch that is written last, or one key was attacked too often.
+  bool exhausted() const;
   /// For tests of the end of the number space, which nobody lives to see.
-  void skip_to(uint64_t sequence) { next_sequence_[kProtectedEpoch] = sequence; }
+  void skip_to(uint64_t sequence) { write_.back().next_sequence = sequence; }
 
  private:
-  uint64_t next_sequence_[2] = {0, 0};
-  uint64_t forgeries_ = 0;
+  using Cipher = std::variant<std::monostate, RecordCipher12, RecordCipher13>;
+  struct ReadEpoch {
+    uint64_t epoch;
+    Cipher cipher;
+    ReplayWindow window = {};
+    uint64_t forgeries = 0;
+  };
+  struct WriteEpoch {
+    uint64_t epoch;
+    Cipher cipher;
+    uint64_t next_sequence = 0;
+  };
+
+  /// Index into read_; its size if there are no keys.
+  size_t find_read(const Record& record) const;
+  /// Index into write_; asserts that there are keys.
+  size_t find_write(uint64_t epoch) const;
+  static void write_record(const WriteEpoch& epoch, ContentType type, uint64_t sequence, Bytes out);
+  static void write_unified_record(WriteEpoch& epoch, ContentType type, uint64_t sequence, size_t size, Bytes out);
+  static Result<Opened, DropReason> open12(ReadEpoch& epoch, RecordCipher12& cipher, const Record& record);
+  static Result<Opened, DropReason> open13(ReadEpoch& epoch, RecordCipher13& cipher, const Record& record);
+
   uint64_t max_forgeries_;
-  ReplayWindow window_;
-  std::optional<RecordCipher> read_;
-  std::optional<RecordCipher> write_;
+  // In ascending order of epochs, seldom more than two.
+  std::vector<ReadEpoch> read_;
+  std::vector<WriteEpoch> write_;
 };
 
 }  // namespace kaon::dtls

@@ -6,8 +6,8 @@
 
 namespace kaon::dtls {
 
-/// RFC 6347 §4.1.2.6. Ask with fresh(); call mark() only for records whose tag was right, so that a forgery never moves
-/// the window.
+/// RFC 6347 §4.1.2.6, RFC 9147 §4.5.1. Ask with fresh(); call mark() only for records whose tag was right, so that a
+/// forgery never moves the window.
 class ReplayWindow {
  public:
   static constexpr uint64_t kSize = 256;
@@ -17,6 +17,9 @@ class ReplayWindow {
     const uint64_t age = next_ - 1 - sequence;
     return age < kSize && !seen_[age];
   }
+
+  /// One more than the highest marked: the number that is expected.
+  uint64_t next() const { return next_; }
 
   void mark(uint64_t sequence) {
     if (sequence >= next_) {
@@ -34,7 +37,7 @@ class ReplayWindow {
   }
 
  private:
-  uint64_t next_ = 0;        // one more than the highest marked
+  uint64_t next_ = 0;
   std::bitset<kSize> seen_;  // bit i: next_ - 1 - i was marked
 };
 

@@ -10,26 +10,6 @@ namespace {
 
 // RFC 5746 §3.3: a suite that stands for an empty renegotiation_info.
 constexpr uint16_t kEmptyRenegotiationInfoScsv = 0x00ff;
-constexpr std::string_view kAlpnWebRtc = "webrtc";  // RFC 8833
-
-auto fatal(AlertDescription alert, std::string detail) { return kaon::fail(Failure{alert, std::move(detail)}); }
-
-/// A ClientHello is nobody's until more follows, so one that we cannot use does no harm: the right one may still come.
-auto refuse(std::string detail) {
-  return kaon::fail(Failure{.alert = AlertDescription::HandshakeFailure,
-                            .detail = "ClientHello refused: " + std::move(detail),
-                            .fatal = false});
-}
-
-const SuiteInfo* choose_suite(const Config& config, const ClientHello& hello) {
-  const Authentication ours = authentication_of(config.certificate.type());
-  for (const CipherSuite suite : config.cipher_suites) {
-    const SuiteInfo* info = find_suite(static_cast<uint16_t>(suite));
-    if (info != nullptr && info->authentication == ours && hello.cipher_suites.contains(static_cast<uint16_t>(suite)))
-      return info;
-  }
-  return nullptr;
-}
 
 std::optional<crypto::Group> choose_group(const Config& config, const ClientHello& hello) {
   for (const crypto::Group group : config.groups) {
@@ -42,13 +22,6 @@ std::optional<crypto::Group> choose_group(const Config& config, const ClientHell
   return std::nullopt;
 }
 
-SrtpProfileId choose_srtp_profile(const Config& config, const ClientHello& hello) {
-  if (!hello.srtp_profiles) return kNoSrtpProfile;
-  for (const SrtpProfileId profile : config.srtp_profiles)
-    if (hello.srtp_profiles->contains(profile)) return profile;
-  return kNoSrtpProfile;
-}
-
 bool has_byte(ByteView bytes, uint8_t value) { return std::find(bytes.begin(), bytes.end(), value) != bytes.end(); }
 
 }  // namespace
@@ -56,7 +29,7 @@ bool has_byte(ByteView bytes, uint8_t value) { return std::find(bytes.begin(), b
 Step ServerHandshake12::on_message(HandshakeContext& context, const HandshakeMessage& message) {
   switch (state_) {
     case State::WaitClientHello:
-      if (message.type != HandshakeType::ClientHello) return refuse("another message came first");
+      if (message.type != HandshakeType::ClientHello) return refuse("ClientHello refused: another message came first");
       return on_client_hello(context, message);
     case State::WaitCertificate:
       if (message.type != HandshakeType::Certificate) break;
@@ -74,25 +47,27 @@ Step ServerHandshake12::on_message(HandshakeContext& context, const HandshakeMes
       if (message.type == HandshakeType::Finished) return on_finished(context, message);
       break;
   }
-  return fatal(AlertDescription::UnexpectedMessage,
-               cat("handshake message ", static_cast<unsigned>(message.type), " out of turn"));
+  return out_of_turn(message.type);
 }
 
 Step ServerHandshake12::on_client_hello(HandshakeContext& context, const HandshakeMessage& message) {
   const auto hello = ClientHello::parse(message.body);
-  if (!hello) return refuse("malformed");
-  if (!hello->offers(Version::Dtls12)) return refuse("no DTLS 1.2");
-  if (!has_byte(hello->compression_methods, 0)) return refuse("no null compression");
-  if (!hello->extended_master_secret) return refuse("no extended master secret");
-  if (hello->renegotiation_info && !hello->renegotiation_info->empty()) return refuse("not a first handshake");
-  if (hello->ec_point_formats && !has_byte(*hello->ec_point_formats, 0)) return refuse("no uncompressed points");
+  if (!hello) return refuse("ClientHello refused: malformed");
+  if (!hello->offers(Version::Dtls12)) return refuse("ClientHello refused: no DTLS 1.2");
+  if (!has_byte(hello->compression_methods, 0)) return refuse("ClientHello refused: no null compression");
+  if (!hello->extended_master_secret) return refuse("ClientHello refused: no extended master secret");
+  if (hello->renegotiation_info && !hello->renegotiation_info->empty())
+    return refuse("ClientHello refused: not a first handshake");
+  if (hello->ec_point_formats && !has_byte(*hello->ec_point_formats, 0))
+    return refuse("ClientHello refused: no uncompressed points");
   const Config& config = context.config;
-  const SuiteInfo* suite = choose_suite(config, *hello);
-  if (suite == nullptr) return refuse("no common cipher suite");
+  const SuiteInfo* suite = choose_suite(config, Version::Dtls12, *hello);
+  if (suite == nullptr) return refuse("ClientHello refused: no common cipher suite");
   const auto group = choose_group(config, *hello);
-  if (!group) return refuse("no common group");
-  const auto scheme = choose_scheme(config.certificate.type(), hello->signature_algorithms.value_or(U16List()));
-  if (!scheme) return refuse("no common signature scheme");
+  if (!group) return refuse("ClientHello refused: no common group");
+  const auto scheme =
+      choose_scheme(Version::Dtls12, config.certificate.type(), hello->signature_algorithms.value_or(U16List()));
+  if (!scheme) return refuse("ClientHello refused: no common signature scheme");
 
   Session& session = context.session;
   session.suite = suite;
@@ -109,6 +84,7 @@ void ServerHandshake12::answer(HandshakeContext& context, const ClientHello& hel
   Session& session = context.session;
   const crypto::Certificate& certificate = context.config.certificate;
   context.env.random.fill(session.keys.server_random);
+  if (context.config.max_version == Version::Dtls13) set_downgrade_sentinel(session.keys.server_random);
   key_exchange_ = crypto::KeyExchange::generate(session.group, context.env.random);
 
   ServerHello answer;

@@ -2,7 +2,7 @@
 // they sent. Only the one right sequence may complete.
 #include <gmock/gmock.h>
 
-#include "kaon/dtls/internal/handshake12.h"
+#include "kaon/dtls/internal/machine.h"
 #include "kaon/dtls/internal/testing.h"
 
 namespace kaon::dtls {
@@ -15,9 +15,13 @@ using testing::Packet;
 const SuiteInfo& suite() { return *find_suite(0xc02b); }
 
 /// One handshake state machine with what it lives on.
-template <class Machine>
 struct Victim {
-  explicit Victim(Role role) : config{.role = role, .certificate = certificate(KeyType::Ed25519, 1)} {}
+  explicit Victim(Role role, Version version)
+      : config{.role = role,
+               .min_version = version,
+               .max_version = version,
+               .certificate = certificate(KeyType::Ed25519, 1)},
+        machine(role) {}
   HandshakeContext context() { return {env, config, fingerprints, records, flight, session}; }
 
   /// What it has to say, as messages; also put into the peer's transcript.
@@ -45,7 +49,7 @@ struct Victim {
   RecordLayer records;
   Flight flight;
   Session session;
-  Machine machine;
+  HandshakeMachine machine;
 };
 
 /// Speaks for the attacker: own transcript and keys.
@@ -81,7 +85,7 @@ enum Move { kCertificate, kNoCertificate, kKeyExchange, kVerify, kWrongVerify, k
 
 /// The client's second flight as `moves` says; true if the server thinks the handshake is complete.
 bool server_completes(const std::vector<Move>& moves) {
-  Victim<ServerHandshake12> server(Role::Server);
+  Victim server(Role::Server, Version::Dtls12);
   Liar liar(Role::Client);
   const CipherSuite suites[] = {suite().suite};
   const crypto::Group groups[] = {crypto::Group::X25519};
@@ -167,7 +171,7 @@ enum ServerMove {
 
 /// The server's flights as `moves` says.
 bool client_completes(const std::vector<int>& moves, bool& alive) {
-  Victim<ClientHandshake12> client(Role::Client);
+  Victim client(Role::Client, Version::Dtls12);
   Liar liar(Role::Server);
   HandshakeContext context = client.context();
   client.machine.start(context);

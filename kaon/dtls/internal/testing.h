@@ -31,9 +31,16 @@ inline const crypto::Certificate& certificate(crypto::KeyType type, int which = 
   return all->emplace(key, crypto::Certificate::generate(type, random, seconds(1'700'000'000))).first->second;
 }
 
+/// Of 1.2 only.
 inline Config config_of(Role role, crypto::KeyType type = crypto::KeyType::EcdsaP256) {
   Config config{.role = role, .certificate = certificate(type, role == Role::Client ? 1 : 2)};
+  config.max_version = Version::Dtls12;
   config.handshake_timeout = std::chrono::minutes(30);
+  return config;
+}
+inline Config config13_of(Role role, crypto::KeyType type = crypto::KeyType::EcdsaP256) {
+  Config config = config_of(role, type);
+  config.min_version = config.max_version = Version::Dtls13;
   return config;
 }
 

@@ -70,7 +70,10 @@ struct Pair {
   Time unanswered_since = kNever;
   Time last_response = Time::min();
   Time last_received = Time::min();
-  Duration rtt = Duration::zero();  // smoothed
+  Time sent_unheard_since = kNever;  // data has gone out and nothing has come back
+  bool heard_data = false;           // since the last answer to a check
+  Time moved_at = kNever;            // the peer turned up here, while it was somewhere else
+  Duration rtt = Duration::zero();   // smoothed
   std::array<Sent, kMaxSent> sent;
   size_t sent_count = 0;  // ever; the newest is sent[(sent_count - 1) % kMaxSent]
   PairCounters counters;

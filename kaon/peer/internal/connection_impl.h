@@ -8,6 +8,7 @@
 #include "kaon/base/ring.h"
 #include "kaon/peer/connection.h"
 #include "kaon/peer/internal/media.h"
+#include "kaon/peer/internal/tracer.h"
 #include "kaon/peer/internal/transport.h"
 
 namespace kaon::peer {
@@ -23,8 +24,6 @@ struct Connection::Impl {
   void handle_timeout(Time now);
   Time next_timeout() const;
   std::optional<net::Transmit> poll_transmit(Bytes out);
-  std::optional<net::Transmit> transmit_data(Bytes out);
-  std::optional<net::Transmit> transmit_carried(Bytes out);
   void deliver_data(Time now);
   void settle(Time now);
   std::optional<Event> poll_event();
@@ -46,8 +45,11 @@ struct Connection::Impl {
   // connection_data.cc
   datachannel::Channels& need_channels();
   void start_channels(Time time);
+  std::optional<net::Transmit> transmit_data(Bytes out);
+  std::optional<net::Transmit> transmit_carried(Bytes out);
 
-  Env env;
+  std::unique_ptr<internal::Tracer> tracer;  // null if nobody looks
+  Env env;                                   // with the tracer in it
   Config config;
   Time now;
   Negotiator negotiator;
@@ -61,7 +63,10 @@ struct Connection::Impl {
   bool said_goodbye = false;
   Ring<Event> events;
   // A packet that did not fit into the run before it: encrypted, so it must be sent as it is.
-  std::vector<uint8_t> carried;
+  struct Carried {
+    std::vector<uint8_t> bytes;
+    bool dont_fragment = false;
+  } carried;
 };
 
 }  // namespace kaon::peer

@@ -95,10 +95,11 @@ void Media::apply(const NegotiatedSession& session, std::span<const Transceiver>
 
 // Sections come and go for as long as a connection lives; what they left behind must not add up.
 void Media::forget_stopped(std::span<const Transceiver> transceivers) {
-  std::erase_if(senders_, [&](const auto& sender) {
-    return std::none_of(transceivers.begin(), transceivers.end(),
-                        [&](const Transceiver& t) { return t.id == sender->transceiver(); });
-  });
+  const auto gone = [&](TransceiverId id) {
+    return std::none_of(transceivers.begin(), transceivers.end(), [&](const Transceiver& t) { return t.id == id; });
+  };
+  std::erase_if(senders_, [&](const auto& sender) { return gone(sender->transceiver()); });
+  std::erase_if(exceptions_, gone);
   std::erase_if(rtx_, [&](const RtxBinding& binding) {
     const auto signalled = [&](const RemoteStream& stream) { return stream.rtx_ssrc == binding.rtx.value(); };
     return find_stream(binding.media) == nullptr &&
@@ -134,7 +135,6 @@ void Media::handle_timeout(Time now) {
 
 Time Media::next_timeout() const {
   Time next = std::min(next_report_, pacer_.next_timeout());
-  if (next_packet_) next = Time::min();
   if (sends_feedback_) next = std::min(next, feedback_.next_timeout());
   for (const auto& stream : streams_) next = std::min(next, stream->next_timeout());
   return next;

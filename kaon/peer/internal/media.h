@@ -19,6 +19,7 @@
 #include "kaon/rtcp/message.h"
 #include "kaon/srtp/receiver.h"
 #include "kaon/srtp/sender.h"
+#include "kaon/trace/event.h"
 
 namespace kaon::peer::internal {
 
@@ -27,6 +28,9 @@ inline constexpr size_t kMaxReceiveStreams = 64;
 
 /// Under which reason a packet that SRTP refused is counted; `malformed` is the one of its kind.
 DropReason reason_of(srtp::UnprotectError error, DropReason malformed);
+
+/// Events of media that wait for poll_event(); further ones are lost.
+inline constexpr size_t kMaxMediaEvents = 64;
 
 class Media {
  public:
@@ -44,12 +48,16 @@ class Media {
   void apply(const NegotiatedSession& session, std::span<const Transceiver> transceivers, const std::string& cname,
              const Emit& emit);
 
+  /// There are sections of audio or video.
+  bool negotiated() const { return !sections_.empty(); }
+
   // media_receive.cc
   /// False if it was not authenticated; so too handle_rtcp().
   bool handle_rtp(ByteView packet, srtp::Receiver& srtp, Time now);
   std::optional<MediaPacket> poll_media();
   std::optional<MediaFrame> poll_frame(Time now);
   void request_keyframe(TransceiverId id, Time now);
+  void set_delivery(TransceiverId id, Delivery delivery);
 
   // media_send.cc
   std::optional<packetizer::Codec> send_codec(TransceiverId id) const;
@@ -84,14 +92,15 @@ class Media {
   void bind(rtp::Ssrc rtx, rtp::Ssrc media);
 
   // media_receive.cc
-  void handle_plain_rtp(rtp::Packet packet, Time now);
+  void handle_plain_rtp(rtp::Packet&& packet, Time now);
   ReceiveStream* find_stream(rtp::Ssrc ssrc);
   ReceiveStream* bind_stream(const rtp::Packet& packet);
   ReceiveStream* bind_rtx(const rtp::Packet& packet);
   const ReceiveSection* section_of(const rtp::Packet& packet) const;
   const ReceiveSection* section_of(TransceiverId id) const;
   ReceiveStream* make_stream(rtp::Ssrc ssrc, const ReceiveSection& section, const rtp::Packet& packet);
-  void deliver(ReceiveStream& stream, rtp::Packet packet, Time now);
+  void deliver(ReceiveStream& stream, rtp::Packet&& packet, Time now);
+  Delivery delivery_of(TransceiverId id) const;
 
   // media_send.cc
   SendStream* find_sender(TransceiverId id);
@@ -101,6 +110,7 @@ class Media {
   std::optional<Run> transmit_packets(Bytes out, srtp::Sender& srtp, Time now);
 
   // media_rtcp.cc
+  void trace_rtcp(trace::Direction direction, ByteView compound, Time now);
   void handle_message(const rtcp::Message& message, Time now);
   void handle_reports(const rtcp::List<rtcp::ReportBlock>& reports, Time now);
   void handle_nack(const rtcp::Nack& nack, Time now);
@@ -114,6 +124,7 @@ class Media {
   Env env_;
   BufferPool& pool_;
   Delivery delivery_;
+  std::vector<TransceiverId> exceptions_;  // those that come in the other form
   size_t mtu_;
   std::chrono::nanoseconds unix_time_at_zero_;
   size_t srtp_overhead_ = 16;
@@ -130,7 +141,6 @@ class Media {
   std::vector<std::unique_ptr<SendStream>> senders_;
   rtp::ExtensionMap send_extensions_;
   congestion::Pacer pacer_;
-  std::optional<rtp::Packet> next_packet_;  // off the pacer, did not fit into the run before
   interceptor::TransportSequencer sequencer_;
   interceptor::ReferenceTimeResponder reference_times_;
 

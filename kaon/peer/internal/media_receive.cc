@@ -5,6 +5,7 @@
 #include "kaon/interceptor/rtx.h"
 #include "kaon/peer/connection.h"
 #include "kaon/peer/internal/media.h"
+#include "kaon/trace/sink.h"
 
 namespace kaon::peer::internal {
 DropReason reason_of(srtp::UnprotectError error, DropReason malformed) {
@@ -22,6 +23,10 @@ bool Media::handle_rtp(ByteView packet, srtp::Receiver& srtp, Time now) {
   const auto size = srtp.unprotect_rtp(packet, buffer.bytes());
   if (!size) return drops_.add(reason_of(size.error(), DropReason::MalformedRtp)), false;
   buffer.resize(*size);
+  if (env_.trace != nullptr) {
+    env_.trace->packet(
+        {.layer = trace::Layer::Rtp, .direction = trace::Direction::In, .time = now, .bytes = buffer.bytes()});
+  }
   auto parsed = rtp::Packet::parse(SharedBuffer(std::move(buffer)), receive_extensions_, now);
   if (parsed) {
     handle_plain_rtp(std::move(*parsed), now);
@@ -31,7 +36,7 @@ bool Media::handle_rtp(ByteView packet, srtp::Receiver& srtp, Time now) {
   return true;
 }
 
-void Media::handle_plain_rtp(rtp::Packet packet, Time now) {
+void Media::handle_plain_rtp(rtp::Packet&& packet, Time now) {
   if (sends_feedback_ && packet.extensions.transport_sequence) {
     feedback_.on_packet(*packet.extensions.transport_sequence, packet.header.ssrc, now);
   }
@@ -44,16 +49,16 @@ void Media::handle_plain_rtp(rtp::Packet packet, Time now) {
   if (ReceiveStream* stream = bind_stream(packet)) deliver(*stream, std::move(packet), now);
 }
 
-void Media::deliver(ReceiveStream& stream, rtp::Packet packet, Time now) {
+void Media::deliver(ReceiveStream& stream, rtp::Packet&& packet, Time now) {
   if (!packet.recovered && packet.header.payload_type != stream.format().payload_type) {
     const ReceiveSection* section = section_of(stream.transceiver());
     const ReceiveCodec* codec = section == nullptr ? nullptr : section->find(packet.header.payload_type);
     if (codec == nullptr) return drops_.add(DropReason::UnknownPayloadType);
-    stream.change_codec(*codec, delivery_);
+    stream.change_codec(*codec);
   }
   if (!stream.accept(packet, now)) return;
   if (next_report_ == kNever) next_report_ = now;
-  if (delivery_ == Delivery::Frames) return stream.assemble(std::move(packet));
+  if (stream.assembles()) return stream.assemble(std::move(packet));
   if (received_.size() == Connection::kMaxReceivedPackets) return drops_.add(DropReason::QueueFull);
   received_.push_back({stream.transceiver(), stream.layer(), stream.codec(), std::move(packet)});
 }
@@ -138,9 +143,27 @@ ReceiveStream* Media::make_stream(rtp::Ssrc ssrc, const ReceiveSection& section,
     if (rid == section.rids.end()) return drops_.add(DropReason::UnknownStream), nullptr;
     layer = static_cast<uint8_t>(rid - section.rids.begin());
   }
-  streams_.push_back(std::make_unique<ReceiveStream>(ssrc, section, layer, *codec, delivery_));
+  streams_.push_back(std::make_unique<ReceiveStream>(ssrc, section, layer, *codec, delivery_of(section.transceiver)));
   streams_.back()->set_round_trip(round_trip_);
+  if (events_.size() < kMaxMediaEvents) events_.push_back(StreamAdded{ssrc});
   return last_stream_ = streams_.back().get();
+}
+
+Delivery Media::delivery_of(TransceiverId id) const {
+  const bool other = std::find(exceptions_.begin(), exceptions_.end(), id) != exceptions_.end();
+  return other == (delivery_ == Delivery::Frames) ? Delivery::Packets : Delivery::Frames;
+}
+
+void Media::set_delivery(TransceiverId id, Delivery delivery) {
+  if (delivery == delivery_of(id)) return;
+  if (delivery == delivery_) {
+    std::erase(exceptions_, id);
+  } else {
+    exceptions_.push_back(id);
+  }
+  for (const auto& stream : streams_) {
+    if (stream->transceiver() == id) stream->set_delivery(delivery);
+  }
 }
 
 std::optional<MediaPacket> Media::poll_media() {

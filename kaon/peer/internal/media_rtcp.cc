@@ -4,6 +4,7 @@
 #include <array>
 
 #include "kaon/peer/internal/media.h"
+#include "kaon/trace/sink.h"
 
 namespace kaon::peer::internal {
 namespace {
@@ -13,7 +14,6 @@ constexpr Duration kReportInterval = std::chrono::seconds(1);
 constexpr size_t kMaxRtcp = 1150;
 // Reports of a few streams go before it in the same packet.
 constexpr size_t kMaxFeedback = 700;
-constexpr size_t kMaxEvents = 64;
 constexpr size_t kNackBatch = 128;
 
 }  // namespace
@@ -25,6 +25,7 @@ bool Media::handle_rtcp(ByteView packet, srtp::Receiver& srtp, Time now) {
   std::array<uint8_t, 2048> plain;
   const auto size = srtp.unprotect_rtcp(packet, plain);
   if (!size) return drops_.add(reason_of(size.error(), DropReason::MalformedRtcp)), false;
+  trace_rtcp(trace::Direction::In, Bytes(plain).first(*size), now);
   const auto compound = rtcp::Compound::parse(Bytes(plain).first(*size));
   if (!compound) return drops_.add(DropReason::MalformedRtcp), true;
   for (const rtcp::PacketView& view : *compound) {
@@ -35,6 +36,11 @@ bool Media::handle_rtcp(ByteView packet, srtp::Receiver& srtp, Time now) {
     }
   }
   return true;
+}
+
+void Media::trace_rtcp(trace::Direction direction, ByteView compound, Time now) {
+  if (env_.trace != nullptr)
+    env_.trace->packet({.layer = trace::Layer::Rtcp, .direction = direction, .time = now, .bytes = compound});
 }
 
 void Media::handle_message(const rtcp::Message& message, Time now) {
@@ -78,7 +84,7 @@ void Media::handle_nack(const rtcp::Nack& nack, Time now) {
 
 void Media::handle_keyframe_request(rtp::Ssrc media, Time now) {
   SendStream* sender = find_sender(media);
-  if (sender == nullptr || !sender->on_keyframe_request(now) || events_.size() == kMaxEvents) return;
+  if (sender == nullptr || !sender->on_keyframe_request(now) || events_.size() == kMaxMediaEvents) return;
   events_.push_back(KeyframeRequested{sender->transceiver()});
 }
 
@@ -93,6 +99,7 @@ std::optional<Media::Run> Media::transmit_rtcp(Bytes out, srtp::Sender& srtp, Ti
   std::array<uint8_t, kMaxRtcp> plain;
   const size_t size = build_rtcp(plain, now);
   if (size == 0) return std::nullopt;
+  trace_rtcp(trace::Direction::Out, Bytes(plain).first(size), now);
   const auto written = srtp.protect_rtcp(Bytes(plain).first(size), out);
   if (!written) return std::nullopt;
   return Run{*written, 0, 1};

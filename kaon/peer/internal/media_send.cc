@@ -6,6 +6,7 @@
 #include "kaon/base/writer.h"
 #include "kaon/peer/connection.h"
 #include "kaon/peer/internal/media.h"
+#include "kaon/trace/sink.h"
 
 namespace kaon::peer::internal {
 namespace {
@@ -112,29 +113,34 @@ std::optional<Media::Run> Media::transmit_packets(Bytes out, srtp::Sender& srtp,
   Run run;
   std::array<uint8_t, kMaxHeader> header;
   while (run.packets < Connection::kMaxSegments) {
-    if (!next_packet_) next_packet_ = pacer_.poll(now);
-    if (!next_packet_) break;
-    SendStream* sender = find_sender(next_packet_->header.ssrc);
+    const rtp::Packet* packet = pacer_.front(now);
+    if (packet == nullptr) break;
+    SendStream* sender = find_sender(packet->header.ssrc);
     if (sender == nullptr || sender->codecs().empty()) {
-      next_packet_.reset();
+      pacer_.pop(now);
       continue;
     }
-    const size_t header_size = write_header(*next_packet_, *sender, now, header);
-    const size_t original = next_packet_->original_sequence ? kRtxOverhead : 0;
-    const size_t size = header_size + original + next_packet_->payload_slice.size + srtp_overhead_;
+    const size_t header_size = write_header(*packet, *sender, now, header);
+    const size_t original = packet->original_sequence ? kRtxOverhead : 0;
+    const size_t size = header_size + original + packet->payload_slice.size + srtp_overhead_;
     if (run.packets > 0 && (size > run.segment_size || run.size + size > out.size())) break;
-    const rtp::Packet packet = *std::exchange(next_packet_, std::nullopt);
     const Bytes slot = out.subspan(run.size);
-    ByteView payload = packet.payload();
-    if (packet.original_sequence) payload = place_rtx_payload(packet, slot.subspan(header_size));
+    ByteView payload = packet->payload();
+    if (packet->original_sequence) payload = place_rtx_payload(*packet, slot.subspan(header_size));
+    if (env_.trace != nullptr) {
+      const ByteView head = Bytes(header).first(header_size);
+      env_.trace->packet({trace::Layer::Rtp, trace::Direction::Out, now, {}, {}, {}, head, payload});
+    }
     const auto written = srtp.protect_rtp(Bytes(header).first(header_size), payload, slot);
     if (!written) {
       drops_.add(DropReason::BadSrtp);
+      pacer_.pop(now);
       continue;
     }
     if (send_extensions_.has(rtp::ExtensionKind::TransportSequence))
       sequencer_.on_sent(DataSize::bytes(static_cast<int64_t>(*written)), now);
-    if (packet.header.ssrc == sender->ssrc()) sender->on_sent(packet, now);
+    if (packet->header.ssrc == sender->ssrc()) sender->on_sent(*packet, now);
+    pacer_.pop(now);
     if (run.packets == 0) run.segment_size = *written;
     run.size += *written;
     ++run.packets;

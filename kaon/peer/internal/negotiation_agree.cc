@@ -16,7 +16,7 @@ constexpr size_t kMaxRemoteStreams = 64;
 // The offered format an answered one stands for: by number first, since answers should keep the numbers.
 const PayloadFormat* find_offered(const MediaDescription& offered, const PayloadFormat& answered) {
   const PayloadFormat* same_number = offered.find_payload(answered.payload_type);
-  if (same_number != nullptr && same_format(*same_number, answered)) return same_number;
+  if (same_number != nullptr && answers_format(*same_number, answered)) return same_number;
   const auto it =
       std::ranges::find_if(offered.payloads, [&](const PayloadFormat& f) { return same_format(f, answered); });
   return it == offered.payloads.end() ? nullptr : &*it;

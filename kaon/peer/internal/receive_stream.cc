@@ -33,16 +33,23 @@ ReceiveStream::ReceiveStream(rtp::Ssrc ssrc, const ReceiveSection& section, uint
     : transceiver_(section.transceiver),
       layer_(layer),
       codec_(codec),
+      delivery_(delivery),
       statistics_(ssrc, packetizer::clock_rate(codec.codec)) {
-  change_codec(codec, delivery);
+  set_delivery(delivery);
 }
 
-void ReceiveStream::change_codec(const ReceiveCodec& codec, Delivery delivery) {
+void ReceiveStream::change_codec(const ReceiveCodec& codec) {
   codec_ = codec;
+  set_delivery(delivery_);
+}
+
+void ReceiveStream::set_delivery(Delivery delivery) {
+  delivery_ = delivery;
   decodable_ = false;
+  assembler_.reset();
   if (delivery != Delivery::Frames) return;
-  assembler_.emplace(mode_of(codec.codec), kFirstWait);
-  depacketizer_.emplace(codec.codec);
+  assembler_.emplace(mode_of(codec_.codec), kFirstWait);
+  depacketizer_.emplace(codec_.codec);
 }
 
 bool ReceiveStream::accept(rtp::Packet& packet, Time now) {
@@ -73,7 +80,7 @@ bool ReceiveStream::accept(rtp::Packet& packet, Time now) {
   return true;
 }
 
-void ReceiveStream::assemble(rtp::Packet packet) {
+void ReceiveStream::assemble(rtp::Packet&& packet) {
   if (assembler_) assembler_->push(sequence_, std::move(packet));
 }
 

@@ -49,12 +49,15 @@ class ReceiveStream {
   packetizer::Codec codec() const { return codec_.codec; }
   const ReceiveCodec& format() const { return codec_; }
   /// The peer changed to another payload type of the section.
-  void change_codec(const ReceiveCodec& codec, Delivery delivery);
+  void change_codec(const ReceiveCodec& codec);
+  void set_delivery(Delivery delivery);
 
   /// A packet from the wire, or one restored from RTX (packet.recovered). False if it is to be dropped.
   bool accept(rtp::Packet& packet, Time now);
-  /// The packet on its way into a frame; only with Delivery::Frames.
-  void assemble(rtp::Packet packet);
+  /// True with Delivery::Frames.
+  bool assembles() const { return assembler_.has_value(); }
+  /// The packet on its way into a frame; only if assembles().
+  void assemble(rtp::Packet&& packet);
   /// The next whole frame; its data is valid until the next call.
   std::optional<MediaFrame> poll_frame(Time now);
 
@@ -75,6 +78,7 @@ class ReceiveStream {
   TransceiverId transceiver_;
   uint8_t layer_;
   ReceiveCodec codec_;
+  Delivery delivery_;
   interceptor::ReceiveStatistics statistics_;
   interceptor::NackGenerator nacks_;
   interceptor::KeyframeRequester keyframes_;

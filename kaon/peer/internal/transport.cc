@@ -5,7 +5,6 @@ namespace {
 
 // ICE has consent to send here, so that a lost flight need not wait a minute as RFC 6347 §4.2.4.1 would have it.
 constexpr Duration kMaxDtlsTimeout = std::chrono::seconds(3);
-constexpr size_t kMaxExportedSize = 88;  // AES-256-GCM: two keys of 32 bytes, two salts of 12
 
 ice::Config ice_config(Env env, const Config& config) {
   ice::Config ice = config.ice;
@@ -16,6 +15,8 @@ ice::Config ice_config(Env env, const Config& config) {
 }  // namespace
 
 Transport::Transport(Env env, const Config& config) : env_(env), config_(config), ice_(env, ice_config(env, config)) {}
+
+Transport::~Transport() { wipe(exported_); }
 
 bool Transport::apply(const NegotiatedSession& session, Time now) {
   // A lite agent is controlled unless both are lite (RFC 8445 §6.1.1).
@@ -36,10 +37,11 @@ bool Transport::apply(const NegotiatedSession& session, Time now) {
   for (const std::string& text : remote.fingerprints) {
     if (auto fingerprint = crypto::Fingerprint::parse(text)) fingerprints.push_back(std::move(*fingerprint));
   }
-  const dtls::Role role = session.dtls_role == DtlsRole::Client ? dtls::Role::Client : dtls::Role::Server;
+  const DtlsRole role = session.dtls_role;
   const bool begins = !dtls_ || session.new_association || role != dtls_role_;
   if (begins) {
     dtls::Config dtls{.role = role, .certificate = config_.certificate};
+    dtls.max_version = config_.max_dtls_version;
     dtls.srtp_profiles = config_.srtp_profiles;
     dtls.mtu = config_.mtu;
     dtls.key_log = config_.key_log;
@@ -49,6 +51,7 @@ bool Transport::apply(const NegotiatedSession& session, Time now) {
     dtls_started_ = false;
     srtp_sender_.reset();
     srtp_receiver_.reset();
+    srtp_profile_ = dtls::kNoSrtpProfile;
   }
   dtls_->set_remote_fingerprints(std::move(fingerprints));
   start_dtls_on_path(now);
@@ -70,6 +73,7 @@ Transport::Content Transport::handle_packet(const net::Datagram& packet, Time no
   if (packet.bytes.empty()) return Content::None;
   const uint8_t first = packet.bytes[0];
   if (first < 4) {
+    trace_packet(trace::Layer::Stun, packet, now);
     ice_.handle_packet(packet, now);
     start_dtls_on_path(now);
     return Content::None;
@@ -79,6 +83,7 @@ Transport::Content Transport::handle_packet(const net::Datagram& packet, Time no
     drops_.add(DropReason::UnknownProtocol);
     return Content::None;
   }
+  if (dtls) trace_packet(trace::Layer::Dtls, packet, now);
   const ice::Source source = ice_.source_of(packet.local, packet.remote);
   if (dtls && (source == ice::Source::Known || (source == ice::Source::Validated && !dtls_))) {
     hold(packet);
@@ -86,6 +91,7 @@ Transport::Content Transport::handle_packet(const net::Datagram& packet, Time no
   }
   if (source != ice::Source::Validated) {
     drops_.add(DropReason::UnknownAddress);
+    if (!dtls) notice_moved(packet, now);
     return Content::None;
   }
   if (dtls) {
@@ -101,6 +107,26 @@ Transport::Content Transport::handle_packet(const net::Datagram& packet, Time no
     return Content::None;
   }
   return rtp::is_rtcp(packet.bytes) ? Content::Rtcp : Content::Rtp;
+}
+
+// Application data is left out: SCTP shows it in the clear.
+void Transport::trace_packet(trace::Layer layer, const net::Datagram& packet, Time now) {
+  if (env_.trace == nullptr || dtls::Connection::may_be_application_data(packet.bytes)) return;
+  env_.trace->packet({layer, trace::Direction::In, now, packet.local, packet.remote, {}, packet.bytes, {}});
+}
+
+void Transport::trace_packet(trace::Layer layer, const net::Transmit& transmit, ByteView out, Time now) {
+  if (env_.trace == nullptr) return;
+  env_.trace->packet(
+      {layer, trace::Direction::Out, now, transmit.local, transmit.remote, {}, out.first(transmit.size), {}});
+}
+
+// The peer's address may have changed under it: what its media comes from is checked. The packet itself is dropped all
+// the same, and whoever only repeats one cannot answer the check.
+void Transport::notice_moved(const net::Datagram& packet, Time now) {
+  if (!secured() || rtp::is_rtcp(packet.bytes) || !ice_.may_have_moved(packet.local, packet.remote)) return;
+  moved_.resize(packet.bytes.size());
+  if (srtp_receiver().is_authentic_rtp(packet.bytes, moved_)) ice_.check_moved(packet.local, packet.remote, now);
 }
 
 void Transport::hold(const net::Datagram& packet) {
@@ -136,12 +162,17 @@ Time Transport::next_timeout() const {
 }
 
 std::optional<net::Transmit> Transport::poll_transmit(Bytes out, Time now) {
-  if (auto transmit = ice_.poll_transmit(out)) return transmit;
+  if (auto transmit = ice_.poll_transmit(out)) {
+    trace_packet(trace::Layer::Stun, *transmit, out, now);
+    return transmit;
+  }
   if (!dtls_ || !path()) return std::nullopt;
   const auto transmit = dtls_->poll_transmit(out);
   if (!transmit) return std::nullopt;
   ice_.count_sent(1, transmit->size, now);
-  return address(transmit->size);
+  const net::Transmit addressed = address(transmit->size);
+  trace_packet(trace::Layer::Dtls, addressed, out, now);
+  return addressed;
 }
 
 net::Transmit Transport::address(size_t size) const {
@@ -157,23 +188,38 @@ std::optional<dtls::Event> Transport::poll_dtls_event() {
   if (!dtls_) return std::nullopt;
   auto event = dtls_->poll_event();
   if (event) {
-    if (const auto* connected = std::get_if<dtls::Connected>(&*event)) install_keys(connected->srtp_profile);
+    if (const auto* connected = std::get_if<dtls::Connected>(&*event)) export_keys(connected->srtp_profile);
   }
   return event;
 }
 
-void Transport::install_keys(dtls::SrtpProfileId id) {
+void Transport::export_keys(dtls::SrtpProfileId id) {
   const auto profile = srtp::profile_from_id(id);
   if (!profile) return;
-  std::array<uint8_t, kMaxExportedSize> memory{};
-  const Bytes block = Bytes(memory).first(srtp::exported_size(*profile));
+  const Bytes block = Bytes(exported_).first(srtp::exported_size(*profile));
   if (!dtls_->export_keying_material(dtls::kSrtpExporterLabel, {}, block)) return;
-  const auto role = dtls_role_ == dtls::Role::Client ? srtp::DtlsRole::Client : srtp::DtlsRole::Server;
-  const srtp::DirectionKeys keys = srtp::split_exported_keys(*profile, block, role);
-  srtp_sender_ = std::make_unique<srtp::Sender>(*profile, keys.local);
-  srtp_receiver_ = std::make_unique<srtp::Receiver>(*profile, keys.remote);
+  srtp_sender_.reset();
+  srtp_receiver_.reset();
   srtp_profile_ = id;
-  wipe(memory);
+}
+
+srtp::DirectionKeys Transport::srtp_keys() const {
+  const srtp::Profile profile = *srtp::profile_from_id(srtp_profile_);
+  return srtp::split_exported_keys(profile, ByteView(exported_).first(srtp::exported_size(profile)), dtls_role_);
+}
+
+srtp::Sender& Transport::srtp_sender() {
+  KAON_ASSERT(secured());
+  if (srtp_sender_ == nullptr)
+    srtp_sender_ = std::make_unique<srtp::Sender>(*srtp::profile_from_id(srtp_profile_), srtp_keys().local);
+  return *srtp_sender_;
+}
+
+srtp::Receiver& Transport::srtp_receiver() {
+  KAON_ASSERT(secured());
+  if (srtp_receiver_ == nullptr)
+    srtp_receiver_ = std::make_unique<srtp::Receiver>(*srtp::profile_from_id(srtp_profile_), srtp_keys().remote);
+  return *srtp_receiver_;
 }
 
 }  // namespace kaon::peer::internal

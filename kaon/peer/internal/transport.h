@@ -1,6 +1,7 @@
 // The one transport of a connection: ICE finds the path, DTLS makes the keys, SRTP uses them.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "kaon/peer/connection_types.h"
 #include "kaon/srtp/receiver.h"
 #include "kaon/srtp/sender.h"
+#include "kaon/trace/sink.h"
 
 namespace kaon::peer::internal {
 
@@ -25,11 +27,12 @@ class Transport {
 
   /// `config` must outlive the transport.
   Transport(Env env, const Config& config);
+  ~Transport();
 
   ice::Agent& ice() { return ice_; }
   const ice::Agent& ice() const { return ice_; }
   const dtls::Connection* dtls() const { return dtls_ ? &*dtls_ : nullptr; }
-  bool secured() const { return srtp_sender_ != nullptr; }
+  bool secured() const { return srtp_profile_ != dtls::kNoSrtpProfile; }
 
   /// Applies what was negotiated: role, credentials, candidates, fingerprints.
   /// True if that begins another DTLS association.
@@ -47,7 +50,7 @@ class Transport {
   /// ICE checks and handshake packets.
   std::optional<net::Transmit> poll_transmit(Bytes out, Time now);
   std::optional<ice::Event> poll_ice_event() { return ice_.poll_event(); }
-  /// Connected installs the SRTP keys.
+  /// Connected brings the SRTP keys.
   std::optional<dtls::Event> poll_dtls_event();
 
   /// Where data goes now; nothing without a valid path.
@@ -58,8 +61,9 @@ class Transport {
   size_t data_offset() const { return dtls_->payload_offset(); }
   size_t data_overhead() const { return dtls_->overhead(); }
   size_t protect_data(ByteView plaintext, Bytes out) { return dtls_->protect(plaintext, out); }
-  srtp::Sender* srtp_sender() { return srtp_sender_.get(); }
-  srtp::Receiver* srtp_receiver() { return srtp_receiver_.get(); }
+  /// Made when first asked for, which connections without media never do; only when secured().
+  srtp::Sender& srtp_sender();
+  srtp::Receiver& srtp_receiver();
   dtls::SrtpProfileId srtp_profile() const { return srtp_profile_; }
 
   const Counters<DropReason>& drops() const { return drops_; }
@@ -72,17 +76,24 @@ class Transport {
   };
 
   void hold(const net::Datagram& packet);
-  void install_keys(dtls::SrtpProfileId profile);
+  void notice_moved(const net::Datagram& packet, Time now);
+  void trace_packet(trace::Layer layer, const net::Datagram& packet, Time now);
+  void trace_packet(trace::Layer layer, const net::Transmit& transmit, ByteView out, Time now);
+  void export_keys(dtls::SrtpProfileId profile);
+  srtp::DirectionKeys srtp_keys() const;
   void start_dtls_on_path(Time now);
 
   Env env_;
   const Config& config_;
   ice::Agent ice_;
   std::optional<dtls::Connection> dtls_;
-  dtls::Role dtls_role_{};
+  DtlsRole dtls_role_{};
   bool dtls_started_ = false;
   std::vector<Held> held_;
   std::vector<uint8_t> replayed_;
+  std::vector<uint8_t> moved_;  // for packets that are only looked at
+  // AES-256-GCM has the most: two keys of 32 bytes, two salts of 12.
+  std::array<uint8_t, 88> exported_{};
   std::unique_ptr<srtp::Sender> srtp_sender_;
   std::unique_ptr<srtp::Receiver> srtp_receiver_;
   dtls::SrtpProfileId srtp_profile_ = dtls::kNoSrtpProfile;

@@ -8,14 +8,17 @@
 
 #include "kaon/sctp/association.h"
 #include "kaon/sctp/internal/error_cause.h"
+#include "kaon/sctp/internal/path_mtu.h"
 #include "kaon/sctp/internal/state_cookie.h"
 #include "kaon/sctp/internal/stream_reset.h"
+#include "kaon/trace/sink.h"
 
 namespace kaon::sctp {
 
 /// Transmission control block: what exists from the moment both sides' parameters are known.
 struct Tcb {
-  Tcb(const Config& config, SendQueue& queue, const StateCookie& agreed);
+  /// `secret` is random.
+  Tcb(const Config& config, SendQueue& queue, const StateCookie& agreed, uint64_t secret);
 
   uint32_t local_tag;
   uint32_t peer_tag;
@@ -24,9 +27,11 @@ struct Tcb {
   Capabilities capabilities;
   uint16_t outgoing_streams;
   uint16_t incoming_streams;
+  DataFormat format;
   Sender sender;
   Receiver receiver;
   StreamReset reset;
+  PathMtu path_mtu;
 };
 
 struct Idle {};
@@ -63,6 +68,8 @@ class Association::Impl {
   Result<void, ResetError> reset_streams(std::span<const StreamId> streams, Time now);
   void shutdown(Time now);
   void abort(std::string_view reason, Time now);
+  void path_changed();
+  size_t largest_packet() const;
   State state() const;
   Stats stats() const;
   std::optional<Event> poll_event();
@@ -77,7 +84,19 @@ class Association::Impl {
 
  private:
   friend class Association;
-  enum class Timer : uint8_t { Init, Shutdown, Retransmission, DelayedSack, Heartbeat, ReConfig, Count };
+  enum class Timer : uint8_t {
+    Init,
+    Shutdown,
+    Retransmission,
+    LossProbe,
+    Reordering,
+    Pacing,
+    DelayedSack,
+    Heartbeat,
+    ReConfig,
+    PathMtu,
+    Count
+  };
   // An answer that is not part of the flow of data; each leaves as a packet of its own.
   struct Reply {
     uint32_t verification_tag = 0;
@@ -87,6 +106,8 @@ class Association::Impl {
   };
   static constexpr size_t kMaxReplies = 16;
   static constexpr uint8_t kTagReflected = 1;  // T bit, §8.5.1
+  // Bytes to send from which on it pays to look for larger packets.
+  static constexpr size_t kBulk = 64 * 1024;
 
   // setup.cc
   void start_handshake(Time now);
@@ -98,9 +119,11 @@ class Association::Impl {
   void handle_stale_cookie();
   void establish(std::unique_ptr<Tcb> tcb);
   InitChunk own_init(uint32_t tag, Tsn initial_tsn) const;
+  std::unique_ptr<Tcb> make_tcb(const StateCookie& agreed);
   uint32_t random_tag();
 
   // dispatch.cc
+  bool checksum_fits(Bytes packet) const;
   bool tag_fits(const Chunk& first, uint32_t tag);
   void handle_ended(const Chunk& chunk);
   bool handle_chunk(const Chunk& chunk, uint32_t tag);
@@ -110,15 +133,19 @@ class Association::Impl {
   void handle_sack(ByteView value);
   void handle_heartbeat(const Chunk& chunk);
   void handle_heartbeat_ack(ByteView value);
-  void handle_forward_tsn(ByteView value);
+  void handle_forward_tsn(const Chunk& chunk);
   void handle_reconfig(ByteView value);
   void handle_error(ByteView value);
   void handle_shutdown(ByteView value);
   void handle_shutdown_ack();
-  void trace(char direction, ByteView packet);
+  void trace_packet(trace::Direction direction, ByteView packet);
 
   // transmit.cc
-  std::optional<net::Transmit> transmit(PacketWriter& writer, uint32_t tag, Bytes out);
+  std::optional<net::Transmit> transmit(PacketWriter& writer, uint32_t tag, Bytes out,
+                                        PacketWriter::Checksum checksum = PacketWriter::Checksum::Crc32c);
+  std::optional<net::Transmit> transmit_open(PacketWriter& writer, Open& open, Bytes out);
+  std::optional<net::Transmit> transmit_probe(Tcb& tcb, Bytes out);
+  PacketWriter::Checksum checksum_for(const Tcb& tcb) const;
   void write_sack(PacketWriter& writer, Tcb& tcb);
   void advance_shutdown(Open& open);
 
@@ -129,6 +156,8 @@ class Association::Impl {
   bool count_timeout();
   void on_timer(Timer timer);
   void heartbeat();
+  void on_retransmission_timeout();
+  void use_path_mtu();
   void update_timers();
   void trim_memory();
   Time& deadline(Timer timer) { return deadlines_[static_cast<size_t>(timer)]; }

@@ -1,20 +1,27 @@
 // What arrives: checks of packets and the chunks of a running association.
 #include "kaon/base/reader.h"
 #include "kaon/sctp/internal/association_impl.h"
-#include "kaon/sctp/internal/text2pcap.h"
+#include "kaon/sctp/internal/heartbeat.h"
 
 namespace kaon::sctp {
 
-void Association::Impl::trace(char direction, ByteView packet) {
-  if (env_.log.enabled(LogLevel::Trace)) {
-    env_.log.write(LogLevel::Trace, "sctp", text2pcap_line(direction, now_, packet));
-  }
+void Association::Impl::trace_packet(trace::Direction direction, ByteView packet) {
+  if (env_.trace != nullptr)
+    env_.trace->packet({.layer = trace::Layer::Sctp, .direction = direction, .time = now_, .bytes = packet});
+}
+
+// RFC 9653 §5.3: a packet may come without a checksum if we have said so, but not what sets an association up.
+bool Association::Impl::checksum_fits(Bytes packet) const {
+  const auto first = static_cast<ChunkType>(packet[kCommonHeaderSize]);
+  const bool sets_up = first == ChunkType::Init || first == ChunkType::InitAck || first == ChunkType::CookieEcho;
+  if (load_be32(&packet[8]) == 0 && config_.zero_checksum && !sets_up) return true;
+  return crc_fits(packet);
 }
 
 void Association::Impl::handle_packet(Bytes packet, Time now) {
   tick(now);
   if (packet.size() < kCommonHeaderSize + kChunkHeaderSize) return drop(DropReason::TooShort);
-  trace('I', packet);
+  trace_packet(trace::Direction::In, packet);
   if (!checksum_fits(packet)) return drop(DropReason::BadChecksum);
   const CommonHeader header = CommonHeader::parse(packet);
   if (header.source_port != config_.remote_port || header.destination_port != config_.local_port) {
@@ -40,7 +47,7 @@ void Association::Impl::handle_packet(Bytes packet, Time now) {
   }
   if (chunks.malformed()) drop(DropReason::MalformedChunk);
   if (auto* open = std::get_if<Open>(&state_)) {
-    open->tcb->receiver.packet_ended();
+    open->tcb->receiver.packet_ended(rto_.smoothed(), now_);
     advance_shutdown(*open);
   }
   update_timers();
@@ -82,13 +89,10 @@ bool Association::Impl::handle_chunk(const Chunk& chunk, uint32_t tag) {
     case ChunkType::ShutdownAck:
     case ChunkType::ShutdownComplete:
     case ChunkType::ReConfig:
-    case ChunkType::ForwardTsn: return handle_chunk_of_open(chunk);
+    case ChunkType::ForwardTsn:
     case ChunkType::IData:
-    case ChunkType::IForwardTsn:
-      // RFC 8260 §2.2.1: never negotiated here, so using it breaks the protocol.
-      if (tcb() != nullptr)
-        abort_peer(ErrorCause::ProtocolViolation, "I-DATA not negotiated", CloseReason::ProtocolViolation);
-      return false;
+    case ChunkType::IForwardTsn: return handle_chunk_of_open(chunk);
+    case ChunkType::Pad: return true;  // RFC 4820 §3
   }
   return handle_unknown(chunk);
 }
@@ -100,7 +104,8 @@ bool Association::Impl::handle_chunk_of_open(const Chunk& chunk) {
   }
   if (!std::holds_alternative<Open>(state_)) return drop(DropReason::UnexpectedChunk), true;
   switch (chunk.type) {
-    case ChunkType::Data: handle_data(chunk); break;
+    case ChunkType::Data:
+    case ChunkType::IData: handle_data(chunk); break;
     case ChunkType::Sack: handle_sack(chunk.value); break;
     case ChunkType::Shutdown: handle_shutdown(chunk.value); break;
     case ChunkType::ShutdownAck: handle_shutdown_ack(); break;
@@ -109,7 +114,7 @@ bool Association::Impl::handle_chunk_of_open(const Chunk& chunk) {
       end(CloseReason::Shutdown, {});
       break;
     case ChunkType::ReConfig: handle_reconfig(chunk.value); break;
-    default: handle_forward_tsn(chunk.value); break;
+    default: handle_forward_tsn(chunk); break;
   }
   return !ended();
 }
@@ -126,6 +131,10 @@ bool Association::Impl::handle_unknown(const Chunk& chunk) {
 
 void Association::Impl::handle_data(const Chunk& chunk) {
   auto& open = std::get<Open>(state_);
+  // RFC 8260 §2.2.1: what was agreed is the only format there is.
+  if (chunk.type != DataChunk::type(open.tcb->format)) {
+    return abort_peer(ErrorCause::ProtocolViolation, "DATA and I-DATA mixed up", CloseReason::ProtocolViolation);
+  }
   const auto data = DataChunk::parse(chunk);
   if (!data) return drop(DropReason::MalformedChunk);
   if (data->payload.empty()) return abort_peer(ErrorCause::NoUserData, {}, CloseReason::ProtocolViolation);
@@ -168,28 +177,31 @@ void Association::Impl::handle_sack(ByteView value) {
 
 // §8.3: what the peer put in goes back as it is, if it fits a packet.
 void Association::Impl::handle_heartbeat(const Chunk& chunk) {
-  const Tcb* block = tcb();
+  Tcb* block = tcb();
   if (block == nullptr) return drop(DropReason::UnexpectedChunk);
+  if (HeartbeatInfo::parse(chunk.value)) block->receiver.coalesce_sacks();
   if (padded(chunk.whole.size()) + kCommonHeaderSize > config_.max_packet_size) return drop(DropReason::BadHeartbeat);
   reply(block->peer_tag, ChunkType::HeartbeatAck, 0, chunk.value);
 }
 
 void Association::Impl::handle_heartbeat_ack(ByteView value) {
-  ParameterReader parameters(value);
-  const auto info = parameters.next();
-  if (!info || info->value.size() != 8 || heartbeat_nonce_ != load_be64(info->value.data())) {
-    return drop(DropReason::BadHeartbeat);
-  }
+  const auto info = HeartbeatInfo::parse(value);
+  Tcb* block = tcb();
+  if (info && block != nullptr && block->path_mtu.acknowledged(info->nonce)) return use_path_mtu();
+  if (!info || heartbeat_nonce_ != info->nonce) return drop(DropReason::BadHeartbeat);
   heartbeat_nonce_.reset();
   timeouts_in_row_ = 0;
   rto_.observe(now_ - heartbeat_sent_);
 }
 
-void Association::Impl::handle_forward_tsn(ByteView value) {
+void Association::Impl::handle_forward_tsn(const Chunk& chunk) {
   Tcb& block = *tcb();
-  const auto chunk = ForwardTsnChunk::parse(value);
-  if (!chunk || !block.capabilities.partial_reliability) return drop(DropReason::BadForwardTsn);
-  if (!block.receiver.handle_forward_tsn(*chunk, events_)) drop(DropReason::BadForwardTsn);
+  if (chunk.type != ForwardTsnChunk::type(block.format)) {
+    return abort_peer(ErrorCause::ProtocolViolation, "FORWARD-TSN of the wrong kind", CloseReason::ProtocolViolation);
+  }
+  const auto forward = ForwardTsnChunk::parse(block.format, chunk.value);
+  if (!forward || !block.capabilities.partial_reliability) return drop(DropReason::BadForwardTsn);
+  if (!block.receiver.handle_forward_tsn(*forward, events_)) drop(DropReason::BadForwardTsn);
 }
 
 void Association::Impl::handle_reconfig(ByteView value) {

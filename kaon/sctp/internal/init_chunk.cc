@@ -1,6 +1,7 @@
 #include "kaon/sctp/internal/init_chunk.h"
 
 #include <algorithm>
+#include <array>
 
 #include "kaon/base/reader.h"
 #include "kaon/base/writer.h"
@@ -16,11 +17,12 @@ constexpr uint16_t kUnrecognizedParameter = 8;
 constexpr uint16_t kCookiePreservative = 9;
 constexpr uint16_t kHostNameAddress = 11;
 constexpr uint16_t kSupportedAddressTypes = 12;
+constexpr uint16_t kZeroChecksumAcceptable = 0x8001;  // RFC 9653 §3.1
+constexpr uint32_t kProtectedByDtls = 1;              // its Error Detection Method Identifier, §5.1 of RFC 9653
 constexpr uint16_t kSupportedExtensions = 0x8008;
 constexpr uint16_t kForwardTsnSupported = 0xc000;
 
 constexpr size_t kFixedSize = 16;
-constexpr size_t kCapabilitiesSize = kChunkHeaderSize + padded(kChunkHeaderSize + 2);
 
 bool is_known(uint16_t type) {
   return type == kIpv4Address || type == kIpv6Address || type == kUnrecognizedParameter ||
@@ -31,7 +33,19 @@ void read_extensions(ByteView types, Capabilities& capabilities) {
   for (const uint8_t type : types) {
     if (type == static_cast<uint8_t>(ChunkType::ReConfig)) capabilities.stream_reset = true;
     if (type == static_cast<uint8_t>(ChunkType::ForwardTsn)) capabilities.partial_reliability = true;
+    if (type == static_cast<uint8_t>(ChunkType::IData)) capabilities.interleaving = true;
   }
+}
+
+// The Supported Extensions of `capabilities`, RFC 5061 §4.2.7; how many were written.
+size_t extensions_of(const Capabilities& capabilities, std::array<uint8_t, 4>& out) {
+  size_t count = 0;
+  const auto add = [&](ChunkType type) { out[count++] = static_cast<uint8_t>(type); };
+  if (capabilities.stream_reset) add(ChunkType::ReConfig);
+  if (capabilities.partial_reliability) add(ChunkType::ForwardTsn);
+  if (capabilities.interleaving) add(ChunkType::IData);
+  if (capabilities.interleaving && capabilities.partial_reliability) add(ChunkType::IForwardTsn);
+  return count;
 }
 
 void write_parameter(Writer& writer, uint16_t type, ByteView value) {
@@ -59,6 +73,10 @@ std::optional<InitChunk> InitChunk::parse(ByteView value) {
       case kStateCookie: init.cookie = parameter->value; continue;
       case kSupportedExtensions: read_extensions(parameter->value, init.capabilities); continue;
       case kForwardTsnSupported: init.capabilities.partial_reliability = true; continue;
+      case kZeroChecksumAcceptable:
+        init.capabilities.zero_checksum =
+            parameter->value.size() == 4 && load_be32(parameter->value.data()) == kProtectedByDtls;
+        continue;
       default: break;
     }
     if (is_known(parameter->type)) continue;
@@ -71,7 +89,10 @@ std::optional<InitChunk> InitChunk::parse(ByteView value) {
 }
 
 size_t InitChunk::size() const {
-  size_t size = kFixedSize + kCapabilitiesSize;
+  std::array<uint8_t, 4> extensions{};
+  size_t size = kFixedSize + kChunkHeaderSize + padded(extensions_of(capabilities, extensions));
+  if (capabilities.partial_reliability) size += kChunkHeaderSize;
+  if (capabilities.zero_checksum) size += kChunkHeaderSize + sizeof kProtectedByDtls;
   if (!cookie.empty()) size += kChunkHeaderSize + padded(cookie.size());
   for (const ByteView parameter : unrecognized) size += kChunkHeaderSize + padded(parameter.size());
   return size;
@@ -84,9 +105,15 @@ void InitChunk::write(Bytes out) const {
   writer.u16(outgoing_streams);
   writer.u16(incoming_streams);
   writer.u32(initial_tsn.value());
-  write_parameter(writer, kForwardTsnSupported, {});
-  const uint8_t extensions[] = {static_cast<uint8_t>(ChunkType::ReConfig), static_cast<uint8_t>(ChunkType::ForwardTsn)};
-  write_parameter(writer, kSupportedExtensions, extensions);
+  if (capabilities.partial_reliability) write_parameter(writer, kForwardTsnSupported, {});
+  std::array<uint8_t, 4> extensions{};
+  const size_t count = extensions_of(capabilities, extensions);
+  write_parameter(writer, kSupportedExtensions, ByteView(extensions).first(count));
+  if (capabilities.zero_checksum) {
+    std::array<uint8_t, 4> method{};
+    store_be32(method.data(), kProtectedByDtls);
+    write_parameter(writer, kZeroChecksumAcceptable, method);
+  }
   if (!cookie.empty()) write_parameter(writer, kStateCookie, cookie);
   for (const ByteView parameter : unrecognized) write_parameter(writer, kUnrecognizedParameter, parameter);
 }

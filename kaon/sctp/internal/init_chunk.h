@@ -8,10 +8,12 @@
 
 namespace kaon::sctp {
 
-/// Extensions one side announced. Interleaving (RFC 8260) and zero checksum (RFC 9653) are to join here.
+/// Extensions one side announced.
 struct Capabilities {
   bool partial_reliability = false;  // Forward-TSN-Supported, RFC 3758 §3.1
   bool stream_reset = false;         // RE-CONFIG in Supported Extensions, RFC 6525 §3.1
+  bool interleaving = false;         // I-DATA in Supported Extensions, RFC 8260 §2.2.1
+  bool zero_checksum = false;        // it takes packets without a checksum, because DTLS protects them, RFC 9653 §3
   bool operator==(const Capabilities&) const = default;
 };
 

@@ -12,7 +12,7 @@ CommonHeader CommonHeader::parse(ByteView packet) {
   return {load_be16(&packet[0]), load_be16(&packet[2]), load_be32(&packet[4])};
 }
 
-bool checksum_fits(Bytes packet) {
+bool crc_fits(Bytes packet) {
   const uint32_t received = load_le32(&packet[8]);
   store_be32(&packet[8], 0);
   return crc32c(packet) == received;
@@ -64,7 +64,7 @@ std::optional<Parameter> ParameterReader::next() {
   return parameter;
 }
 
-PacketWriter::PacketWriter(Bytes out, size_t max_size) : out_(out.first(std::min(out.size(), max_size))) {
+PacketWriter::PacketWriter(Bytes out, size_t max_size) : memory_(out), out_(out.first(std::min(out.size(), max_size))) {
   KAON_ASSERT(out_.size() >= kCommonHeaderSize);
 }
 
@@ -90,12 +90,19 @@ void PacketWriter::add(ChunkType type, uint8_t flags, ByteView value) {
   if (!value.empty()) std::memcpy(out.data(), value.data(), value.size());
 }
 
-size_t PacketWriter::finish(const CommonHeader& header) {
+bool PacketWriter::stretch(size_t size) {
+  const size_t needed = kCommonHeaderSize + kChunkHeaderSize + padded(size);
+  if (!empty() || needed > memory_.size()) return false;
+  out_ = memory_.first(std::max(out_.size(), needed));
+  return true;
+}
+
+size_t PacketWriter::finish(const CommonHeader& header, Checksum checksum) {
   store_be16(&out_[0], header.source_port);
   store_be16(&out_[2], header.destination_port);
   store_be32(&out_[4], header.verification_tag);
   store_be32(&out_[8], 0);
-  store_le32(&out_[8], crc32c(out_.first(size_)));
+  if (checksum == Checksum::Crc32c) store_le32(&out_[8], crc32c(out_.first(size_)));
   return size_;
 }
 

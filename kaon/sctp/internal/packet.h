@@ -10,8 +10,10 @@ namespace kaon::sctp {
 
 using Tsn = Serial<struct TsnTag, uint32_t>;
 using Ssn = Serial<struct SsnTag, uint16_t>;
+/// Message identifier, RFC 8260 §2.1; of DATA the stream sequence number.
+using Mid = Serial<struct MidTag, uint32_t>;
 
-// RFC 9260 §3.2, RFC 3758 §3.2, RFC 6525 §3.1, RFC 8260 §2.
+// RFC 9260 §3.2, RFC 3758 §3.2, RFC 4820 §3, RFC 6525 §3.1, RFC 8260 §2.
 enum class ChunkType : uint8_t {
   Data = 0,
   Init = 1,
@@ -28,6 +30,7 @@ enum class ChunkType : uint8_t {
   ShutdownComplete = 14,
   IData = 64,
   ReConfig = 130,
+  Pad = 132,
   ForwardTsn = 192,
   IForwardTsn = 194,
 };
@@ -60,7 +63,7 @@ struct CommonHeader {
 };
 
 /// Checks CRC32c; changes the checksum field (to zero) on the way.
-bool checksum_fits(Bytes packet);
+bool crc_fits(Bytes packet);
 
 //  +---------------+---------------+-------------------------------+
 //  |  Chunk Type   |  Chunk Flags  |  Chunk Length (with header)   |
@@ -120,16 +123,24 @@ class PacketWriter {
   /// `out` is cut to `max_size`; at least kCommonHeaderSize bytes.
   PacketWriter(Bytes out, size_t max_size);
 
+  /// Size of the packet when it is full.
+  size_t capacity() const { return out_.size(); }
   /// Largest value that one more chunk can have.
   size_t space() const;
   /// Memory for the value of a new chunk, padding zeroed; `size` is at most space() (asserted).
   Bytes add(ChunkType type, uint8_t flags, size_t size);
   void add(ChunkType type, uint8_t flags, ByteView value);
   bool empty() const { return size_ == kCommonHeaderSize; }
+  /// Room for one value of `size` bytes in a packet that is still empty, also beyond the size it was to have: a chunk
+  /// that was made for larger packets. False if the memory does not hold it.
+  bool stretch(size_t size);
+
+  enum class Checksum : uint8_t { Crc32c, Zero };
   /// Writes header and checksum; the size of the packet.
-  size_t finish(const CommonHeader& header);
+  size_t finish(const CommonHeader& header, Checksum checksum = Checksum::Crc32c);
 
  private:
+  Bytes memory_;
   Bytes out_;
   size_t size_ = kCommonHeaderSize;
 };

@@ -1,10 +1,31 @@
 #include "kaon/sctp/internal/reassembly.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 namespace kaon::sctp {
+namespace {
+
+// Key::message of all DATA chunks: no I-DATA chunk has it.
+constexpr uint64_t kByTsn = UINT64_MAX;
+
+// A stream sequence number has 16 bits: the one nearest to `expected`.
+Mid extend_ssn(Mid expected, Mid ssn) {
+  const auto step = static_cast<int16_t>(static_cast<uint16_t>(ssn.value() - expected.value()));
+  return Mid(expected.value() + static_cast<uint32_t>(static_cast<int32_t>(step)));
+}
+
+DataFormat format_of(const FragmentTable::Key& key) {
+  return key.message == kByTsn ? DataFormat::Data : DataFormat::IData;
+}
+
+}  // namespace
+
+Reassembly::Key Reassembly::key_of(const DataChunk& chunk) {
+  if (chunk.format == DataFormat::Data) return {kByTsn, chunk.tsn.value()};
+  const uint64_t stream = chunk.stream.value();
+  return {stream << 33 | uint64_t{chunk.unordered()} << 32 | chunk.mid.value(), chunk.fsn};
+}
 
 uint32_t Reassembly::add_item(Item item) {
   used_ += cost(item);
@@ -17,32 +38,22 @@ Reassembly::Item Reassembly::take_item(uint32_t index) {
   return item;
 }
 
-void Reassembly::make_room(uint32_t ahead) {
-  if (ahead + 2 < slots_.size()) return;
-  slots_.assign(std::bit_ceil(std::max<size_t>(64, 2 * (size_t{ahead} + 2))), kNil);
-  for (uint32_t i = 0; i < items_.bound(); ++i) {
-    const Item& item = items_[i];
-    if (item.kind == Item::Kind::Fragment || item.kind == Item::Kind::Partial) slot(item.tsn) = i;
-  }
-}
-
 Reassembly::Status Reassembly::add(const DataChunk& chunk, const TsnTracker& tracker, BufferPool& pool,
                                    EventQueue& ready) {
-  const bool whole = chunk.beginning() && chunk.end();
-  if (slots_.empty() && whole) return start(chunk, tracker, pool, ready);  // the table is for fragments only
-  make_room(chunk.tsn.distance_from(tracker.cumulative()));
-  const uint32_t awaiting = slot(chunk.tsn);
+  const Key key = key_of(chunk);
+  const uint32_t awaiting = table_.find(key);
+  if (awaiting == kNil && chunk.beginning()) return start(chunk, tracker, pool, ready);
+  Item fragment{Item::Kind::Fragment, chunk.flags, chunk.stream, chunk.mid, chunk.ppid, key, kNil, {}};
   if (awaiting == kNil) {
-    if (chunk.beginning()) return start(chunk, tracker, pool, ready);
-    slot(chunk.tsn) = add_item({Item::Kind::Fragment, chunk.flags, chunk.stream, chunk.ssn, chunk.ppid, chunk.tsn, kNil,
-                                pool.copy(chunk.payload)});
+    fragment.bytes = pool.copy(chunk.payload);
+    table_.put(key, add_item(std::move(fragment)));
     return Status::Ok;
   }
   Item& partial = items_[awaiting];
-  if (partial.kind != Item::Kind::Partial || !belongs(partial, chunk)) return Status::BrokenFragments;
-  slot(chunk.tsn) = kNil;
+  if (partial.kind != Item::Kind::Partial || !belongs(partial, chunk.format, fragment)) return Status::BrokenFragments;
+  table_.erase(key);
   partial.flags |= chunk.flags & DataChunk::kEnd;
-  ++partial.tsn;
+  partial.key = next_key(key);
   if (const Status status = append(partial, chunk.payload, pool); status != Status::Ok) return status;
   return extend(awaiting, tracker, pool, ready);
 }
@@ -50,11 +61,12 @@ Reassembly::Status Reassembly::add(const DataChunk& chunk, const TsnTracker& tra
 Reassembly::Status Reassembly::start(const DataChunk& chunk, const TsnTracker& tracker, BufferPool& pool,
                                      EventQueue& ready) {
   if (chunk.payload.size() > max_message_size_) return Status::MessageTooLarge;
-  Item item{Item::Kind::Partial, chunk.flags, chunk.stream, chunk.ssn, chunk.ppid, chunk.tsn + 1, kNil, {}};
+  const Key next = next_key(key_of(chunk));
+  Item item{Item::Kind::Partial, chunk.flags, chunk.stream, chunk.mid, chunk.ppid, next, kNil, {}};
   if (chunk.end()) {
-    if (is_fragment(chunk.tsn + 1)) return Status::BrokenFragments;
+    if (is_fragment(next)) return Status::BrokenFragments;
     item.bytes = pool.copy(chunk.payload);
-    complete(std::move(item), ready);
+    complete(std::move(item), chunk.format, ready);
     return Status::Ok;
   }
   item.bytes = pool.allocate(std::max(usual_size_, chunk.payload.size()));
@@ -63,39 +75,43 @@ Reassembly::Status Reassembly::start(const DataChunk& chunk, const TsnTracker& t
   return extend(add_item(std::move(item)), tracker, pool, ready);
 }
 
-bool Reassembly::is_fragment(Tsn tsn) {
-  if (slots_.empty()) return false;
-  const uint32_t index = slot(tsn);
+bool Reassembly::is_fragment(const Key& key) const {
+  const uint32_t index = table_.find(key);
   return index != kNil && items_[index].kind == Item::Kind::Fragment;
 }
 
-bool Reassembly::belongs(const Item& partial, const DataChunk& chunk) {
-  return !chunk.beginning() && partial.stream == chunk.stream &&
-         (partial.flags & DataChunk::kUnordered) == (chunk.flags & DataChunk::kUnordered) &&
-         (chunk.unordered() || partial.ssn == chunk.ssn);
+// With I-DATA the key has said it all.
+bool Reassembly::belongs(const Item& partial, DataFormat format, const Item& fragment) {
+  if ((fragment.flags & DataChunk::kBeginning) != 0) return false;
+  if (format == DataFormat::IData) return true;
+  const bool unordered = (partial.flags & DataChunk::kUnordered) != 0;
+  return partial.stream == fragment.stream && unordered == ((fragment.flags & DataChunk::kUnordered) != 0) &&
+         (unordered || partial.mid == fragment.mid);
 }
 
-// Attaches the fragments that came before their turn; then the message is complete or waits for its next TSN.
+// Attaches the fragments that came before their turn; then the message is complete or waits for its next one.
 Reassembly::Status Reassembly::extend(uint32_t index, const TsnTracker& tracker, BufferPool& pool, EventQueue& ready) {
+  const DataFormat format = format_of(items_[index].key);
   while ((items_[index].flags & DataChunk::kEnd) == 0) {
     Item& partial = items_[index];
-    uint32_t& next = slot(partial.tsn);
+    const uint32_t next = table_.find(partial.key);
     if (next == kNil) {
-      if (tracker.received(partial.tsn)) return Status::BrokenFragments;  // and it was no part of this
-      next = index;
+      // With DATA it has arrived, then, and was no part of this.
+      if (format == DataFormat::Data && tracker.received(Tsn(partial.key.number))) return Status::BrokenFragments;
+      table_.put(partial.key, index);
       return Status::Ok;
     }
     if (items_[next].kind != Item::Kind::Fragment) return Status::BrokenFragments;
-    const Item fragment = take_item(std::exchange(next, kNil));
-    const DataChunk chunk{fragment.tsn, fragment.stream, fragment.ssn, fragment.ppid, fragment.flags, {}};
-    if (!belongs(partial, chunk)) return Status::BrokenFragments;
+    table_.erase(partial.key);
+    const Item fragment = take_item(next);
+    if (!belongs(partial, format, fragment)) return Status::BrokenFragments;
     partial.flags |= fragment.flags & DataChunk::kEnd;
-    ++partial.tsn;
+    partial.key = next_key(partial.key);
     if (const Status status = append(partial, fragment.bytes.view(), pool); status != Status::Ok) return status;
   }
-  if (is_fragment(items_[index].tsn)) return Status::BrokenFragments;
+  if (is_fragment(items_[index].key)) return Status::BrokenFragments;
   usual_size_ = items_[index].bytes.size();
-  complete(take_item(index), ready);
+  complete(take_item(index), format, ready);
   return Status::Ok;
 }
 
@@ -114,13 +130,14 @@ Reassembly::Status Reassembly::append(Item& partial, ByteView bytes, BufferPool&
   return Status::Ok;
 }
 
-void Reassembly::complete(Item message, EventQueue& ready) {
+void Reassembly::complete(Item message, DataFormat format, EventQueue& ready) {
   if ((message.flags & DataChunk::kUnordered) != 0) return deliver(std::move(message), ready);
   Stream& stream = streams_[message.stream];
-  // An SSN behind the expected one was skipped by FORWARD-TSN and came after all: nobody waits for it any more.
-  if (stream.next_ssn.newer_than(message.ssn)) return;
-  if (message.ssn != stream.next_ssn) return wait_for_turn(stream, std::move(message));
-  ++stream.next_ssn;
+  if (format == DataFormat::Data) message.mid = extend_ssn(stream.next_mid, message.mid);
+  // One behind the expected was skipped by FORWARD-TSN and came after all: nobody waits for it any more.
+  if (stream.next_mid.newer_than(message.mid)) return;
+  if (message.mid != stream.next_mid) return wait_for_turn(stream, std::move(message));
+  ++stream.next_mid;
   deliver(std::move(message), ready);
   if (stream.first_waiting != kNil) deliver_in_turn(stream, ready);
 }
@@ -128,16 +145,16 @@ void Reassembly::complete(Item message, EventQueue& ready) {
 void Reassembly::wait_for_turn(Stream& stream, Item message) {
   message.kind = Item::Kind::Waiting;
   message.next = kNil;
-  const Ssn ssn = message.ssn;
+  const Mid mid = message.mid;
   const uint32_t index = add_item(std::move(message));
   if (stream.last_waiting == kNil) {
     stream.first_waiting = stream.last_waiting = index;
-  } else if (ssn.newer_than(items_[stream.last_waiting].ssn)) {
+  } else if (mid.newer_than(items_[stream.last_waiting].mid)) {
     items_[stream.last_waiting].next = index;
     stream.last_waiting = index;
   } else {
     uint32_t* link = &stream.first_waiting;
-    while (ssn.newer_than(items_[*link].ssn)) link = &items_[*link].next;
+    while (mid.newer_than(items_[*link].mid)) link = &items_[*link].next;
     items_[index].next = *link;
     *link = index;
   }
@@ -149,8 +166,8 @@ void Reassembly::deliver(Item message, EventQueue& ready) {
 }
 
 void Reassembly::deliver_in_turn(Stream& stream, EventQueue& ready) {
-  while (stream.first_waiting != kNil && items_[stream.first_waiting].ssn == stream.next_ssn) {
-    ++stream.next_ssn;
+  while (stream.first_waiting != kNil && items_[stream.first_waiting].mid == stream.next_mid) {
+    ++stream.next_mid;
     Item message = take_item(stream.first_waiting);
     stream.first_waiting = message.next;
     deliver(std::move(message), ready);
@@ -158,32 +175,52 @@ void Reassembly::deliver_in_turn(Stream& stream, EventQueue& ready) {
   if (stream.first_waiting == kNil) stream.last_waiting = kNil;
 }
 
-void Reassembly::deliver_waiting_up_to(Stream& stream, Ssn ssn, EventQueue& ready) {
-  while (stream.first_waiting != kNil && !items_[stream.first_waiting].ssn.newer_than(ssn)) {
+void Reassembly::deliver_waiting_up_to(Stream& stream, Mid mid, EventQueue& ready) {
+  while (stream.first_waiting != kNil && !items_[stream.first_waiting].mid.newer_than(mid)) {
     Item message = take_item(stream.first_waiting);
     stream.first_waiting = message.next;
     deliver(std::move(message), ready);
   }
   if (stream.first_waiting == kNil) stream.last_waiting = kNil;
+}
+
+void Reassembly::drop_items(const auto& gone) {
+  for (uint32_t i = 0; i < items_.bound(); ++i) {
+    const Item& item = items_[i];
+    if (item.kind != Item::Kind::Fragment && item.kind != Item::Kind::Partial) continue;
+    if (!gone(item)) continue;
+    table_.erase(item.key);
+    take_item(i);
+  }
 }
 
 void Reassembly::skip(const ForwardTsnChunk& chunk, EventQueue& ready) {
-  for (uint32_t i = 0; i < items_.bound(); ++i) {
-    const Item& item = items_[i];
+  if (chunk.format == DataFormat::Data) {
     // A Partial whose last received TSN is skipped belongs to a message that was given up, though perhaps the rest of
     // it never got a TSN.
-    const bool gone = (item.kind == Item::Kind::Fragment && !item.tsn.newer_than(chunk.new_cumulative)) ||
-                      (item.kind == Item::Kind::Partial && !(item.tsn - 1).newer_than(chunk.new_cumulative));
-    if (!gone) continue;
-    slot(item.tsn) = kNil;
-    take_item(i);
+    drop_items([&](const Item& item) {
+      const Tsn last(item.kind == Item::Kind::Partial ? item.key.number - 1 : item.key.number);
+      return !last.newer_than(chunk.new_cumulative);
+    });
+  } else if (chunk.skipped_count() != 0) {
+    drop_items([&](const Item& item) {
+      for (size_t i = 0; i < chunk.skipped_count(); ++i) {
+        const auto skipped = chunk.skipped(i);
+        const bool unordered = (item.flags & DataChunk::kUnordered) != 0;
+        if (skipped.stream == item.stream && skipped.unordered == unordered && !item.mid.newer_than(skipped.mid))
+          return true;
+      }
+      return false;
+    });
   }
   for (size_t i = 0; i < chunk.skipped_count(); ++i) {
-    const auto [id, ssn] = chunk.skipped(i);
+    const auto [id, number, unordered] = chunk.skipped(i);
+    if (unordered) continue;
     Stream& stream = streams_[id];
-    if (stream.next_ssn.newer_than(ssn)) continue;
-    deliver_waiting_up_to(stream, ssn, ready);
-    stream.next_ssn = ssn + 1;
+    const Mid mid = chunk.format == DataFormat::Data ? extend_ssn(stream.next_mid, number) : number;
+    if (stream.next_mid.newer_than(mid)) continue;
+    deliver_waiting_up_to(stream, mid, ready);
+    stream.next_mid = mid + 1;
     deliver_in_turn(stream, ready);
   }
 }
@@ -206,7 +243,7 @@ void Reassembly::reset_all_streams(EventQueue& ready) {
 void Reassembly::trim() {
   if (items_.live() != 0) return;
   items_.trim();
-  slots_ = {};
+  table_.trim();
 }
 
 }  // namespace kaon::sctp

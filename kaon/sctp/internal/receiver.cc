@@ -6,15 +6,20 @@
 
 namespace kaon::sctp {
 
+// So that twice a window fits 32 bits.
+constexpr size_t kMaxWindow = 0x40000000;
+
 size_t Receiver::window_of(const Config& config) {
   // A message that does not fit could never be completed.
-  return std::min<size_t>(std::max(config.receive_window, 2 * config.max_message_size), 0x40000000);
+  return std::min<size_t>(std::max(config.receive_window, 2 * config.max_message_size), kMaxWindow);
 }
 
-Receiver::Receiver(const Config& config, Tsn peer_initial_tsn)
-    : window_(window_of(config)),
+Receiver::Receiver(const Config& config, Tsn peer_initial_tsn, uint64_t secret)
+    : usual_window_(window_of(config)),
+      most_window_(std::clamp<size_t>(config.max_receive_window, usual_window_, kMaxWindow)),
+      window_(usual_window_),
       tracker_(peer_initial_tsn),
-      reassembly_(config.max_message_size),
+      reassembly_(config.max_message_size, secret),
       last_advertised_(static_cast<uint32_t>(window_)) {}
 
 // Beyond the window only what fills a hole is taken, and that only to twice the window: otherwise early data could
@@ -26,6 +31,7 @@ bool Receiver::has_room(Tsn tsn, size_t used) const {
 
 Receiver::Outcome Receiver::handle_data(const DataChunk& chunk, BufferPool& pool, EventQueue& events) {
   packet_had_data_ = true;
+  bytes_in_round_ += chunk.payload.size();
   if (chunk.immediate()) sack_now_ = true;
   switch (tracker_.judge(chunk.tsn)) {
     case TsnTracker::Verdict::New: break;
@@ -56,16 +62,35 @@ bool Receiver::handle_forward_tsn(const ForwardTsnChunk& chunk, EventQueue& even
   return true;
 }
 
-void Receiver::packet_ended() {
+void Receiver::packet_ended(Duration round_trip, Time now) {
   if (!std::exchange(packet_had_data_, false)) return;
-  if (++unacknowledged_packets_ < 2) return;
-  unacknowledged_packets_ = 0;
+  grow_window(round_trip, now);
+  if (unacknowledged_packets_ < 2) ++unacknowledged_packets_;
+  if (unacknowledged_packets_ < 2) return;
   sack_now_ = true;
+  if (coalesces_) return;
+  unacknowledged_packets_ = 0;
   if (owed_.size() < kMaxOwed) {
     owed_.push_back(tracker_.cumulative());
   } else {
     owed_.back() = tracker_.cumulative();
   }
+}
+
+// A peer that fills more than half of the window in a round trip may be held back by it. The memory is taken by what
+// arrives, not by what is advertised.
+void Receiver::grow_window(Duration round_trip, Time now) {
+  if (now - round_start_ < round_trip) {
+    if (bytes_in_round_ < window_ / 2) return;
+    window_ = std::min(2 * window_, most_window_);
+  }
+  round_start_ = now;
+  bytes_in_round_ = 0;
+}
+
+void Receiver::trim() {
+  window_ = usual_window_;
+  reassembly_.trim();
 }
 
 uint32_t Receiver::advertised(const EventQueue& events) const {

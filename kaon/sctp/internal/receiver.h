@@ -9,7 +9,8 @@ namespace kaon::sctp {
 
 class Receiver {
  public:
-  Receiver(const Config& config, Tsn peer_initial_tsn);
+  /// `secret` is random.
+  Receiver(const Config& config, Tsn peer_initial_tsn, uint64_t secret);
 
   enum class Outcome : uint8_t { Taken, Duplicate, OutOfRange, WindowFull, BrokenFragments, MessageTooLarge };
   Outcome handle_data(const DataChunk& chunk, BufferPool& pool, EventQueue& events);
@@ -17,7 +18,9 @@ class Receiver {
   bool handle_forward_tsn(const ForwardTsnChunk& chunk, EventQueue& events);
   /// After the last chunk of a packet. True if `sack_now()` turned true or a delayed SACK must be due after
   /// Config::delayed_sack.
-  void packet_ended();
+  void packet_ended(Duration round_trip, Time now);
+  /// The peer sends whole windows on one SACK: then one SACK is enough for the packets of a batch.
+  void coalesce_sacks() { coalesces_ = true; }
 
   /// RFC 9260 §6.2: at once on gaps, duplicates, the I bit and every second packet; otherwise a little later.
   bool sack_now() const { return sack_now_; }
@@ -36,20 +39,28 @@ class Receiver {
   Reassembly& reassembly() { return reassembly_; }
   size_t used(const EventQueue& events) const { return reassembly_.used() + events.message_bytes(); }
   static size_t window_of(const Config& config);
+  size_t window() const { return window_; }
+  void trim();
 
  private:
   uint32_t advertised(const EventQueue& events) const;
   bool has_room(Tsn tsn, size_t used) const;
+  void grow_window(Duration round_trip, Time now);
 
+  size_t usual_window_;
+  size_t most_window_;
   size_t window_;
   TsnTracker tracker_;
   Reassembly reassembly_;
   uint32_t last_advertised_;
+  Time round_start_{};
+  size_t bytes_in_round_ = 0;
   uint8_t unacknowledged_packets_ = 0;
   // Cumulative TSNs after every second packet since the last SACK. A batch of packets that arrives at once is not
   // answered by one SACK for all: peers send only a few packets per SACK (RFC 9260 §6.1 D), and would wait for each
   // batch.
   Ring<Tsn> owed_;
+  bool coalesces_ = false;
   bool sack_now_ = false;
   bool packet_had_data_ = false;
 };

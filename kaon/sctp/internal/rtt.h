@@ -26,6 +26,9 @@ class RetransmissionTimeout {
     rto_ = std::clamp(srtt_ + std::max(4 * rttvar_, kPeerSackDelay), min_, max_);
     backoff_ = 0;
   }
+  /// Something that had not been acknowledged was: the path is there again, and what it once took is known. (RFC 9260
+  /// §6.3.3 waits for a fresh measurement, which under heavy loss does not come.)
+  void progress() { backoff_ = 0; }
   /// E2: doubling, to the cap.
   void back_off() { backoff_ = std::min(backoff_ + 1, 16u); }
 

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "kaon/sctp/internal/data_chunk.h"
-
 namespace kaon::sctp {
 
 // A piece smaller than this is not worth its header: rather start the next packet.
@@ -34,26 +32,41 @@ Result<void, SendError> SendQueue::add(StreamId id, Ppid ppid, ByteView payload,
   }
   stream.last = index;
   stream.buffered += payload.size();
-  if (!std::exchange(stream.has_turn, true)) turns_.push_back(id);
+  unsent_ += payload.size();
+  if (!std::exchange(stream.has_turn, true)) turns_.enter(id, stream.share);
   return {};
 }
 
-bool SendQueue::choose_message(Time now) {
-  while (current_ == kNil && !turns_.empty()) {
-    const StreamId id = turns_.pop_front();
-    Stream& stream = streams_[id];
-    current_ = stream.first;
-    if (!expired(current_, now)) break;
+void SendQueue::take_turn() {
+  const StreamId id = turns_.leave();
+  Stream& stream = streams_[id];
+  current_ = stream.first;
+  if (current_ == kNil) stream.has_turn = false;  // what it had was given up meanwhile
+}
+
+uint32_t SendQueue::choose(Time now) {
+  while (unsent_ != 0) {
+    if (current_ == kNil) {
+      take_turn();
+      continue;
+    }
+    OutgoingMessage& message = messages_[current_];
+    Stream& stream = streams_[message.stream];
+    if ((format_ == DataFormat::IData || message.assigned == 0) && turns_.another_is_before(stream.share)) {
+      turns_.enter(message.stream, stream.share);
+      take_turn();
+      continue;
+    }
+    if (message.assigned != 0 || !expired(current_, now)) return current_;
     const uint32_t index = current_;
     ++abandoned_;
     drop_rest(index);
     free_message(index);
   }
-  return current_ != kNil;
+  return kNil;
 }
 
-std::optional<Fragment> SendQueue::next(size_t space, size_t full, Time now) {
-  if (!choose_message(now)) return std::nullopt;
+std::optional<Fragment> SendQueue::next(size_t space, size_t full) {
   OutgoingMessage& message = messages_[current_];
   Stream& stream = streams_[message.stream];
   const size_t left = message.bytes.size() - message.assigned;
@@ -62,40 +75,49 @@ std::optional<Fragment> SendQueue::next(size_t space, size_t full, Time now) {
   Fragment fragment;
   fragment.message = current_;
   fragment.offset = static_cast<uint32_t>(message.assigned);
+  fragment.fsn = message.fragments++;
   fragment.size = static_cast<uint16_t>(std::min(left, space));
   if (message.unordered) fragment.flags |= DataChunk::kUnordered;
   if (message.assigned == 0) {
     fragment.flags |= DataChunk::kBeginning;
-    if (!message.unordered) {
-      message.ssn = stream.next_ssn;
-      ++stream.next_ssn;
-    }
+    Mid& next = message.unordered ? stream.next_unordered : stream.next_ordered;
+    message.mid = next;
+    ++next;
   }
   if (fragment.size == left) fragment.flags |= DataChunk::kEnd;
   ++message.references;
   message.assigned += fragment.size;
+  turns_.pay(stream.share, fragment.size);
   consume(message.stream, stream, fragment.size);
-  if (fragment.size == left) finish_current();
+  if (fragment.size == left) remove_first(stream);
   return fragment;
 }
 
-// The current message has left its stream's queue; the stream's next one waits for its turn.
-void SendQueue::finish_current() {
-  const OutgoingMessage& message = messages_[current_];
-  Stream& stream = streams_[message.stream];
+void SendQueue::set_tsn(uint32_t index, Tsn tsn) {
+  OutgoingMessage& message = messages_[index];
+  if (message.fragments <= 1) message.first_tsn = tsn;
+  message.last_tsn = tsn;
+}
+
+// The message has left its stream's queue; the stream's next one waits for its turn.
+void SendQueue::remove_first(Stream& stream) {
+  const uint32_t index = stream.first;
+  const OutgoingMessage& message = messages_[index];
   stream.first = message.next;
+  if (stream.first == kNil) stream.last = kNil;
+  if (index != current_) return;
+  current_ = kNil;
   if (stream.first == kNil) {
-    stream.last = kNil;
     stream.has_turn = false;
   } else {
-    turns_.push_back(message.stream);
+    turns_.enter(message.stream, stream.share);
   }
-  current_ = kNil;
 }
 
 void SendQueue::consume(StreamId id, Stream& stream, size_t bytes) {
   const bool was_above = stream.buffered > stream.low_threshold;
   stream.buffered -= bytes;
+  unsent_ -= bytes;
   if (was_above && stream.buffered <= stream.low_threshold && !std::exchange(stream.low_queued, true))
     low_.push_back(id);
 }
@@ -115,10 +137,11 @@ bool SendQueue::drop_rest(uint32_t index) {
   OutgoingMessage& message = messages_[index];
   const size_t left = message.bytes.size() - message.assigned;
   if (left == 0) return false;
-  KAON_ASSERT(index == current_);
+  Stream& stream = streams_[message.stream];
+  KAON_ASSERT(index == stream.first);
   message.assigned = message.bytes.size();
-  consume(message.stream, streams_[message.stream], left);
-  finish_current();
+  consume(message.stream, stream, left);
+  remove_first(stream);
   return true;
 }
 
@@ -144,7 +167,7 @@ std::vector<StreamId> SendQueue::take_drained(size_t limit) {
 void SendQueue::end_reset(StreamId id, bool performed) {
   Stream& stream = streams_[id];
   stream.phase = Phase::Normal;
-  if (performed) stream.next_ssn = Ssn();
+  if (performed) stream.next_ordered = stream.next_unordered = Mid();
 }
 
 size_t SendQueue::buffered_amount(StreamId id) const {
@@ -165,11 +188,12 @@ bool SendQueue::poll_available() {
   return true;
 }
 
-void SendQueue::clear() { *this = SendQueue(max_bytes_); }
+void SendQueue::clear() { *this = SendQueue(usual_bytes_, most_bytes_); }
 
 void SendQueue::trim() {
+  max_bytes_ = usual_bytes_;
   messages_.trim();
-  if (turns_.empty()) turns_.release();
+  turns_.trim();
   if (low_.empty()) low_.release();
 }
 

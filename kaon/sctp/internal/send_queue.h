@@ -4,9 +4,10 @@
 #include "kaon/base/buffer.h"
 #include "kaon/base/result.h"
 #include "kaon/base/ring.h"
-#include "kaon/sctp/internal/packet.h"
+#include "kaon/sctp/internal/data_chunk.h"
 #include "kaon/sctp/internal/slab.h"
 #include "kaon/sctp/internal/stream_table.h"
+#include "kaon/sctp/internal/turns.h"
 
 namespace kaon::sctp {
 
@@ -14,42 +15,53 @@ namespace kaon::sctp {
 struct OutgoingMessage {
   Buffer bytes;
   StreamId stream;
-  Ssn ssn;  // given with the first chunk
+  Mid mid;  // given with the first chunk
   Ppid ppid;
   bool unordered = false;
   uint32_t max_retransmits = UINT32_MAX;
   Time expires = kNever;
   size_t assigned = 0;      // bytes that have become chunks
+  uint32_t fragments = 0;   // so many
   uint32_t references = 0;  // chunks not yet acknowledged for good
   uint32_t next = kNil;     // in its stream's queue
+  Tsn first_tsn;            // of its chunks, once there are any
+  Tsn last_tsn;
 };
 
 /// The next piece of a message, to become a chunk.
 struct Fragment {
   uint32_t message = kNil;
   uint32_t offset = 0;
+  uint32_t fsn = 0;
   uint16_t size = 0;
   uint8_t flags = 0;  // DATA's B, E and U
 };
 
-/// Streams take turns by message, because with DATA the chunks of a message must follow each other (RFC 9260 §6.9).
-/// With I-DATA the turns are to be by chunk and by priority (RFC 8260 §3).
+/// Streams take turns by weight (RFC 8260 §3.6): with I-DATA by chunk, with DATA by message, because there the chunks
+/// of a message must follow each other (RFC 9260 §6.9).
 class SendQueue {
  public:
-  explicit SendQueue(size_t max_bytes) : max_bytes_(max_bytes) {}
+  /// Bytes that may be queued: `usual`, and more where the congestion window asks for it, up to `most`.
+  SendQueue(size_t usual, size_t most) : usual_bytes_(usual), most_bytes_(std::max(usual, most)), max_bytes_(usual) {}
 
   Result<void, SendError> add(StreamId stream, Ppid ppid, ByteView payload, const SendOptions& options, Time now,
                               BufferPool& pool);
+  void set_format(DataFormat format) { format_ = format; }
+  DataFormat format() const { return format_; }
+  void set_weight(StreamId stream, uint16_t weight) { streams_[stream].share.weight = weight; }
+  /// Twice the window is what a sender needs that is told of room when half of the buffer is free.
+  void fit_to_window(size_t window) { max_bytes_ = std::clamp(2 * window, usual_bytes_, most_bytes_); }
 
-  bool has_data() const { return current_ != kNil || !turns_.empty(); }
-  /// The next piece of at most `space` bytes. Nothing if there is no data, or if the message had better wait for a
-  /// packet of its own, which has room for `full` bytes. Messages that expired before their first piece are dropped on
-  /// the way.
-  std::optional<Fragment> next(size_t space, size_t full, Time now);
-  /// The message of which some pieces are out and some are not; kNil if there is none.
-  uint32_t started() const { return current_ != kNil && messages_[current_].assigned != 0 ? current_ : kNil; }
+  bool has_data() const { return unsent_ != 0; }
+  /// The message whose turn it is; kNil if there is none. Messages that expired before their first piece are dropped on
+  /// the way; one that has a piece out is for the caller to abandon.
+  uint32_t choose(Time now);
+  /// The next piece of the chosen message, of at most `space` bytes. Nothing if it had better wait for a packet of its
+  /// own, which has room for `full` bytes.
+  std::optional<Fragment> next(size_t space, size_t full);
 
   const OutgoingMessage& message(uint32_t index) const { return messages_[index]; }
+  void set_tsn(uint32_t index, Tsn tsn);
   bool expired(uint32_t index, Time now) const { return now >= messages_[index].expires; }
   /// One chunk of the message is done with.
   void release(uint32_t index);
@@ -62,7 +74,7 @@ class SendQueue {
   void begin_reset(StreamId stream);
   /// Moves up to `limit` drained streams on to Resetting.
   std::vector<StreamId> take_drained(size_t limit);
-  /// SSN 0 is next if `performed`.
+  /// Message number 0 is next if `performed`.
   void end_reset(StreamId stream, bool performed);
 
   size_t buffered_amount(StreamId stream) const;
@@ -72,6 +84,8 @@ class SendQueue {
 
   /// Bytes held.
   size_t used() const { return used_; }
+  /// Of them, bytes that have not been sent for the first time.
+  size_t unsent() const { return unsent_; }
   bool idle() const { return messages_.live() == 0; }
   uint64_t abandoned() const { return abandoned_; }
   void count_abandoned() { ++abandoned_; }
@@ -86,24 +100,30 @@ class SendQueue {
     uint32_t last = kNil;
     size_t buffered = 0;
     size_t low_threshold = 0;
-    Ssn next_ssn;
+    Turns::Share share;
+    Mid next_ordered;
+    Mid next_unordered;
     Phase phase = Phase::Normal;
-    bool has_turn = false;
+    bool has_turn = false;  // current_, or among turns_
     bool low_queued = false;
   };
 
-  bool choose_message(Time now);
-  void finish_current();
+  void take_turn();
+  void remove_first(Stream& stream);
   void consume(StreamId id, Stream& stream, size_t bytes);
 
+  size_t usual_bytes_;
+  size_t most_bytes_;
   size_t max_bytes_;
+  DataFormat format_ = DataFormat::Data;
   Slab<OutgoingMessage> messages_;
   StreamTable<Stream> streams_;
-  Ring<StreamId> turns_;            // streams with messages, each once: at most 65,536
+  Turns turns_;
   Ring<StreamId> low_;              // each once
   std::vector<StreamId> draining_;  // each once
-  uint32_t current_ = kNil;
+  uint32_t current_ = kNil;         // first of its stream, which is not among turns_
   size_t used_ = 0;
+  size_t unsent_ = 0;
   uint64_t abandoned_ = 0;
   bool was_full_ = false;
 };

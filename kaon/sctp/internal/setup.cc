@@ -3,7 +3,7 @@
 
 namespace kaon::sctp {
 
-Tcb::Tcb(const Config& config, SendQueue& queue, const StateCookie& agreed)
+Tcb::Tcb(const Config& config, SendQueue& queue, const StateCookie& agreed, uint64_t secret)
     : local_tag(agreed.local_tag),
       peer_tag(agreed.peer_tag),
       local_initial_tsn(agreed.local_initial_tsn),
@@ -11,9 +11,18 @@ Tcb::Tcb(const Config& config, SendQueue& queue, const StateCookie& agreed)
       capabilities(agreed.peer_capabilities),
       outgoing_streams(std::min(config.outgoing_streams, agreed.peer_incoming_streams)),
       incoming_streams(std::min(config.incoming_streams, agreed.peer_outgoing_streams)),
+      // RFC 8260 §2.2.1: both must have it.
+      format(config.interleaving && agreed.peer_capabilities.interleaving ? DataFormat::IData : DataFormat::Data),
       sender(config, queue, agreed.local_initial_tsn, agreed.peer_a_rwnd, agreed.peer_capabilities.partial_reliability),
-      receiver(config, agreed.peer_initial_tsn),
-      reset(agreed.local_initial_tsn, agreed.peer_initial_tsn) {}
+      receiver(config, agreed.peer_initial_tsn, secret),
+      reset(agreed.local_initial_tsn, agreed.peer_initial_tsn),
+      path_mtu(config.max_packet_size, config.max_probed_packet_size) {
+  queue.set_format(format);
+}
+
+std::unique_ptr<Tcb> Association::Impl::make_tcb(const StateCookie& agreed) {
+  return std::make_unique<Tcb>(config_, queue_, agreed, env_.random.u64());
+}
 
 uint32_t Association::Impl::random_tag() {
   uint32_t tag = 0;
@@ -28,6 +37,7 @@ InitChunk Association::Impl::own_init(uint32_t tag, Tsn initial_tsn) const {
   init.outgoing_streams = config_.outgoing_streams;
   init.incoming_streams = config_.incoming_streams;
   init.initial_tsn = initial_tsn;
+  init.capabilities = {true, true, config_.interleaving, config_.zero_checksum};
   return init;
 }
 
@@ -98,7 +108,7 @@ void Association::Impl::handle_init_ack(ByteView value) {
   agreed.peer_incoming_streams = ack->incoming_streams;
   agreed.peer_capabilities = ack->capabilities;
   if (!wait->resent) rto_.observe(now_ - wait->sent);
-  auto block = std::make_unique<Tcb>(config_, queue_, agreed);
+  auto block = make_tcb(agreed);
   if (wait->refused) block->sender.adopt(std::move(wait->refused->sender));
   std::vector<uint8_t> cookie(ack->cookie.begin(), ack->cookie.end());
   state_ = CookieEchoed{std::move(block), std::move(cookie), true};
@@ -132,7 +142,7 @@ bool Association::Impl::handle_cookie_echo(ByteView value, uint32_t verification
   if (block != nullptr) return handle_cookie_with_tcb(*cookie);
   auto* wait = std::get_if<CookieWait>(&state_);
   if (wait != nullptr && wait->local_tag != cookie->local_tag) return drop(DropReason::BadCookie), false;
-  auto established = std::make_unique<Tcb>(config_, queue_, *cookie);
+  auto established = make_tcb(*cookie);
   if (wait != nullptr && wait->refused) established->sender.adopt(std::move(wait->refused->sender));
   establish(std::move(established));
   return true;
@@ -154,7 +164,7 @@ bool Association::Impl::handle_cookie_with_tcb(const StateCookie& cookie) {
   }
   if (local_same) {  // B: both began at once, and the peer answered under another tag
     if (echoed == nullptr) return drop(DropReason::BadCookie), false;
-    auto anew = std::make_unique<Tcb>(config_, queue_, cookie);
+    auto anew = make_tcb(cookie);
     anew->sender.adopt(std::move(echoed->tcb->sender));
     establish(std::move(anew));
     return true;
@@ -172,13 +182,13 @@ bool Association::Impl::handle_cookie_with_tcb(const StateCookie& cookie) {
   queue_.clear();
   deadlines_.fill(kNever);
   events_.push(Restarted{});
-  establish(std::make_unique<Tcb>(config_, queue_, cookie));
+  establish(make_tcb(cookie));
   return true;
 }
 
 void Association::Impl::establish(std::unique_ptr<Tcb> block) {
   const Connected event{block->outgoing_streams, block->capabilities.partial_reliability,
-                        block->capabilities.stream_reset};
+                        block->capabilities.stream_reset, block->format == DataFormat::IData};
   state_ =
       Open{std::move(block), shutdown_wanted_ ? Open::Phase::ShutdownPending : Open::Phase::Established, true, false};
   deadline(Timer::Init) = kNever;

@@ -1,15 +1,24 @@
 // What leaves: one packet per call, built in the caller's memory.
+#include <algorithm>
+
 #include "kaon/sctp/internal/association_impl.h"
+#include "kaon/sctp/internal/heartbeat.h"
 
 namespace kaon::sctp {
 
-std::optional<net::Transmit> Association::Impl::transmit(PacketWriter& writer, uint32_t tag, Bytes out) {
+std::optional<net::Transmit> Association::Impl::transmit(PacketWriter& writer, uint32_t tag, Bytes out,
+                                                         PacketWriter::Checksum checksum) {
   net::Transmit result;
-  result.size = writer.finish({config_.local_port, config_.remote_port, tag});
+  result.size = writer.finish({config_.local_port, config_.remote_port, tag}, checksum);
   ++totals_.packets_sent;
   totals_.bytes_sent += result.size;
-  trace('O', out.first(result.size));
+  trace_packet(trace::Direction::Out, out.first(result.size));
   return result;
+}
+
+PacketWriter::Checksum Association::Impl::checksum_for(const Tcb& block) const {
+  return config_.zero_checksum && block.capabilities.zero_checksum ? PacketWriter::Checksum::Zero
+                                                                   : PacketWriter::Checksum::Crc32c;
 }
 
 void Association::Impl::write_sack(PacketWriter& writer, Tcb& block) {
@@ -45,23 +54,53 @@ std::optional<net::Transmit> Association::Impl::poll_transmit(Bytes out) {
     return transmit(writer, block->peer_tag, out);
   }
   auto& open = std::get<Open>(state_);
+  if (auto probe = transmit_probe(*block, out)) return probe;
+  PacketWriter packet(out, block->path_mtu.size());
+  return transmit_open(packet, open, out);
+}
+
+std::optional<net::Transmit> Association::Impl::transmit_open(PacketWriter& writer, Open& open, Bytes out) {
+  Tcb& block = *open.tcb;
   if (std::exchange(open.cookie_ack_due, false)) writer.add(ChunkType::CookieAck, 0, ByteView());
-  block->reset.prepare(queue_, block->sender.last_assigned_tsn(), config_.max_packet_size);
-  const bool sends_data = block->sender.wants_to_send(now_);
-  if (block->receiver.sack_now() || (block->receiver.sack_later() && sends_data)) write_sack(writer, *block);
-  if (block->reset.has_output() && block->reset.write(writer)) deadline(Timer::ReConfig) = now_ + rto_.current();
+  block.reset.prepare(queue_, block.sender.last_assigned_tsn(), config_.max_packet_size);
+  const bool sends_data = block.sender.wants_to_send(now_);
+  if (block.receiver.sack_now() || (block.receiver.sack_later() && sends_data)) write_sack(writer, block);
+  if (block.reset.has_output() && block.reset.write(writer)) deadline(Timer::ReConfig) = now_ + rto_.current();
   if (open.shutdown_due && writer.space() >= 4) {
     open.shutdown_due = false;
     if (open.phase == Open::Phase::ShutdownSent) {
-      store_be32(writer.add(ChunkType::Shutdown, 0, 4).data(), block->receiver.cumulative().value());
+      store_be32(writer.add(ChunkType::Shutdown, 0, 4).data(), block.receiver.cumulative().value());
     } else {
       writer.add(ChunkType::ShutdownAck, 0, ByteView());
     }
   }
-  if (sends_data) block->sender.fill(writer, now_);  // last: §6.10
+  if (sends_data) block.sender.fill(writer, now_);  // last: §6.10
   update_timers();
   if (writer.empty()) return std::nullopt;
-  return transmit(writer, block->peer_tag, out);
+  return transmit(writer, block.peer_tag, out, checksum_for(block));
+}
+
+// RFC 8899 §6.2.1: a HEARTBEAT, and a PAD chunk (RFC 4820) that makes the packet as large as it is to be.
+std::optional<net::Transmit> Association::Impl::transmit_probe(Tcb& block, Bytes out) {
+  if (queue_.unsent() < kBulk) return std::nullopt;
+  const auto size = block.path_mtu.due(now_);
+  if (!size || *size > out.size()) return std::nullopt;
+  const HeartbeatInfo info{env_.random.u64()};
+  PacketWriter writer(out, *size);
+  info.write(writer.add(ChunkType::Heartbeat, 0, HeartbeatInfo::kSize));
+  const Bytes padding = writer.add(ChunkType::Pad, 0, writer.space());
+  std::fill(padding.begin(), padding.end(), uint8_t{0});
+  block.path_mtu.sent(*size, info.nonce, now_, rto_.current());
+  update_timers();
+  auto probe = transmit(writer, block.peer_tag, out, checksum_for(block));
+  probe->dont_fragment = true;
+  return probe;
+}
+
+// A new size of packets, in either direction.
+void Association::Impl::use_path_mtu() {
+  tcb()->sender.set_packet_size(tcb()->path_mtu.size());
+  update_timers();
 }
 
 // §9.2: the next step once everything that was queued has been acknowledged.

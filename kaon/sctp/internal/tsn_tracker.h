@@ -9,8 +9,8 @@ namespace kaon::sctp {
 
 class TsnTracker {
  public:
-  /// TSNs further than this past the cumulative one are not taken: the table of fragments grows with them.
-  static constexpr uint32_t kMaxAhead = 32767;
+  /// TSNs further than this past the cumulative one are not taken: a SACK cannot speak of them (RFC 9260 §3.3.4).
+  static constexpr uint32_t kMaxAhead = 65535;
   /// Runs of TSNs received out of order; more holes than this are not opened.
   static constexpr size_t kMaxRanges = 2048;
   static constexpr size_t kMaxDuplicates = 16;

@@ -80,6 +80,7 @@ class Control final : public SessionOwner {
                       std::shared_ptr<sdp::SessionDescription> offer, Respond respond);
   void answered(const std::string& id, Result<std::string, Refusal> answer, Respond respond);
   void patch_session(const HttpRequest& request, SessionEntry& entry, Respond respond);
+  void add_ice_servers(HttpResponse& response) const;
   std::string new_etag();
 
   // api.cc
@@ -95,7 +96,7 @@ class Control final : public SessionOwner {
   Logger& log_;
   io::PeerPort* port_ = nullptr;
   Time started_;
-  DelayHistogram delays_;
+  ForwardFigures figures_;
   std::map<std::string, StreamEntry> streams_;
   std::map<std::string, SessionEntry> sessions_;
   std::unordered_map<uint64_t, std::string> by_number_;

@@ -55,6 +55,7 @@ peer::Config Core::peer_config() const {
   config.ice.remote_policy = config_.remote_addresses;
   config.negotiation = config_.negotiation;
   config.data = config_.data;
+  config.max_dtls_version = config_.max_dtls_version;
   config.mtu = config_.mtu;
   config.key_log = !key_log_file().empty();
   return config;
@@ -64,7 +65,7 @@ Result<void, io::IoError> Core::open_port() {
   port_ = config_.port;
   if (port_) return {};
   const std::array<io::Loop*, 1> loops{&loop_};
-  auto opened = SharedPort::open(loops, {.loopback = config_.loopback, .log = config_.log});
+  auto opened = SharedPort::open(loops, {.loopback = config_.loopback, .log = config_.log, .trace = config_.trace});
   if (!opened) return fail(opened.error());
   port_ = std::move(*opened);
   return {};

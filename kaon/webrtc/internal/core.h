@@ -90,7 +90,8 @@ class Core final : public io::PeerHandler, public std::enable_shared_from_this<C
   void tell_candidate(std::string line);
   void tell_early_candidates();
   void drain_channels();
-  void drain_frames();
+  void drain_media();
+  void tell_frame(const peer::MediaFrame& frame);
   void handle(const datachannel::ChannelAnnounced& event);
   void handle(const datachannel::ChannelOpened& event);
   void handle(const datachannel::MessageReceived& event);

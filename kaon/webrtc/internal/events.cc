@@ -15,7 +15,7 @@ void Core::on_drain(io::HostedPeer&, Time) {
   const Dispatch dispatch(*this);
   tell_early_candidates();
   drain_channels();
-  drain_frames();
+  drain_media();
   tell_negotiation_needed();
 }
 
@@ -76,22 +76,37 @@ void Core::handle(const peer::KeyframeRequested& event) {
   if (handlers->on_keyframe_request) handlers->on_keyframe_request();
 }
 
-void Core::drain_frames() {
+void Core::drain_media() {
+  while (!closed_) {
+    auto received = connection()->poll_media();
+    if (!received) break;
+    const auto handlers = transceiver(received->transceiver)->handlers_;
+    if (handlers->on_rtp) handlers->on_rtp({received->codec, received->layer, std::move(received->packet)});
+  }
   while (!closed_) {
     const auto frame = connection()->poll_frame();
     if (!frame) return;
-    const auto handlers = transceiver(frame->transceiver)->handlers_;
-    if (!handlers->on_frame) continue;
-    // A copy, so that the handler may call anything while it looks at the bytes.
-    bytes_.assign(frame->data.begin(), frame->data.end());
-    handlers->on_frame({.codec = frame->codec,
-                        .data = bytes_,
-                        .keyframe = frame->info.keyframe,
-                        .resolution = frame->info.resolution,
-                        .timestamp = frame->timestamp,
-                        .after_loss = frame->after_loss,
-                        .layer = frame->layer});
+    tell_frame(*frame);
   }
+}
+
+void Core::tell_frame(const peer::MediaFrame& frame) {
+  const auto to = transceiver(frame.transceiver);
+  const auto handlers = to->handlers_;
+  if (!handlers->on_frame) return;
+  // A copy, so that the handler may call anything while it looks at the bytes, and a transform may change them.
+  bytes_.assign(frame.data.begin(), frame.data.end());
+  if (const auto transform = to->receiver_.transform_) {
+    TransformFrame changing{frame.codec, bytes_, frame.info.keyframe, frame.timestamp};
+    if (!transform->transform(changing)) return;
+  }
+  handlers->on_frame({.codec = frame.codec,
+                      .data = bytes_,
+                      .keyframe = frame.info.keyframe,
+                      .resolution = frame.info.resolution,
+                      .timestamp = frame.timestamp,
+                      .after_loss = frame.after_loss,
+                      .layer = frame.layer});
 }
 
 // -- data channels ---------------------------------------------------------------------------------------------------

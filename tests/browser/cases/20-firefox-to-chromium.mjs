@@ -1,20 +1,24 @@
-// Firefox publishes, Chromium watches.
+// Firefox publishes, Chromium watches: VP8, and H.264 if this Firefox can encode it.
 
 import * as chromium from '../lib/chromium.mjs';
 import * as firefox from '../lib/firefox.mjs';
-import { serve } from '../lib/kaon.mjs';
-import { audioEnergy, judge, observe, publish, watch } from '../lib/picture.mjs';
+import { checkAddedDelay, serve } from '../lib/kaon.mjs';
+import { publish, seeAndHear, watch } from '../lib/picture.mjs';
 
 export const seconds = 150;
 
-export default async function run({ onEnd }) {
+export default async function run({ onEnd, full }) {
   const server = await serve(onEnd);
   const from = await firefox.open(await firefox.launch(onEnd), server.url);
   const to = await chromium.open(await chromium.launch(onEnd), server.url);
-  await publish(from, { name: 'fox' });
-  await watch(to, 'fox');
-  await to.waitForFunction(() => globalThis.seen.frames.length > 120, null, { timeout: 30000 });
-  const figures = judge(await observe(to, 60), 60);
-  if (!(await audioEnergy(to) > 0)) throw new Error('the sound is silent');
-  return figures;
+  const hasH264 = await from.evaluate(() => RTCRtpSender.getCapabilities('video').codecs.some(codec => /h264/i.test(codec.mimeType)));
+  const lines = [];
+  for (const codec of hasH264 ? ['VP8', 'H264'] : ['VP8']) {
+    await publish(from, { name: codec, codec });
+    await watch(to, codec);
+    lines.push(`${codec}: ${await seeAndHear(to, full ? 60 : 20)}`);
+    await from.evaluate(() => globalThis.publisher.close());
+  }
+  if (!hasH264) lines.push('this Firefox has no H.264');
+  return `${lines.join('; ')}; ${await checkAddedDelay(server)}`;
 }

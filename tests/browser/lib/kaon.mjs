@@ -53,6 +53,13 @@ export async function serve(onEnd, args = [], options = {}) {
   return Object.assign(server, { url: found[0].replace('127.0.0.1', 'localhost') });
 }
 
+/** A line of what the server itself added to the delay of all packets so far, or throws. */
+export async function checkAddedDelay(server) {
+  const { forward_delay_ms_median: delay } = await (await fetch(`${server.url}api/status`)).json();
+  if (!(delay > 0 && delay < 5)) throw new Error(`the server adds ${delay} ms in the median`);
+  return `added by the server: ${delay} ms`;
+}
+
 /** Resident memory of a process in KiB. */
 export function memory(pid) {
   return Number(fs.readFileSync(`/proc/${pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)[1]);

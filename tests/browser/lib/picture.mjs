@@ -90,14 +90,23 @@ export function judge({ frames, damaged }, seconds) {
     if (i > 0) longest = Math.max(longest, at - frames[i - 1].at);
   });
   const fewest = Math.min(...perSecond.map(numbers => numbers.size));
+  const delays = frames.map(f => f.delay).filter(delay => delay !== undefined);
   const summary = `${whole} s, at least ${fewest} new frames a second, longest gap ${longest.toFixed(0)} ms, `
-    + `median delay ${median(frames.map(f => f.delay)).toFixed(1)} ms, ${damaged} damaged`;
+    + `${delays.length ? `median delay ${median(delays).toFixed(1)} ms, ` : ''}${damaged} damaged`;
   if (whole < seconds - 2 || fewest < 24 || longest > 500) throw new Error(summary);
   return summary;
 }
 
+/** Watches for `seconds` once the stream has settled: the picture passes the rule and the sound is there. */
+export async function seeAndHear(page, seconds) {
+  await page.waitForFunction(() => globalThis.seen.frames.length > 120, null, { timeout: 30000 });
+  const figures = judge(await observe(page, seconds), seconds);
+  if (!(await audioEnergy(page) > 0)) throw new Error(`${figures}, but the sound is silent`);
+  return figures;
+}
+
 /** Sound that arrives and is not silence. */
-export function audioEnergy(page) {
+function audioEnergy(page) {
   return page.evaluate(async () => {
     const stats = [...(await globalThis.viewer.pc.getStats()).values()];
     return stats.find(s => s.type === 'inbound-rtp' && s.kind === 'audio')?.totalAudioEnergy ?? 0;

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kaon import PROGRAM, Server, run
 
-COMMANDS = ["serve", "whip", "record"]
+COMMANDS = ["serve", "whip", "record", "inspect"]
 
 
 def one_line(status, out, err, expected):
@@ -71,7 +71,8 @@ def test_help_of_each_command_reads_well():
 
 def test_help_of_serve_names_its_options():
     out = run("serve", "--help")[1]
-    for option in ("--http", "--https", "--cert", "--key", "--udp", "--ice-lite", "--public-ip", "--token", "--config"):
+    for option in ("--http", "--https", "--cert", "--key", "--udp", "--ice-lite", "--public-ip", "--ice-server", "--token",
+                   "--config"):
         assert option in out, f"{option} is missing: {out}"
 
 
@@ -92,6 +93,12 @@ def test_values_that_make_no_sense_are_one_clear_line():
                       ["--https", "x:y"]):
         error = one_line(*run("serve", *arguments), 1)
         assert arguments[1] in error and arguments[0] in error, error
+
+
+def test_ice_server_that_is_none_is_refused_without_telling_its_secret():
+    for text in ("http://a.example,me,hush", "turn:a.example", "stun:"):
+        error = one_line(*run("serve", "--ice-server", text), 1)
+        assert "--ice-server" in error and "hush" not in error, error
 
 
 def test_http_port_in_use_is_one_clear_line():
@@ -179,10 +186,12 @@ def test_plain_http_on_the_https_port_is_cut():
 def test_options_may_come_from_a_file_and_the_command_line_wins():
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "kaon.toml")
-        file.write_text('token = "from the file"\nloops = 3\nudp = 0\n')
+        file.write_text('token = "from the file"\nloops = 3\nudp = 0\nice-server = ["stun:a", "turn:b,me,secret"]\n')
         with Server("--config", file, "--token", "secret") as kaon:
             answer = kaon.request("GET", "/api/status", Authorization="Bearer secret").expect(200)
             assert '"loops":3' in answer.body, answer.body
+            links = kaon.request("OPTIONS", "/whip/live", Authorization="Bearer secret").headers.get_all("Link")
+            assert [link.split(">")[0] for link in links] == ["<stun:a", "<turn:b"], links
 
 
 def test_mistakes_in_the_file_are_told():

@@ -75,6 +75,12 @@ def test_offer_that_only_sends_is_422(kaon):
     kaon.post("/whep/live", offer(WATCH).replace("a=recvonly", "a=sendonly")).expect(422)
 
 
+def test_offer_that_also_sends_is_answered_sendonly(kaon):
+    kaon.publish()
+    answer = kaon.watch(sdp=offer(WATCH).replace("a=recvonly", "a=sendrecv")).body
+    assert answer.count("a=sendonly\r\n") == 2, answer
+
+
 def test_delete_ends_the_viewer_alone(kaon):
     publisher = kaon.publish().headers["Location"]
     first, second = kaon.watch().headers["Location"], kaon.watch().headers["Location"]

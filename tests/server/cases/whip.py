@@ -2,7 +2,7 @@
 
 import re
 
-from kaon import FRAGMENT, PUBLISH, SDP, Server, in_parallel, offer, until
+from kaon import FRAGMENT, PUBLISH, SDP, WATCH, Server, in_parallel, offer, until
 
 BROWSER_OFFERS = ["chromium156/av-data-plain", "chromium156/av-data", "chromium156/max-bundle", "chromium156/screen",
                   "firefox153esr/av-data-plain", "firefox153esr/av-data", "firefox153esr/max-bundle"]
@@ -102,6 +102,43 @@ def test_names_have_1_to_64_plain_characters(kaon):
     for name in ("", "x" * 65, "..", ".", "a%20b", "a%2fb", "%c3%a9", "a%00b", "a%zz", "a+b", "%3Cscript%3E"):
         status = kaon.post(f"/whip/{name}", offer(PUBLISH)).status
         assert status in (400, 404), f"{name}: {status}"
+
+
+def test_ice_servers_are_told_in_link_headers_after_the_token_was_checked():
+    servers = ["stun:stun.example.net", "turn:turn.example.net?transport=udp,us\"er,pass,wo\\rd"]
+    links = ['<stun:stun.example.net>; rel="ice-server"',
+             '<turn:turn.example.net?transport=udp>; rel="ice-server"; username="us\\"er"; credential="pass,wo\\\\rd"; '
+             'credential-type="password"']
+    with Server("--token", "secret", "--ice-server", servers[0], "--ice-server", servers[1]) as kaon:
+        token = {"Authorization": "Bearer secret"}
+        for folder, name in (("whip", PUBLISH), ("whep", WATCH)):
+            answer = kaon.post(f"/{folder}/live", offer(name), **token).expect(201)
+            assert answer.headers.get_all("Link") == links, answer.headers.get_all("Link")
+            answer = kaon.request("OPTIONS", f"/{folder}/live", **token).expect(200)
+            assert answer.headers.get_all("Link") == links, answer.headers.get_all("Link")
+            for secretless in (kaon.request("OPTIONS", f"/{folder}/live", Access_Control_Request_Method="POST"),
+                               kaon.request("OPTIONS", f"/{folder}/live"), kaon.post(f"/{folder}/live", offer(name)),
+                               kaon.request("OPTIONS", f"/{folder}/live", Authorization="Bearer wrong")):
+                assert "Link" not in secretless.headers, "credentials are for those with the token"
+
+
+def test_without_ice_servers_there_is_no_link(kaon):
+    assert "Link" not in kaon.publish().headers
+    assert "Link" not in kaon.request("OPTIONS", "/whip/live").headers
+
+
+def test_offers_that_also_receive_or_are_active_are_answered_alike(kaon):
+    # RFC 9725 §4.2: sendrecv is allowed; RFC 8842 §5.3: an active offerer leaves us passive.
+    answer = kaon.publish("both", offer(PUBLISH).replace("a=sendonly", "a=sendrecv")).body
+    assert answer.count("a=recvonly\r\n") == 2 and "a=sendrecv" not in answer, answer
+    answer = kaon.publish("active", offer(PUBLISH).replace("a=setup:actpass", "a=setup:active")).body
+    assert attribute(answer, "setup") == "passive", answer
+
+
+def test_simulcast_is_accepted(kaon):
+    # RFC 8853 §5.3: what the offer sends, the answer receives.
+    answer = kaon.publish("layers", offer("chromium156/simulcast")).body
+    assert re.search(r"^a=simulcast:recv ", answer, re.M), answer
 
 
 # -- OPTIONS, GET, HEAD ----------------------------------------------------------------------------------------------

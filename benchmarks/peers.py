@@ -1,0 +1,113 @@
+"""Who is measured: how each is built, and what it can do."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# A build of one's own is used as it is.
+OWN_BUILD = os.environ.get("KAON_BENCH_BUILD")
+BUILD = Path(OWN_BUILD or ROOT / "build" / "release").resolve()
+sys.path.append(str(ROOT / "tests" / "interop"))
+
+import stacks  # noqa: E402
+
+ALL_PAIRS = {"setup", "datachannel", "memory", "rtp"}
+
+
+class Peer:
+    """A stack with a program that speaks the protocol of benchmarks/README.md."""
+
+    name = ""
+    benches = ALL_PAIRS
+    refusals = {}
+    most_connections = 1 << 30
+
+    why_missing = ""
+
+    def prepare(self):
+        """Builds or fetches what it needs; missing() tells if that did not work."""
+        try:
+            self.make()
+        except (stacks.Missing, stacks.Broken) as why:
+            self.why_missing = str(why)
+
+    def make(self):
+        raise NotImplementedError
+
+    def missing(self):
+        return self.why_missing
+
+    def command(self):
+        raise NotImplementedError
+
+    def version(self):
+        raise NotImplementedError
+
+
+class Kaon(Peer):
+    name = "kaon"
+    benches = ALL_PAIRS | {"fanout", "micro", "size"}
+
+    def make(self):
+        if OWN_BUILD:
+            return
+        print("building Kaon (the first time takes some minutes)", flush=True)
+        stacks.run(["cmake", "--preset", "release"], ROOT, stacks.Broken)
+        stacks.run(["ninja", "-C", BUILD, "kaon_benchmarks"], ROOT, stacks.Broken)
+
+    def command(self):
+        return [str(BUILD / "benchmarks" / "kaon_bench_peer")]
+
+    def version(self):
+        done = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, text=True, capture_output=True)
+        return done.stdout.strip() or "unknown"
+
+
+class Pion(Peer):
+    name = "pion"
+    program = stacks.BUILD / "pion_bench"
+
+    def make(self):
+        stacks.need("go")
+        env = {"GOTOOLCHAIN": "local", "GOFLAGS": "-buildvcs=false"}
+        stacks.run(["go", "mod", "download"], stacks.PEERS / "pion", stacks.Missing, env)
+        stacks.run(["go", "build", "-o", self.program, "./bench"], stacks.PEERS / "pion", stacks.Broken, env)
+
+    def command(self):
+        return [str(self.program)]
+
+    def version(self):
+        return "v" + stacks.go_version("github.com/pion/webrtc/v4")
+
+
+class Node(Peer):
+    """A library with a binding for Node.js."""
+
+    package = ""
+
+    def make(self):
+        stacks.prepare_node()
+
+    def command(self):
+        return ["node", str(stacks.PEERS / "node" / "bench.mjs"), self.name]
+
+    def version(self):
+        return f"{self.package} {stacks.npm_version(self.package)}"
+
+
+class Libwebrtc(Node):
+    name = "libwebrtc"
+    package = "@roamhq/wrtc"
+    benches = ALL_PAIRS - {"rtp"}
+    refusals = {"rtp": "through its binding it sends only video that it encodes itself"}
+    most_connections = 100  # two threads each
+
+
+class Libdatachannel(Node):
+    name = "libdatachannel"
+    package = "node-datachannel"
+
+
+PEERS = {peer.name: peer for peer in (Kaon(), Pion(), Libwebrtc(), Libdatachannel())}

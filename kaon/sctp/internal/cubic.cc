@@ -1,0 +1,114 @@
+// CUBIC, RFC 9438, in bytes.
+#include <algorithm>
+#include <cmath>
+
+#include "kaon/sctp/congestion_control.h"
+#include "kaon/sctp/internal/hystart.h"
+
+namespace kaon::sctp {
+namespace {
+
+constexpr double kC = 0.4;                                       // §5.1, segments per second³
+constexpr double kBeta = 0.7;                                    // §4.6
+constexpr double kSlowGrowth = 0.25;                             // RFC 9406 §4.3, CSS_GROWTH_DIVISOR
+constexpr double kRenoIncrease = 3 * (1 - kBeta) / (1 + kBeta);  // §4.3
+
+double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
+
+class Cubic final : public CongestionControl {
+ public:
+  Cubic(size_t packet_size, size_t initial_window)
+      : packet_(static_cast<double>(packet_size)),
+        initial_(static_cast<double>(initial_window)),
+        window_(static_cast<double>(initial_window)) {}
+
+  void on_ack(const Ack& ack) override {
+    if (ack.in_recovery || !ack.window_limited) return;
+    if (window_ < threshold_) {
+      slow_start(ack);
+    } else {
+      avoid(ack);
+    }
+  }
+  void on_loss(Time) override { reduce(threshold_after_loss()); }
+  void on_timeout(Time) override {
+    reduce(threshold_after_loss());
+    window_ = packet_;
+  }
+  // §5.8: time in which nothing was sent is no time in which the path was tried. RFC 9260 §7.2.1: an unused window says
+  // nothing about the path any more.
+  void on_idle(Duration idle, Duration rto) override {
+    if (epoch_) *epoch_ += idle;
+    for (; idle >= rto && rto > Duration::zero() && window_ > initial_; idle -= rto) {
+      window_ = std::max(window_ / 2, initial_);
+    }
+  }
+  void set_packet_size(size_t size) override { packet_ = static_cast<double>(size); }
+  size_t window() const override { return static_cast<size_t>(window_); }
+  size_t slow_start_threshold() const override { return static_cast<size_t>(threshold_); }
+
+ private:
+  void slow_start(const Ack& ack) {
+    const auto acknowledged = static_cast<double>(ack.newly_acknowledged);
+    // RFC 9406 §4.1: HyStart++ is for the first slow start; later ones know their threshold.
+    if (threshold_ != static_cast<double>(kUnlimited)) {
+      window_ += acknowledged;
+      return;
+    }
+    switch (hystart_.on_ack(ack.rtt, ack.round_ended)) {
+      case HyStart::Growth::Fast: window_ += acknowledged; break;
+      case HyStart::Growth::Slow: window_ += acknowledged * kSlowGrowth; break;
+      case HyStart::Growth::Over: threshold_ = window_; break;
+    }
+  }
+
+  // §4.2 to §4.5.
+  void avoid(const Ack& ack) {
+    if (!epoch_) begin_epoch(ack.now);
+    const double t = seconds(ack.now - *epoch_);
+    const auto acknowledged = static_cast<double>(ack.newly_acknowledged);
+    // §4.3: never slower than Reno would be.
+    reno_ += (reno_ < prior_ ? kRenoIncrease : 1.0) * acknowledged / window_ * packet_;
+    if (curve(t) < reno_) {
+      window_ = std::max(window_, reno_);
+      return;
+    }
+    const double target = std::clamp(curve(t + seconds(ack.smoothed_rtt)), window_, 1.5 * window_);
+    window_ += (target - window_) / window_ * acknowledged;
+  }
+  void begin_epoch(Time now) {
+    epoch_ = now;
+    reno_ = window_;
+    maximum_ = std::max(maximum_, window_);
+    k_ = std::cbrt((maximum_ - window_) / packet_ / kC);
+  }
+  double curve(double t) const { return kC * std::pow(t - k_, 3) * packet_ + maximum_; }
+
+  double threshold_after_loss() const { return std::max(window_ * kBeta, 4 * packet_); }
+  // §4.6 and §4.7.
+  void reduce(double to) {
+    prior_ = window_;
+    maximum_ = window_ < maximum_ ? window_ * (1 + kBeta) / 2 : window_;
+    window_ = threshold_ = to;
+    epoch_.reset();
+  }
+
+  double packet_;
+  double initial_;
+  double window_;
+  double threshold_ = static_cast<double>(kUnlimited);
+  double maximum_ = 0;  // W_max
+  double prior_ = 0;    // cwnd_prior
+  double reno_ = 0;     // W_est
+  double k_ = 0;
+  std::optional<Time> epoch_;
+  HyStart hystart_;
+};
+
+}  // namespace
+
+std::unique_ptr<CongestionControl> make_cubic(size_t packet_size, size_t initial_window) {
+  return std::make_unique<Cubic>(packet_size, initial_window);
+}
+
+}  // namespace kaon::sctp

@@ -1,0 +1,41 @@
+// Spreads a window over its round trip, RFC 9002 §7.7.
+#pragma once
+
+#include <algorithm>
+
+#include "kaon/base/time.h"
+
+namespace kaon::sctp {
+
+/// Lets through what a rate allows, in groups: a group that is due lets a millisecond's worth pass, so that packets
+/// still leave in runs and a timer fires a thousand times a second at most.
+class Pacer {
+ public:
+  /// `gain` windows per round trip. Below kMinRtt everything passes: timers are too coarse for it, and queues too short
+  /// to matter.
+  void set_rate(size_t window, double gain, Duration rtt) {
+    if (rtt < kMinRtt) {
+      per_byte_ = 0;
+      return;
+    }
+    per_byte_ = static_cast<double>(rtt.count()) / (gain * static_cast<double>(std::max<size_t>(window, 1)));
+  }
+  bool allows(Time now) const { return now >= resume_; }
+  /// When the next group is due; in the past if there is none to wait for.
+  Time resume() const { return resume_; }
+  void sent(size_t bytes, Time now) {
+    if (per_byte_ == 0) return;
+    next_ = std::max(next_, now - kGroup) + Duration(static_cast<int64_t>(per_byte_ * static_cast<double>(bytes)));
+    if (next_ > now) resume_ = next_ + kGroup;
+  }
+  void reset() { next_ = resume_ = Time{}; }
+
+ private:
+  static constexpr Duration kMinRtt = std::chrono::milliseconds(2);
+  static constexpr Duration kGroup = std::chrono::milliseconds(1);
+  double per_byte_ = 0;  // nanoseconds
+  Time next_{};
+  Time resume_{};
+};
+
+}  // namespace kaon::sctp

@@ -1,0 +1,220 @@
+// Against usrsctp, which is what Firefox has, where it is installed: packets go from hand to hand, in steps of a
+// millisecond that both sides are told of.
+#ifdef KAON_HAVE_USRSCTP
+#include <gmock/gmock.h>
+#include <usrsctp.h>
+
+#include <cstring>
+#include <deque>
+
+#include "kaon/sctp/association.h"
+
+namespace kaon::sctp {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr uint32_t kBinary = 53;
+
+// usrsctp has one global stack; it is started once and never ended, because ending it waits for its own timers.
+void start_stack() {
+  static const bool started = [] {
+    usrsctp_init_nothreads(
+        0,
+        [](void* peer, void* bytes, size_t size, uint8_t, uint8_t) {
+          const auto* p = static_cast<const uint8_t*>(bytes);
+          static_cast<std::deque<std::vector<uint8_t>>*>(peer)->emplace_back(p, p + size);
+          return 0;
+        },
+        nullptr);
+    usrsctp_sysctl_set_sctp_ecn_enable(0);
+    return true;
+  }();
+  static_cast<void>(started);
+}
+
+class Usrsctp {
+ public:
+  Usrsctp() {
+    start_stack();
+    usrsctp_register_address(&out);
+    socket_ = usrsctp_socket(AF_CONN, SOCK_STREAM, IPPROTO_SCTP, receive, nullptr, 0, this);
+    EXPECT_NE(socket_, nullptr);
+    usrsctp_set_non_blocking(socket_, 1);
+    const int buffer = 4 << 20;
+    usrsctp_setsockopt(socket_, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
+    usrsctp_setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+    const int on = 1;
+    usrsctp_setsockopt(socket_, IPPROTO_SCTP, SCTP_NODELAY, &on, sizeof on);
+    const linger abort_on_close{1, 0};
+    usrsctp_setsockopt(socket_, SOL_SOCKET, SO_LINGER, &abort_on_close, sizeof abort_on_close);
+    sctp_assoc_value reset{SCTP_ALL_ASSOC, SCTP_ENABLE_RESET_STREAM_REQ | SCTP_ENABLE_CHANGE_ASSOC_REQ};
+    usrsctp_setsockopt(socket_, IPPROTO_SCTP, SCTP_ENABLE_STREAM_RESET, &reset, sizeof reset);
+    sctp_initmsg init{};
+    init.sinit_num_ostreams = init.sinit_max_instreams = 1024;
+    usrsctp_setsockopt(socket_, IPPROTO_SCTP, SCTP_INITMSG, &init, sizeof init);
+    sockaddr_conn own = address();
+    EXPECT_EQ(usrsctp_bind(socket_, reinterpret_cast<sockaddr*>(&own), sizeof own), 0);
+  }
+  ~Usrsctp() {
+    usrsctp_close(socket_);
+    usrsctp_deregister_address(&out);
+  }
+  Usrsctp(const Usrsctp&) = delete;
+  Usrsctp& operator=(const Usrsctp&) = delete;
+
+  void connect() {
+    sockaddr_conn peer = address();
+    usrsctp_connect(socket_, reinterpret_cast<sockaddr*>(&peer), sizeof peer);
+    sctp_paddrparams path{};
+    std::memcpy(&path.spp_address, &peer, sizeof peer);
+    path.spp_flags = SPP_PMTUD_DISABLE;
+    path.spp_pathmtu = 1191;
+    usrsctp_setsockopt(socket_, IPPROTO_SCTP, SCTP_PEER_ADDR_PARAMS, &path, sizeof path);
+  }
+  bool send(uint16_t stream, ByteView bytes) {
+    sctp_sendv_spa options{};
+    options.sendv_flags = SCTP_SEND_SNDINFO_VALID;
+    options.sendv_sndinfo.snd_sid = stream;
+    options.sendv_sndinfo.snd_ppid = htonl(kBinary);
+    options.sendv_sndinfo.snd_flags = SCTP_EOR;
+    return usrsctp_sendv(socket_, bytes.data(), bytes.size(), nullptr, 0, &options, sizeof options, SCTP_SENDV_SPA,
+                         0) == static_cast<ssize_t>(bytes.size());
+  }
+  void take(ByteView packet) { usrsctp_conninput(&out, packet.data(), packet.size(), 0); }
+
+  std::deque<std::vector<uint8_t>> out;  // its address is what usrsctp knows the peer by
+  std::vector<std::vector<uint8_t>> messages;
+
+ private:
+  sockaddr_conn address() {
+    sockaddr_conn address{};
+    address.sconn_family = AF_CONN;
+    address.sconn_port = htons(5000);
+    address.sconn_addr = &out;
+    return address;
+  }
+  static int receive(struct socket*, union sctp_sockstore, void* data, size_t size, struct sctp_rcvinfo, int flags,
+                     void* self) {
+    if (data == nullptr) return 1;
+    auto* me = static_cast<Usrsctp*>(self);
+    if ((flags & MSG_NOTIFICATION) == 0) {
+      const auto* p = static_cast<const uint8_t*>(data);
+      me->partial_.insert(me->partial_.end(), p, p + size);
+      if ((flags & MSG_EOR) != 0) me->messages.push_back(std::exchange(me->partial_, {}));
+    }
+    free(data);
+    return 1;
+  }
+
+  struct socket* socket_;
+  std::vector<uint8_t> partial_;
+};
+
+struct Joined {
+  explicit Joined(double loss_rate = 0) : loss(loss_rate), association(config(), Env{random, log}) {}
+  static Config config() {
+    Config config;
+    config.max_message_size = 1 << 20;
+    return config;
+  }
+  // One millisecond.
+  void step() {
+    now += 1ms;
+    for (int i = 0; i < 2; ++i) {
+      while (!usrsctp.out.empty()) {
+        auto packet = std::move(usrsctp.out.front());
+        usrsctp.out.pop_front();
+        if (!lost()) association.handle_packet(packet, now);
+      }
+      while (const auto event = association.poll_event()) {
+        if (const auto* m = std::get_if<Message>(&*event)) messages.emplace_back(m->payload.begin(), m->payload.end());
+        if (std::holds_alternative<Closed>(*event)) closed = true;
+      }
+      while (const auto t = association.poll_transmit(scratch)) {
+        if (!lost()) usrsctp.take(ByteView(scratch).first(t->size));
+      }
+    }
+    if (association.next_timeout() <= now) association.handle_timeout(now);
+    usrsctp_handle_timers(1);
+  }
+  bool run(Duration limit, const auto& done) {
+    for (const Time end = now + limit; now < end && !done();) step();
+    return done();
+  }
+  bool connect() {
+    association.set_remote_max_message_size(0);
+    association.connect(now);
+    usrsctp.connect();
+    return run(20s, [&] { return association.state() == State::Established; });
+  }
+  bool lost() { return loss != 0 && static_cast<double>(random.below(1'000'000)) < loss * 1e6; }
+
+  double loss;
+  SeededRandom random{5};
+  NullLogger log;
+  Association association;
+  Usrsctp usrsctp;
+  Time now{1000s};
+  std::vector<uint8_t> scratch = std::vector<uint8_t>(2048);
+  std::vector<std::vector<uint8_t>> messages;
+  bool closed = false;
+};
+
+std::vector<uint8_t> pattern(size_t size) {
+  std::vector<uint8_t> bytes(size);
+  SeededRandom(size).fill(bytes);
+  return bytes;
+}
+
+void exchange_sizes(double loss) {
+  Joined j(loss);
+  ASSERT_TRUE(j.connect());
+  std::vector<size_t> sizes = {1, 2, 3, 4, 5, 300'000};
+  for (const size_t edge : {1150u, 1160u, 1163u, 1191u, 2326u, 16'384u, 65'536u}) {
+    for (size_t size = edge - 2; size <= edge + 2; ++size) sizes.push_back(size);
+  }
+  for (const size_t size : sizes) {
+    ASSERT_TRUE(j.association.send(StreamId(1), Ppid(kBinary), pattern(size), {}, j.now)) << size;
+    ASSERT_TRUE(j.usrsctp.send(1, pattern(size))) << size;
+  }
+  ASSERT_TRUE(
+      j.run(600s, [&] { return j.messages.size() == sizes.size() && j.usrsctp.messages.size() == sizes.size(); }))
+      << j.messages.size() << " and " << j.usrsctp.messages.size() << " of " << sizes.size();
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    EXPECT_EQ(j.messages[i], pattern(sizes[i]));
+    EXPECT_EQ(j.usrsctp.messages[i], pattern(sizes[i]));
+  }
+  EXPECT_FALSE(j.closed);
+}
+
+TEST(UsrsctpInterop, EverySizeGoesBothWays) { exchange_sizes(0); }
+TEST(UsrsctpInterop, EverySizeGoesBothWaysWithTenPercentLoss) { exchange_sizes(0.1); }
+
+TEST(UsrsctpInterop, BulkNeverPauses) {
+  for (const bool ours : {false, true}) {
+    Joined j;
+    ASSERT_TRUE(j.connect());
+    const auto message = pattern(65'536);
+    size_t sent = 0;
+    size_t received = 0;
+    Time progress = j.now;
+    while (received < 500 && j.now - progress < 3s) {
+      while (sent < 500 && (ours ? j.association.send(StreamId(1), Ppid(kBinary), message, {}, j.now).has_value()
+                                 : j.usrsctp.send(1, message)))
+        ++sent;
+      j.step();
+      const size_t count = ours ? j.usrsctp.messages.size() : j.messages.size();
+      if (count != received) {
+        EXPECT_LT(j.now - progress, 100ms) << (ours ? "to" : "from") << " usrsctp, message " << count;
+        progress = j.now;
+      }
+      received = count;
+    }
+    EXPECT_EQ(received, 500u) << (ours ? "to" : "from") << " usrsctp";
+  }
+}
+
+}  // namespace
+}  // namespace kaon::sctp
+#endif

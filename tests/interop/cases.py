@@ -1,0 +1,63 @@
+"""What is tried between Kaon and every peer.
+
+A case is run twice per peer: Kaon offers and the peer answers, then the other way round. Its options go to both programs
+(peers/README.md); `judge` says what is wrong with what they told.
+"""
+
+from dataclasses import dataclass
+from typing import Callable
+
+import judge
+import samples
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    judge: Callable
+    options: dict
+    # Of media cases: the name in samples.py, and how many frames must arrive.
+    sample: str = ""
+    frames: int = 0
+
+    # A protocol that only some speak.
+    special: str = ""
+
+    def fits(self, stack, role):
+        if role not in stack.only.get(self.name, role):
+            return False
+        if self.special:
+            return self.special in stack.only
+        return self.sample in stack.media if self.sample else stack.data
+
+    def options_with(self, stack):
+        """Those of both sides."""
+        return {**self.options, **stack.options.get(self.name, {})}
+
+    def options_for(self, stack, role, theirs):
+        """Options of the stack's program, which has that role, or of Kaon's."""
+        options = {**self.options_with(stack), **({} if theirs else stack.kaon_options.get(self.name, {}))}
+        if self.sample:
+            sends, receives = stack.media[self.sample].sends, stack.media[self.sample].receives_as(role)
+            options["media"] = samples.sample_file(self.sample)
+            options["send"], options["receive"] = (int(sends), int(receives)) if theirs else (int(receives), int(sends))
+            if stack.media[self.sample].encodes:
+                options["keep"] = 1
+        return options
+
+
+def media(name, sample, frames):
+    return Case(name, judge.media, {"case": "media", "frames": frames}, sample, frames)
+
+
+CASES = [
+    Case("data", judge.data, {"case": "data", "label": "echo", "sizes": "1,1200,1201,16384,65535", "burst": 100}),
+    # A label is UTF-8, and its length is counted in bytes.
+    Case("data-label", judge.data, {"case": "data", "label": "λ→∞", "sizes": "1", "burst": 0}),
+    Case("data-partial", judge.data, {"case": "data", "label": "lossy", "protocol": "kaon.interop", "ordered": 0,
+                                      "max-retransmits": 0, "sizes": "1,1000", "burst": 0}),
+    Case("textroom", judge.textroom, {"case": "textroom"}, special="textroom"),
+    media("vp8", "vp8", 40),
+    media("h264", "h264", 40),
+    media("opus", "opus", 80),
+]

@@ -1,0 +1,176 @@
+// Kaon's DTLS on a UDP socket; see README.md.
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <string>
+
+#include "kaon/base/text.h"
+#include "kaon/crypto/system_random.h"
+#include "kaon/dtls/connection.h"
+
+namespace kaon {
+namespace {
+
+using std::chrono::milliseconds;
+
+Time now() { return Time(std::chrono::steady_clock::now().time_since_epoch()); }
+
+[[noreturn]] void give_up(const std::string& why) {
+  std::fprintf(stderr, "%s\n", why.c_str());
+  std::exit(1);
+}
+
+int open_socket(uint16_t port, uint16_t to) {
+  const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(port);
+  if (bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) give_up("cannot bind");
+  address.sin_port = htons(to);
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) give_up("cannot connect");
+  return fd;
+}
+
+/// The connection and its socket; steps until something is true.
+class Peer {
+ public:
+  Peer(dtls::Config config, uint16_t port, uint16_t to)
+      : client_(config.role == dtls::Role::Client), fd_(open_socket(port, to)), connection_(env_, std::move(config)) {
+    connection_.start(now());
+  }
+  ~Peer() { close(fd_); }
+  Peer(const Peer&) = delete;
+  Peer& operator=(const Peer&) = delete;
+
+  template <class Condition>
+  bool step_until(Condition done, Duration limit) {
+    for (const Time end = now() + limit; !done();) {
+      flush();
+      const Time wake = std::min(end, connection_.next_timeout());
+      const auto wait = std::max<int64_t>(0, std::chrono::ceil<milliseconds>(wake - now()).count());
+      pollfd wanted{fd_, POLLIN, 0};
+      poll(&wanted, 1, static_cast<int>(wait));
+      receive();
+      if (now() >= connection_.next_timeout()) connection_.handle_timeout(now());
+      look();
+      if (closed) give_up(cat("closed: ", to_string(closed->reason), ": ", closed->detail));
+      if (now() >= end) return done();
+    }
+    flush();
+    return true;
+  }
+
+  void send(std::string_view text) {
+    std::vector<uint8_t> out(text.size() + connection_.overhead());
+    out.resize(connection_.protect(as_bytes(text), out));
+    static_cast<void>(::send(fd_, out.data(), out.size(), 0));
+  }
+  /// Sends the text until it comes back.
+  void exchange(const std::string& text) {
+    for (int attempt = 0; attempt < 200; ++attempt) {
+      send(text);
+      if (step_until([&] { return last_received == text; }, milliseconds(100))) return;
+    }
+    give_up("no echo");
+  }
+  dtls::Connection& connection() { return connection_; }
+
+  std::optional<dtls::Connected> connected;
+  std::optional<dtls::Closed> closed;
+  std::string last_received;
+  bool received = false;  // since somebody looked
+
+ private:
+  void flush() {
+    std::array<uint8_t, 2000> out;
+    while (const auto transmit = connection_.poll_transmit(out)) {
+      static_cast<void>(::send(fd_, out.data(), transmit->size, 0));
+    }
+  }
+  void receive() {
+    std::array<uint8_t, 2000> packet;
+    for (ssize_t n; (n = recv(fd_, packet.data(), packet.size(), MSG_DONTWAIT)) > 0;) {
+      connection_.handle_packet(Bytes(packet).first(static_cast<size_t>(n)), now());
+      while (const auto data = connection_.poll_application_data()) {
+        last_received = as_text(*data);
+        received = true;
+        if (!client_) send(last_received);
+      }
+    }
+  }
+  void look() {
+    while (auto event = connection_.poll_event()) {
+      if (auto* c = std::get_if<dtls::Connected>(&*event)) {
+        connected = std::move(*c);
+        while (const auto data = connection_.poll_application_data()) last_received = as_text(*data);
+      }
+      if (auto* c = std::get_if<dtls::Closed>(&*event)) closed = std::move(*c);
+    }
+  }
+
+  bool client_;
+  int fd_;
+  crypto::SystemRandom random_;
+  NullLogger log_;
+  Env env_{random_, log_};
+  dtls::Connection connection_;
+};
+
+int run(std::map<std::string, std::string> options) {
+  crypto::SystemRandom random;
+  const std::chrono::seconds today =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
+  const bool client = options["--role"] == "client";
+  dtls::Config config{.role = client ? dtls::Role::Client : dtls::Role::Server,
+                      .certificate = crypto::Certificate::generate(crypto::KeyType::EcdsaP256, random, today)};
+  config.min_version = config.max_version =
+      options["--version"] == "1.2" ? dtls::Version::Dtls12 : dtls::Version::Dtls13;
+  config.mtu = std::stoul(options["--mtu"]);
+  const auto fingerprint = crypto::Fingerprint::parse("sha-256 " + options["--fingerprint"]);
+  if (!fingerprint) give_up("--fingerprint is no fingerprint");
+  config.remote_fingerprints = {*fingerprint};
+  Peer peer(std::move(config), static_cast<uint16_t>(std::stoul(options["--port"])),
+            static_cast<uint16_t>(std::stoul(options["--to"])));
+  if (!peer.step_until([&] { return peer.connected.has_value(); }, std::chrono::seconds(60)))
+    give_up("no handshake within a minute");
+  const int updates = std::stoi(options["--updates"]);
+  for (int i = 0; client && i < updates; ++i) {
+    if (!peer.connection().update_keys()) give_up("no key update");
+    peer.exchange("update " + std::to_string(i));
+  }
+  if (client) {
+    peer.exchange("bye");
+  } else if (!peer.step_until([&] { return peer.last_received == "bye"; }, std::chrono::seconds(60))) {
+    give_up("no data within a minute");
+  }
+  std::array<uint8_t, 56> exported;
+  if (!peer.connection().export_keying_material(dtls::kSrtpExporterLabel, {}, exported)) give_up("no exporter");
+  char suite[5];
+  std::snprintf(suite, sizeof suite, "%04x", static_cast<unsigned>(peer.connected->cipher_suite));
+  std::printf("{\"version\":\"%s\",\"suite\":\"%s\",\"profile\":%u,\"exported\":\"%s\"}\n",
+              peer.connected->version == dtls::Version::Dtls13 ? "1.3" : "1.2", suite,
+              static_cast<unsigned>(peer.connected->srtp_profile), to_hex(exported).c_str());
+  std::fflush(stdout);
+  // The last echo may be lost: the client goes on asking until it has it.
+  while (!client && peer.step_until([&] { return std::exchange(peer.received, false); }, std::chrono::seconds(1))) {
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace kaon
+
+int main(int argc, char** argv) {
+  std::map<std::string, std::string> options{
+      {"--role", "client"}, {"--version", "1.3"}, {"--mtu", "1200"}, {"--updates", "0"}};
+  for (int i = 1; i + 1 < argc; i += 2) options[argv[i]] = argv[i + 1];
+  return kaon::run(std::move(options));
+}

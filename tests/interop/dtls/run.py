@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""Kaon's DTLS against Pion's, both roles, both versions, over a path that loses: lines of "ok" or "fail", name and detail.
+
+    tests/interop/dtls/run.py [--full] [WORD...]     only cases with one of the words in their name
+
+KAON_DTLS_PEER names Kaon's program; Pion's is built under build/interop.
+"""
+
+import argparse
+import json
+import os
+import random
+import selectors
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+KAON = Path(os.environ.get("KAON_DTLS_PEER", ROOT / "build/release/tests/interop/dtls/interop_dtls"))
+PION = ROOT / "build/interop/dtls-pion"
+SECONDS = 90
+
+
+def cases(full):
+    """Name, version, what Pion is, largest datagram, loss in percent, KeyUpdates."""
+    mtus, losses = ((256, 576, 900, 1200, 1500), (0, 10, 30, 50)) if full else ((576, 1200), (0, 10))
+    for version in ("1.3", "1.2"):
+        for role in ("client", "server"):
+            for mtu in mtus:
+                for loss in losses:
+                    yield f"dtls{version}.pion-{role}.mtu{mtu}.loss{loss}", version, role, mtu, loss, 0
+    for role in ("client", "server"):
+        yield f"dtls1.3.pion-{role}.key-updates", "1.3", role, 1200, 0, 5
+
+
+class LossyPath:
+    """Two UDP ports between two programs: what comes in at one goes out at the other, or is lost."""
+
+    def __init__(self, loss, seed):
+        self.ends = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
+        self.peers = [free_port(), free_port()]
+        for end in self.ends:
+            end.bind(("127.0.0.1", 0))
+        self.loss, self.random, self.over = loss, random.Random(seed), False
+        self.thread = threading.Thread(target=self.carry)
+        self.thread.start()
+
+    def port(self, side):
+        return self.ends[side].getsockname()[1]
+
+    def carry(self):
+        with selectors.DefaultSelector() as ready:
+            for side, end in enumerate(self.ends):
+                ready.register(end, selectors.EVENT_READ, side)
+            while not self.over:
+                for key, _ in ready.select(0.05):
+                    try:
+                        packet = key.fileobj.recv(65536)
+                        if self.random.random() * 100 >= self.loss:
+                            other = 1 - key.data
+                            self.ends[other].sendto(packet, ("127.0.0.1", self.peers[other]))
+                    except ConnectionRefusedError:  # the program is not there yet, or no longer
+                        pass
+
+    def close(self):
+        self.over = True
+        self.thread.join()
+        for end in self.ends:
+            end.close()
+
+
+def free_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def start(command, path, side, role, version, mtu, updates, *more):
+    options = ["--role", role, "--version", version, "--mtu", str(mtu), "--updates", str(updates),
+               "--port", str(path.peers[side]), "--to", str(path.port(side))]
+    return subprocess.Popen([command, *options, *more], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def run_case(version, role, mtu, loss, updates):
+    """Faults of one case."""
+    path = LossyPath(loss, seed=mtu + loss)
+    others = []
+    try:
+        client_updates = lambda of: updates if of == "client" else 0  # noqa: E731
+        pion = start(PION, path, 0, role, version, mtu, client_updates(role))
+        others.append(pion)
+        fingerprint = json.loads(pion.stdout.readline())["fingerprint"].replace(" ", ":")
+        kaon_role = "server" if role == "client" else "client"
+        kaon = start(KAON, path, 1, kaon_role, version, mtu, client_updates(kaon_role), "--fingerprint", fingerprint)
+        others.append(kaon)
+        results = []
+        for name, process in (("pion", pion), ("kaon", kaon)):
+            out, errors = process.communicate(timeout=SECONDS)
+            if process.returncode != 0:
+                yield f"{name} ended with {process.returncode}: {errors.strip()}"
+                return
+            results.append(json.loads(out.splitlines()[-1]))
+        for key in ("version", "suite", "profile", "exported"):
+            if results[0][key] != results[1][key]:
+                yield f"{key} differs: Pion has {results[0][key]}, Kaon {results[1][key]}"
+        if results[1]["version"] != version:
+            yield f"version {results[1]['version']}"
+    except subprocess.TimeoutExpired:
+        yield f"no end after {SECONDS} s"
+    finally:
+        for process in others:
+            process.kill()
+            process.wait()
+        path.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("words", nargs="*", metavar="WORD")
+    arguments = parser.parse_args()
+    chosen = [case for case in cases(arguments.full)
+              if not arguments.words or any(word in case[0] for word in arguments.words)]
+    if shutil.which("go") is None:
+        print("skip", "dtls", "go is not installed", sep="\t", flush=True)
+        return 0
+    PION.parent.mkdir(parents=True, exist_ok=True)
+    built = subprocess.run(["go", "build", "-o", PION, "."], cwd=Path(__file__).parent / "pion", text=True,
+                           capture_output=True, check=False)
+    if built.returncode != 0:
+        print("fail", "dtls.build", built.stderr.replace("\n", " | "), sep="\t", flush=True)
+        return 1
+    failed = False
+    for name, *case in chosen:
+        faults = list(run_case(*case))
+        failed = failed or bool(faults)
+        print("fail" if faults else "ok", name, " | ".join(faults), sep="\t", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

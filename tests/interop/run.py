@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""Kaon against other WebRTC stacks: every case of cases.py with every stack of stacks.py in both roles.
+
+    tests/interop/run.py [WORD...]     only cases with one of the words in their name, which is STACK.CASE.ROLE
+    tests/interop/run.py --full        writes docs/interop.md, too
+
+ROLE is what the other stack does; Kaon does the opposite. KAON_PEER names Kaon's own program.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import page  # noqa: E402
+from cases import CASES  # noqa: E402
+from session import Fault, run_pair  # noqa: E402
+from stacks import BUILD, KNOWN_FAULTS, ROOT, STACKS, Broken, Missing  # noqa: E402
+
+KAON = Path(os.environ.get("KAON_PEER", ROOT / "build/release/tests/interop/peers/kaon/interop_kaon"))
+AT_ONCE = 3
+SECONDS = 40
+ROLES = ("offerer", "answerer")
+
+
+class Report:
+    """Verdicts as lines, and kept."""
+
+    def __init__(self):
+        self.verdicts = {}
+
+    def tell(self, verdict, name, detail=""):
+        self.verdicts[name] = verdict
+        print(verdict, name, " | ".join(detail.split("\n")), sep="\t", flush=True)
+
+    def failed(self):
+        return "fail" in self.verdicts.values()
+
+
+async def run_case(report, stack, case, role, slots):
+    name = f"{stack.name}.{case.name}.{role}"
+    commands = [stack.command if each == role else [KAON] for each in ROLES]
+    options = [case.options_for(stack, role, each == role) for each in ROLES]
+    async with slots:
+        start = time.monotonic()
+        try:
+            offerer, answerer = await run_pair(commands, options, SECONDS)
+            results = {"offerer": offerer, "answerer": answerer, "stack": role}
+            faults = list(case.judge(case, stack, results))
+        except Fault as fault:
+            faults = [str(fault)]
+        except Exception as error:  # a result of another form than agreed
+            faults = [f"{type(error).__name__}: {error}"]
+    known = KNOWN_FAULTS.get((stack.name, case.name, role))
+    if faults and not known:
+        report.tell("fail", name, "\n".join(faults))
+    elif known and not faults:
+        report.tell("fail", name, f"works now, but is in the list of known faults: {known}")
+    else:
+        report.tell("ok", name, f"known fault: {known}" if known else f"{time.monotonic() - start:.1f} s")
+
+
+async def prepare(report, function, names):
+    """False if the stacks that it prepares cannot be tried."""
+    try:
+        await asyncio.to_thread(function)
+        return True
+    except Missing as why:
+        for name in names:
+            report.tell("skip", name, str(why))
+    except Broken as why:
+        for name in names:
+            report.tell("fail", f"{name}.build", str(why))
+    return False
+
+
+async def run_stacks(report, prepare_function, chosen, slots):
+    """The chosen (stack, case, role) of all stacks that are prepared by one function."""
+    names = sorted({stack.name for stack, _, _ in chosen})
+    if await prepare(report, prepare_function, names):
+        await asyncio.gather(*(run_case(report, *one, slots) for one in chosen))
+
+
+async def run_all(report, words):
+    slots = asyncio.Semaphore(AT_ONCE)
+    groups = {}
+    for stack in STACKS:
+        for case in CASES:
+            for role in ROLES:
+                name = f"{stack.name}.{case.name}.{role}"
+                if case.fits(stack, role) and (not words or any(word in name for word in words)):
+                    groups.setdefault(stack.prepare, []).append((stack, case, role))
+    await asyncio.gather(*(run_stacks(report, function, chosen, slots) for function, chosen in groups.items()))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="*", metavar="WORD")
+    parser.add_argument("--full", action="store_true", help="write docs/interop.md, too")
+    arguments = parser.parse_args()
+    if not KAON.exists():
+        parser.error(f"there is no {KAON}; ninja makes it as interop_kaon, and KAON_PEER may name another")
+    BUILD.mkdir(parents=True, exist_ok=True)
+    report = Report()
+    asyncio.run(run_all(report, arguments.words))
+    if arguments.full and not arguments.words:
+        page.write(report)
+    return 1 if report.failed() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
