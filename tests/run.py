@@ -82,6 +82,7 @@ def examples(tally, folder):
 def part_unit(tally, full):
     folder = build("release")
     units(tally, "unit", folder)
+    tally.cell("unit.fuzz", lambda: run_gtest(tally, folder / "fuzz/kaon_fuzz_replay", "unit.fuzz"))
     tally.cell("unit.examples", lambda: examples(tally, folder))
 
 
@@ -164,6 +165,7 @@ PARTS = {
     "package": Program("package", [sys.executable, "tests/package/run.py"], "package", targets=("kaon", "kaon_shared")),
     "lint": Program("lint", [sys.executable, "tests/lint/lint.py"], "lint", preset=None),
     "sanitize": part_sanitize,
+    "fuzz": Program("fuzz", [sys.executable, "tests/fuzz.py"], "sanitize", "asan-ubsan", ("kaon_fuzzers",)),
 }
 
 
@@ -177,7 +179,12 @@ def write_verification(tally, what):
 def main():
     parser = argparse.ArgumentParser(prog="./test", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="NAME", help=f"one of: {' '.join(PARTS)} full")
-    wanted = parser.parse_args().parts
+    parser.add_argument("--minutes", help="of fuzzing, per target")
+    parser.add_argument("--target", help="the one to fuzz")
+    args = parser.parse_args()
+    for option, value in (("--minutes", args.minutes), ("--target", args.target)):
+        PARTS["fuzz"].command += [option, value] if value else []
+    wanted = args.parts
     full = "full" in wanted
     wanted = [name for name in wanted if name != "full"]
     unknown = [name for name in wanted if name not in PARTS]

@@ -59,7 +59,8 @@ Result<void, CandidateError> parse_attributes(Words& words, Candidate& candidate
     const std::string_view value = words.next();
     if (value.empty()) return fail(CandidateError::Syntax);
     if (name == "raddr") {
-      related_ip = net::IpAddress::parse(value).value_or(net::IpAddress());
+      // A name, or anything else that is no address, is a hidden one, which is written as the unspecified address.
+      related_ip = net::IpAddress::parse(value).value_or(net::IpAddress::any(net::Family::V4));
     } else if (name == "rport") {
       related_port = parse_number<uint16_t>(value);
       if (!related_port) return fail(CandidateError::BadAddress);

@@ -49,6 +49,13 @@ TEST(IceCandidate, ReadsWhatBrowsersWrite) {
   EXPECT_EQ(relay->address, at("[2001:db8::9]:50000"));
 }
 
+TEST(IceCandidate, ARelatedAddressThatIsNoneCountsAsHidden) {
+  const auto srflx = Candidate::parse("candidate:2 1 udp 1694498815 203.0.113.5 6 typ srflx raddr x.local rport 7");
+  ASSERT_TRUE(srflx.has_value());
+  EXPECT_EQ(srflx->related, at("0.0.0.0:7"));
+  EXPECT_EQ(Candidate::parse(srflx->to_string()), srflx);
+}
+
 TEST(IceCandidate, WritesWhatItReads) {
   for (const std::string_view line :
        {"candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host",

@@ -186,7 +186,7 @@ Depacketizer::Status Depacketizer::begin_unit(ByteView nal) {
     if (nal.empty() || h264::nal_type(nal) == 0 || h264::nal_type(nal) >= h264::kStapA) {
       return fail(DepacketizeError::Malformed);
     }
-  } else if (nal.size() < 2 || h265::nal_type(nal) >= h265::kAggregation) {
+  } else if (nal.size() < 2 || h265::nal_type(nal) >= h265::kAggregation || (nal[1] & 7) == 0) {
     return fail(DepacketizeError::Malformed);
   }
   if (is_slice(codec_, nal)) {

@@ -81,6 +81,7 @@ TEST(NalPacketizer, refuses_types_that_mean_packets) {
   Packetizer h265({.codec = Codec::H265});
   EXPECT_EQ(h265.packetize(stream({hex("60 01 02")}), {}).error(), PacketizeError::Malformed);
   EXPECT_EQ(h265.packetize(stream({hex("26")}), {}).error(), PacketizeError::Malformed);
+  EXPECT_EQ(h265.packetize(stream({hex("26 01 af"), hex("54 c0 01")}), {}).error(), PacketizeError::Malformed);
   EXPECT_EQ(h264.packetize(hex("65 88 84"), {}).error(), PacketizeError::Malformed);
 }
 
@@ -130,6 +131,7 @@ TEST(H265Depacketizer, refuses_paci_and_truncated_units) {
   EXPECT_EQ(assemble(Codec::H265, {hex("60 01 0001 40")}).error(), E::Malformed);
   EXPECT_EQ(assemble(Codec::H265, {hex("62 01 93")}).error(), E::Malformed);
   EXPECT_EQ(assemble(Codec::H265, {hex("62 01 13 aa")}).error(), E::MissingStart);
+  EXPECT_EQ(assemble(Codec::H265, {hex("26 01 af"), hex("54 c0 01")}).error(), E::Malformed);  // temporal id plus 1: 0
   const auto frame = assemble(Codec::H265, {hex("62 01 93 af 01"), hex("62 01 53 02")});
   ASSERT_TRUE(frame.has_value());
   EXPECT_TRUE(std::ranges::equal(frame->data, hex("00000001 26 01 af 01 02")));

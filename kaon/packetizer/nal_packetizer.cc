@@ -7,7 +7,8 @@ namespace {
 // RFC 6184 table 1, RFC 7798 §4.4: what a NAL unit of a stream must not have, since it means a packet's structure.
 bool reserved_for_rtp(Codec codec, ByteView nal) {
   if (codec == Codec::H264) return h264::nal_type(nal) == 0 || h264::nal_type(nal) >= h264::kStapA;
-  return nal.size() < 2 || h265::nal_type(nal) >= h265::kAggregation;
+  // And nuh_temporal_id_plus1 is never 0 (H.265 §7.4.2.2).
+  return nal.size() < 2 || h265::nal_type(nal) >= h265::kAggregation || (nal[1] & 7) == 0;
 }
 
 }  // namespace

@@ -202,6 +202,21 @@ TEST(AttackD1, ALateCookieOfAnEarlierHandshakeIsIgnored) {
   EXPECT_TRUE(a.drain().empty());
 }
 
+TEST(AttackD1, RestartsThatNobodyPollsAreBounded) {
+  Attack a;
+  a.establish();
+  for (uint32_t i = 1; i <= 2 * kMaxQueuedEvents; ++i) {
+    a.send(ChunkType::CookieEcho, 0, a.cookie_for(a.init(0xabc + i)));
+    a.drain();
+  }
+  EXPECT_GT(a.drops(DropReason::QueueFull), 0u);
+  size_t events = 0;
+  while (a.engine.poll_event()) ++events;
+  EXPECT_LE(events, kMaxQueuedEvents + 1);
+  a.send(ChunkType::CookieEcho, 0, a.cookie_for(a.init(1)));
+  EXPECT_TRUE(std::holds_alternative<Restarted>(*a.engine.poll_event()));
+}
+
 TEST(AttackD2, LengthsThatLieAndTruncatedPacketsDoNothing) {
   Attack a;
   a.establish();

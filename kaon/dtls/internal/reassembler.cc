@@ -29,8 +29,19 @@ bool Reassembler::contradicts(const Partial& partial, const Fragment& fragment) 
   return false;
 }
 
+// A message that is needed later gives way to one that is needed sooner: otherwise fragments that anybody may have sent
+// would keep out the very message that all others wait for.
+bool Reassembler::make_room(const Fragment& fragment) {
+  for (size_t farthest = next_ + kMaxMessages - 1; bytes_held_ + fragment.length > kMaxBytes; --farthest) {
+    if (farthest <= fragment.sequence) return false;
+    Partial& partial = slot(static_cast<uint16_t>(farthest));
+    if (partial.epoch <= fragment.epoch) clear(partial);
+  }
+  return true;
+}
+
 Result<void, DropReason> Reassembler::begin(Partial& partial, const Fragment& fragment) {
-  if (bytes_held_ + fragment.length > kMaxBytes) return fail(DropReason::ReassemblyFull);
+  if (!make_room(fragment)) return fail(DropReason::ReassemblyFull);
   partial.type = fragment.type;
   partial.epoch = fragment.epoch;
   partial.used = true;

@@ -72,6 +72,7 @@ class Reassembler {
   };
   Partial& slot(uint16_t sequence) { return partials_[sequence % kMaxMessages]; }
   void clear(Partial& partial);
+  bool make_room(const Fragment& fragment);
   Result<void, DropReason> begin(Partial& partial, const Fragment& fragment);
   static bool contradicts(const Partial& partial, const Fragment& fragment);
 

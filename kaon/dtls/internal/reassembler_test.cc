@@ -109,6 +109,21 @@ TEST(Reassembler, MemoryIsBounded) {  // C5, C12
   EXPECT_EQ(reassembler.take()->body, large);
 }
 
+TEST(Reassembler, LiesAboutLaterMessagesDoNotKeepOutTheNextOne) {
+  Reassembler reassembler;
+  const Packet large = body(kMaxHandshakeMessage);
+  for (const uint16_t sequence : {6, 7}) ASSERT_TRUE(reassembler.add(piece(large, sequence, 0, 1)));
+  const Packet truth = body(500, 2);
+  for (const uint16_t sequence : {0, 1, 2}) {
+    ASSERT_TRUE(reassembler.add(piece(truth, sequence, 0, 500)));
+    EXPECT_EQ(reassembler.take()->body, truth);
+  }
+  // What is authenticated does not give way to what is not.
+  for (const uint16_t sequence : {6, 7}) ASSERT_TRUE(reassembler.add(piece(large, sequence, 0, 1, 1)));
+  EXPECT_EQ(reassembler.add(piece(truth, 3, 0, 500)).error(), DropReason::ReassemblyFull);
+  EXPECT_LE(reassembler.memory(), Reassembler::kMaxBytes);
+}
+
 TEST(Reassembler, KnowsWhatItHadAndMayBeToldToExpectItAgain) {
   Reassembler reassembler;
   ASSERT_TRUE(reassembler.add(piece(body(5), 0, 0, 5)));

@@ -178,6 +178,7 @@ bool Association::Impl::handle_cookie_with_tcb(const StateCookie& cookie) {
     std::get<Open>(state_).shutdown_due = true;
     return false;
   }
+  if (!events_.has_room()) return drop(DropReason::QueueFull), false;
   queue_.clear();
   deadlines_.fill(kNever);
   events_.push(Restarted{});

@@ -1,0 +1,81 @@
+// The keys of a DTLS connection out of its key log, for a fuzzer that acts as the authenticated peer.
+#pragma once
+
+#include <charconv>
+#include <optional>
+
+#include "fuzz/fuzz.h"
+#include "kaon/crypto/kdf.h"
+#include "kaon/dtls/internal/cipher_suites.h"
+#include "kaon/dtls/internal/record_cipher.h"
+
+namespace kaon::fuzz {
+
+/// What goes by on the wire and in the key log, until the keys can be made.
+class DtlsKeys {
+ public:
+  /// "CLIENT_RANDOM <client random> <master secret>", both in hexadecimal.
+  void on_key_log(std::string_view line) {
+    constexpr size_t kClientRandom = 14;
+    constexpr size_t kMaster = kClientRandom + 65;
+    if (line.size() < kMaster + 96) return;
+    client_random_ = from_hex(line.substr(kClientRandom, 64));
+    master_ = from_hex(line.substr(kMaster, 96));
+  }
+  /// A datagram of the server: its ServerHello, in one piece, has the rest.
+  void on_server_packet(ByteView packet) {
+    constexpr size_t kBody = dtls::kRecordHeaderSize + dtls::kHandshakeHeaderSize;
+    constexpr size_t kSuite = kBody + 2 + dtls::kRandomSize + 1;  // the session id is empty
+    if (packet.size() < kSuite + 2 || packet[0] != 22 || packet[dtls::kRecordHeaderSize] != 2) return;
+    server_random_ = copy(packet.subspan(kBody + 2, dtls::kRandomSize));
+    suite_ = dtls::find_suite(load_be16(&packet[kSuite]));
+  }
+  bool complete() const { return suite_ != nullptr && !master_.empty() && !server_random_.empty(); }
+
+  /// Seals `plaintext` as a record of epoch 1, sent by the client or the server.
+  std::vector<uint8_t> seal(bool by_client, uint8_t type, uint64_t sequence, ByteView plaintext) const {
+    dtls::RecordCipher cipher = record_cipher(by_client);
+    const uint64_t number = (uint64_t{1} << 48) | sequence;
+    std::vector<uint8_t> record(dtls::kRecordHeaderSize + plaintext.size() + cipher.overhead());
+    record[0] = type;
+    store_be16(&record[1], dtls::kVersionDtls12);
+    store_be64(&record[3], number);
+    store_be16(&record[11], static_cast<uint16_t>(plaintext.size() + cipher.overhead()));
+    cipher.seal({static_cast<dtls::ContentType>(type), number}, plaintext,
+                Bytes(record).subspan(dtls::kRecordHeaderSize));
+    return record;
+  }
+  /// RFC 5705.
+  std::vector<uint8_t> exported(std::string_view label, size_t size) const {
+    std::vector<uint8_t> out(size);
+    crypto::tls12_prf(suite_->prf, master_, label, joined(client_random_, server_random_), out);
+    return out;
+  }
+
+ private:
+  static std::vector<uint8_t> from_hex(std::string_view text) {
+    std::vector<uint8_t> bytes(text.size() / 2);
+    for (size_t i = 0; i < bytes.size(); ++i) std::from_chars(&text[2 * i], &text[2 * i] + 2, bytes[i], 16);
+    return bytes;
+  }
+  static std::vector<uint8_t> joined(std::vector<uint8_t> a, const std::vector<uint8_t>& b) {
+    a.insert(a.end(), b.begin(), b.end());
+    return a;
+  }
+  // RFC 5246 §6.3: client key, server key, client IV, server IV.
+  dtls::RecordCipher record_cipher(bool of_client) const {
+    const size_t key_size = crypto::aead_key_size(suite_->aead);
+    const size_t iv_size = dtls::RecordCipher::iv_size(suite_->aead);
+    std::vector<uint8_t> block(2 * (key_size + iv_size));
+    crypto::tls12_prf(suite_->prf, master_, "key expansion", joined(server_random_, client_random_), block);
+    const ByteView keys = ByteView(block).first(2 * key_size);
+    const ByteView ivs = ByteView(block).subspan(2 * key_size);
+    return {suite_->aead, keys.subspan(of_client ? 0 : key_size, key_size),
+            ivs.subspan(of_client ? 0 : iv_size, iv_size)};
+  }
+
+  std::vector<uint8_t> client_random_, server_random_, master_;
+  const dtls::SuiteInfo* suite_ = nullptr;
+};
+
+}  // namespace kaon::fuzz

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Runs the fuzzers of a sanitizer build (see fuzz/README.md) and tells "ok|fail<TAB>target<TAB>detail" of each.
+
+What a run finds stays in build/fuzz: new inputs in corpus/TARGET, which the next run starts from, and failing ones in
+crashes. --merge takes into fuzz/corpus what adds coverage, in the smallest form."""
+
+import argparse
+import concurrent.futures
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CORPUS = ROOT / "fuzz/corpus"
+FOUND = ROOT / "build/fuzz/corpus"
+CRASHES = ROOT / "build/fuzz/crashes"
+SHORT_SECONDS = 4
+# An input of a state machine is a list of operations: long ones only repeat themselves.
+MAX_BYTES = {"peer_connection": 2048, "dtls_connection": 2048, "ice_agent": 2048, "sctp_association": 2048,
+             "datachannel_channels": 2048, "peer_negotiation": 4096, "container_ivf": 8192, "container_ogg": 8192}
+ENVIRONMENT = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:abort_on_error=0:allocator_may_return_null=1",
+                   UBSAN_OPTIONS="print_stacktrace=1")
+
+
+def options(name):
+    return [f"-max_len={MAX_BYTES.get(name, 4096)}", "-timeout=20", "-rss_limit_mb=2048", "-malloc_limit_mb=256",
+            "-len_control=20"]
+
+
+def last(pattern, text):
+    found = re.findall(pattern, text)
+    return int(found[-1]) if found else 0
+
+
+def fuzz(program, seconds):
+    """Line about one target."""
+    name = program.name.removeprefix("fuzz_")
+    found, seeds = FOUND / name, CORPUS / name
+    for folder in (found, seeds, CRASHES):
+        folder.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run([program, *options(name), f"-max_total_time={seconds}", "-print_final_stats=1",
+                           f"-artifact_prefix={CRASHES}/{name}-", found, seeds], cwd=ROOT, text=True, errors="replace",
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=ENVIRONMENT)
+    text = done.stdout
+    executions = last(r"stat::number_of_executed_units: (\d+)", text)
+    inputs, coverage = last(r"corp: (\d+)", text), last(r"cov: (\d+)", text)
+    detail = f"{executions} executions, {inputs} inputs, coverage {coverage}, {seconds} s"
+    if done.returncode == 0:
+        return f"ok\t{name}\t{detail}"
+    return f"fail\t{name}\t{detail}\t{crash(program, name, text)}"
+
+
+def crash(program, name, text):
+    """What went wrong, and how to see it again."""
+    wrong = [line for line in text.splitlines() if re.search(r"broken invariant|ERROR: |runtime error|SUMMARY", line)]
+    kept = re.findall(r"Test unit written to (\S+)", text)
+    again = [f"replay: {program.relative_to(ROOT)} {file}" for file in kept]
+    return "\t".join((wrong or text.splitlines()[-5:]) + again)
+
+
+def merge(program):
+    """fuzz/corpus/TARGET anew: of all inputs there are, few and short ones that reach every edge that all reach."""
+    name = program.name.removeprefix("fuzz_")
+    with tempfile.TemporaryDirectory() as fresh:
+        folders = [folder for folder in (CORPUS / name, FOUND / name) if folder.exists()]
+        done = subprocess.run([program, *options(name), "-merge=1", "-use_counters=0", fresh, *folders], cwd=ROOT, text=True, errors="replace",
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=ENVIRONMENT)
+        kept = list(Path(fresh).iterdir())
+        if done.returncode != 0 or not kept:
+            return f"fail\t{name}\t{crash(program, name, done.stdout)}"
+        shutil.rmtree(CORPUS / name, ignore_errors=True)
+        shutil.copytree(fresh, CORPUS / name)
+        return f"ok\t{name}\t{len(kept)} inputs, {sum(file.stat().st_size for file in kept)} bytes"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--programs", type=Path, default=ROOT / "build/asan-ubsan/fuzz", help="where the fuzzers are")
+    parser.add_argument("--minutes", type=float, help=f"per target; {SHORT_SECONDS} seconds if not given")
+    parser.add_argument("--target", action="append", default=[], help="these only")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
+    parser.add_argument("--full", action="store_true", help="two minutes per target")
+    parser.add_argument("--merge", action="store_true", help="minimise fuzz/corpus with what was found")
+    args = parser.parse_args()
+    programs = {path.name.removeprefix("fuzz_"): path.resolve() for path in sorted(args.programs.glob("fuzz_*"))
+                if path.is_file() and os.access(path, os.X_OK)}
+    unknown = [name for name in args.target if name not in programs]
+    if unknown or not programs:
+        print(f"fail\t{unknown[0] if unknown else 'build'}\tno such target; there are: {' '.join(programs)}")
+        return 1
+    seconds = round(args.minutes * 60) if args.minutes else 120 if args.full else SHORT_SECONDS
+    chosen = [programs[name] for name in args.target or programs]
+    failed = False
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        for line in pool.map(merge if args.merge else lambda p: fuzz(p, seconds), chosen):
+            failed |= line.startswith("fail")
+            print(line, flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
