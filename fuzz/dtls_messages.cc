@@ -1,6 +1,7 @@
 // Bodies of handshake messages. The first byte says which.
 #include "fuzz/fuzz.h"
-#include "kaon/dtls/internal/messages.h"
+#include "kaon/dtls/internal/ack.h"
+#include "kaon/dtls/internal/messages13.h"
 
 namespace kaon::dtls {
 namespace {
@@ -11,7 +12,11 @@ void look_at_client_hello(ByteView body) {
   (void)hello->offers(Version::Dtls12);
   (void)hello->offers(Version::Dtls13);
   (void)hello->offers_alpn("webrtc");
-  if (hello->signature_algorithms) (void)choose_scheme(crypto::KeyType::EcdsaP256, *hello->signature_algorithms);
+  if (hello->signature_algorithms) {
+    (void)choose_scheme(Version::Dtls12, crypto::KeyType::EcdsaP256, *hello->signature_algorithms);
+    (void)choose_scheme(Version::Dtls13, crypto::KeyType::Rsa2048, *hello->signature_algorithms);
+  }
+  (void)hello->share_of(crypto::Group::X25519);
   for (size_t i = 0; i < hello->cipher_suites.size(); ++i) (void)hello->cipher_suites[i];
 }
 
@@ -37,6 +42,14 @@ void look_at_certificate(ByteView body) {
   }
 }
 
+void look_at_certificate13(ByteView body) {
+  const auto certificate = Certificate13::parse(body);
+  if (!certificate || certificate->der.empty()) return;
+  const auto written = certificate->write();
+  const auto again = Certificate13::parse(written);
+  KAON_ASSERT(again.has_value() && std::ranges::equal(again->der, certificate->der));
+}
+
 void look_at_client_key_exchange(ByteView body) {
   if (const auto share = parse_client_key_exchange(body)) {
     KAON_ASSERT(std::ranges::equal(write_client_key_exchange(*share), body));
@@ -54,7 +67,7 @@ void look_at_signed(ByteView body) {
 KAON_FUZZ_TARGET(dtls_messages) {
   if (input.empty()) return;
   const std::vector<uint8_t> body = fuzz::copy(input.subspan(1));
-  switch (input[0] % 9) {
+  switch (input[0] % 14) {
     case 0: return look_at_client_hello(body);
     case 1: return look_at_server_hello(body);
     case 2: return look_at_certificate(body);
@@ -63,6 +76,11 @@ KAON_FUZZ_TARGET(dtls_messages) {
     case 5: return (void)ServerKeyExchange::parse(body);
     case 6: return (void)parse_hello_verify_request(body);
     case 7: return (void)parse_certificate_request(body);
+    case 8: return look_at_certificate13(body);
+    case 9: return (void)EncryptedExtensions::parse(body);
+    case 10: return (void)CertificateRequest13::parse(body);
+    case 11: return (void)parse_key_update(body);
+    case 12: return (void)parse_ack(body);
     default: return (void)crypto::PublicKey::from_certificate(body);
   }
 }

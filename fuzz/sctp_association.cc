@@ -106,14 +106,14 @@ class World {
   }
 
   void drain(Side& side, Side& other) {
-    std::vector<uint8_t> out(side.config.max_packet_size);
+    std::vector<uint8_t> out(kMaxPacketSize);
     size_t rounds = 0;
     for (bool active = true; active; KAON_ASSERT(++rounds < 10'000)) {
       active = false;
       while (const auto event = side.engine.poll_event()) active = true, on_event(side, *event);
       while (const auto transmit = side.engine.poll_transmit(out)) {
         KAON_ASSERT(++rounds < 10'000);
-        KAON_ASSERT(transmit->size <= side.config.max_packet_size);
+        KAON_ASSERT(transmit->size <= side.engine.largest_packet());
         active = true;
         std::vector<uint8_t> packet(out.begin(), out.begin() + static_cast<ptrdiff_t>(transmit->size));
         note(other, packet);
