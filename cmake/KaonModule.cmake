@@ -44,7 +44,8 @@ target_compile_options(kaon_core_flags INTERFACE -fno-exceptions -fno-rtti)
 # Precompiled standard headers: one for the core, one for its tests, one for the edge. Named by <...>, because the absolute
 # path of a checkout in them would keep ccache from knowing the same compilation in another checkout.
 function(kaon_pch name flags header)
-  file(WRITE ${PROJECT_BINARY_DIR}/pch/${name}.cc "")
+  # Written only if it is not there: a newer file would compile everything anew.
+  file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/pch/${name}.cc CONTENT "")
   add_library(${name} OBJECT ${PROJECT_BINARY_DIR}/pch/${name}.cc)
   target_link_libraries(${name} PRIVATE ${flags})
   target_precompile_headers(${name} PRIVATE ${header})
