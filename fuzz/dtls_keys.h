@@ -7,7 +7,7 @@
 #include "fuzz/fuzz.h"
 #include "kaon/crypto/kdf.h"
 #include "kaon/dtls/internal/cipher_suites.h"
-#include "kaon/dtls/internal/record_cipher.h"
+#include "kaon/dtls/internal/record_cipher12.h"
 
 namespace kaon::fuzz {
 
@@ -34,7 +34,7 @@ class DtlsKeys {
 
   /// Seals `plaintext` as a record of epoch 1, sent by the client or the server.
   std::vector<uint8_t> seal(bool by_client, uint8_t type, uint64_t sequence, ByteView plaintext) const {
-    dtls::RecordCipher cipher = record_cipher(by_client);
+    dtls::RecordCipher12 cipher = record_cipher(by_client);
     const uint64_t number = (uint64_t{1} << 48) | sequence;
     std::vector<uint8_t> record(dtls::kRecordHeaderSize + plaintext.size() + cipher.overhead());
     record[0] = type;
@@ -48,7 +48,7 @@ class DtlsKeys {
   /// RFC 5705.
   std::vector<uint8_t> exported(std::string_view label, size_t size) const {
     std::vector<uint8_t> out(size);
-    crypto::tls12_prf(suite_->prf, master_, label, joined(client_random_, server_random_), out);
+    crypto::tls12_prf(suite_->hash, master_, label, joined(client_random_, server_random_), out);
     return out;
   }
 
@@ -63,11 +63,11 @@ class DtlsKeys {
     return a;
   }
   // RFC 5246 §6.3: client key, server key, client IV, server IV.
-  dtls::RecordCipher record_cipher(bool of_client) const {
+  dtls::RecordCipher12 record_cipher(bool of_client) const {
     const size_t key_size = crypto::aead_key_size(suite_->aead);
-    const size_t iv_size = dtls::RecordCipher::iv_size(suite_->aead);
+    const size_t iv_size = dtls::RecordCipher12::iv_size(suite_->aead);
     std::vector<uint8_t> block(2 * (key_size + iv_size));
-    crypto::tls12_prf(suite_->prf, master_, "key expansion", joined(server_random_, client_random_), block);
+    crypto::tls12_prf(suite_->hash, master_, "key expansion", joined(server_random_, client_random_), block);
     const ByteView keys = ByteView(block).first(2 * key_size);
     const ByteView ivs = ByteView(block).subspan(2 * key_size);
     return {suite_->aead, keys.subspan(of_client ? 0 : key_size, key_size),

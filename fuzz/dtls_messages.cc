@@ -11,7 +11,8 @@ void look_at_client_hello(ByteView body) {
   (void)hello->offers(Version::Dtls12);
   (void)hello->offers(Version::Dtls13);
   (void)hello->offers_alpn("webrtc");
-  if (hello->signature_algorithms) (void)choose_scheme(crypto::KeyType::EcdsaP256, *hello->signature_algorithms);
+  if (hello->signature_algorithms)
+    (void)choose_scheme(Version::Dtls12, crypto::KeyType::EcdsaP256, *hello->signature_algorithms);
   for (size_t i = 0; i < hello->cipher_suites.size(); ++i) (void)hello->cipher_suites[i];
 }
 

@@ -75,6 +75,8 @@ class World {
   Config config(size_t which) const {
     Config config{.certificate = certificate(which)};
     config.key_log = true;
+    // The fuzzer knows how 1.2 makes its keys, and is a stranger with 1.3.
+    if ((bits_ & 128) == 0) config.max_dtls_version = dtls::Version::Dtls12;
     if (which == 0 && (bits_ & 1) != 0) config.delivery = Delivery::Packets;
     if (which == 0 && (bits_ & 2) != 0) config.ice.lite = true;
     config.data.sctp.receive_window = 64 * 1024;
