@@ -89,11 +89,14 @@ void Session::need_keyframe(size_t track, Out& out, Time now) {
 
 void Session::drain_channels(Time now) {
   if (connection().channels() == nullptr) return;
+  bool changed = false;
   if (pending_) {
     if (!echo(pending_->channel, pending_->binary, pending_->bytes, now)) return;
     pending_.reset();
+    changed = true;
   }
   while (auto event = connection().poll_channel_event()) {
+    changed = true;
     if (const auto* announced = std::get_if<datachannel::ChannelAnnounced>(&*event)) {
       const auto info = connection().channels()->info(announced->channel);
       if (!info || channels_.size() >= kMaxChannels) {
@@ -111,7 +114,8 @@ void Session::drain_channels(Time now) {
       if (pending_) break;
     }
   }
-  peer_->touch();
+  // What was done may have brought new events. Without anything done that would go on for ever.
+  if (changed) peer_->touch();
 }
 
 void Session::handle_message(const datachannel::MessageReceived& message, Time now) {
