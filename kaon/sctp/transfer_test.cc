@@ -230,7 +230,12 @@ struct Sized {
     }
     ASSERT_TRUE(f.pair.run(300s, [&] { return f.a.association.stats().send_buffer_used == 0; }));
   }
-  Fixture f;
+  static Config searching_far() {
+    Config config;
+    config.max_probed_packet_size = kMaxPacketSize;
+    return config;
+  }
+  Fixture f{1, searching_far(), searching_far()};
   size_t mtu;
   size_t largest = 0;
 };
