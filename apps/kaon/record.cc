@@ -67,7 +67,8 @@ class Recorder {
 
 class Record {
  public:
-  Record(const RecordOptions& options, bool video, std::unique_ptr<io::MediaWriter> file, Logger& log, trace::Sink* trace)
+  Record(const RecordOptions& options, bool video, std::unique_ptr<io::MediaWriter> file, Logger& log,
+         trace::Sink* trace)
       : options_(options),
         video_(video),
         recorder_(std::move(file)),

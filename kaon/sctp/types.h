@@ -30,9 +30,9 @@ struct Config {
   /// SCTP packets of this size, header included, go everywhere: 1280 (IPv6) less IPv6 and UDP headers, a TURN
   /// ChannelData header and a DTLS record.
   size_t max_packet_size = 1191;
-  /// Path MTU discovery (RFC 8899) tries sizes up to this, at most kMaxPacketSize; not if it is not above max_packet_size.
-  /// Ethernet's unless both ends are known to take more: browsers close the connection when a DTLS record comes that is
-  /// larger than their 2 KiB buffer.
+  /// Path MTU discovery (RFC 8899) tries sizes up to this, at most kMaxPacketSize; not if it is not above
+  /// max_packet_size. Ethernet's unless both ends are known to take more: browsers close the connection when a DTLS
+  /// record comes that is larger than their 2 KiB buffer.
   size_t max_probed_packet_size = 1408;
   uint16_t outgoing_streams = 65535;
   uint16_t incoming_streams = 65535;
