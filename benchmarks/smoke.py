@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """That ./bench works, not how fast anything is: a tiny run of each bench with Kaon alone, but for fanout, which does not work
-yet. Tells lines of "ok" or "fail", the
-name and a detail."""
+yet. Tells lines of "ok" or "fail", the name and a detail."""
 
 import json
 import re
