@@ -101,7 +101,8 @@ def part_scenario(tally, full):
 
 def part_sanitize(tally, full):
     install("sanitize")
-    folder = build("asan-ubsan")
+    modules = sorted({test.relative_to(ROOT).parts[1] for test in ROOT.glob("kaon/**/*_test.cc")})
+    folder = build("asan-ubsan", [*(f"kaon_{m}_test" for m in modules), "kaon_scenario_test"])
     env = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
     units(tally, "asan", folder, env=env)
     scenario(tally, "asan.scenario", folder, 200 if full else 10, env)
