@@ -5,8 +5,8 @@ import platform
 import time
 from pathlib import Path
 
-START_LOAD = os.getloadavg()[0]
-BUSY_LOAD_PER_CORE = 0.25
+BUSY_SHARE = 0.1
+SAMPLE_SECONDS = 2
 
 
 def cores():
@@ -28,11 +28,20 @@ def describe():
 
 
 def busy():
-    """A sentence if other work was under way when the run began; empty otherwise."""
-    load = os.getloadavg()[0]
-    if load < BUSY_LOAD_PER_CORE * cores():
+    """A sentence if other work is under way as the run begins; empty otherwise. Not the load average: it still tells of the last run."""
+    before = cpu_times()
+    time.sleep(SAMPLE_SECONDS)
+    idle, total = (after - was for after, was in zip(cpu_times(), before))
+    share = 1 - idle / max(total, 1)
+    if share < BUSY_SHARE:
         return ""
-    return f"the machine is busy (load {load:.1f} on {cores()} cores at the start): times are too long, ratios less sure"
+    return f"the machine is busy ({share:.0%} of {cores()} cores before the start): times are too long, ratios less sure"
+
+
+def cpu_times():
+    """Idle ticks and all ticks of all cores."""
+    ticks = [int(field) for field in Path("/proc/stat").read_text(encoding="utf-8").split("\n", 1)[0].split()[1:9]]
+    return ticks[3] + ticks[4], sum(ticks)
 
 
 def resident_kib(pid):

@@ -54,6 +54,11 @@ class WakeMemory {
   std::atomic<bool> used_ = false;
 };
 
+Time end_of_tick(Time time) {
+  const auto tick = Loop::kTimerTick.count();
+  return Time(Duration((time.time_since_epoch().count() + tick - 1) / tick * tick));
+}
+
 std::chrono::steady_clock::time_point to_steady(Time time) {
   return std::chrono::steady_clock::time_point(time.time_since_epoch());
 }
@@ -151,9 +156,12 @@ bool Loop::Impl::has_posted() {
 }
 
 // The one timer of Asio follows the soonest deadline, but only to the front: a deadline that moves back, as most do
-// with every packet, costs no system call; the timer fires early once and finds nothing due.
+// with every packet, costs no system call; the timer fires early once and finds nothing due. What falls due within one
+// tick shares a wake-up.
 void Loop::Impl::arm() {
-  const Time next = heap.next();
+  Time next = heap.next();
+  if (next >= armed) return;
+  if (next > Loop::now()) next = end_of_tick(next);
   if (next >= armed) return;
   armed = next;
   timer.expires_at(to_steady(next));

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <future>
+#include <set>
 #include <thread>
 
 #include "kaon/io/interfaces.h"
@@ -84,6 +85,29 @@ TEST(Loop, FiresTimersInTheOrderOfTheirDeadlinesAndNeverEarly) {
     }
     EXPECT_THAT(order, testing::ElementsAre(0, 1, 2));
   }
+}
+
+TEST(Loop, WhatFallsDueWithinATickSharesAWakeUp) {
+  Loop loop;
+  std::multiset<Time> fired;
+  std::promise<void> all;
+  loop.invoke([&] {
+    const auto ticks = Loop::now().time_since_epoch() / Loop::kTimerTick;
+    const Time tick(Duration((ticks + 20) * Loop::kTimerTick));
+    for (int i = 0; i < 10; ++i) {
+      loop.schedule(loop.add_timer([&](Time now) {
+        fired.insert(now);
+        if (fired.size() == 10) all.set_value();
+      }),
+                    tick + i * Loop::kTimerTick / 10);
+    }
+  });
+  loop.start();
+  all.get_future().get();
+  loop.stop();
+  loop.join();
+  // The first at the end of one tick, what fell due while the thread woke up, then the rest at the end of the next.
+  EXPECT_LT(std::set(fired.begin(), fired.end()).size(), 5U);
 }
 
 TEST(Loop, ATimerMayRemoveItselfAndOthersAndScheduleAnew) {

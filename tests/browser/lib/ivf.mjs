@@ -21,7 +21,7 @@ export function readRecording(file, width, height) {
   const at = times(fs.readFileSync(file));
   const rows = 2 * Math.ceil(height / 12);
   const pictures = execFileSync('ffmpeg', ['-v', 'error', '-i', file, '-vf', `scale=${width}:${height}:flags=neighbor,crop=${width}:${rows}:0:0`,
-    '-fps_mode', 'passthrough', '-pix_fmt', 'gray', '-f', 'rawvideo', '-'], { maxBuffer: 2 ** 31, stdio: ['ignore', 'pipe', 'inherit'] });
+    '-fps_mode', 'passthrough', '-pix_fmt', 'gray', '-f', 'rawvideo', '-'], { maxBuffer: 2 ** 31, stdio: ['ignore', 'pipe', 'pipe'] });
   const size = width * rows;
   if (pictures.length !== size * at.length) throw new Error(`${file}: ${pictures.length / size} pictures of ${at.length} frames`);
   const frames = [];
