@@ -50,7 +50,7 @@ void protect(benchmark::State& state, srtp::Profile profile) {
   std::vector<uint8_t> out(packet.size() + srtp::rtp_overhead(profile));
   uint16_t sequence = 0;
   const AllocationCount allocations(state);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     store_be16(&packet[2], sequence++);
     benchmark::DoNotOptimize(sender.protect_rtp(packet, out));
   }
@@ -70,7 +70,7 @@ void unprotect(benchmark::State& state, srtp::Profile profile) {
   uint16_t sequence = 0;
   size_t next = kBatch;
   const AllocationCount allocations(state);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     if (next == kBatch) {
       state.PauseTiming();
       for (next = 0; next < kBatch; ++next) {
@@ -93,7 +93,7 @@ void bare_gcm(benchmark::State& state, crypto::AeadAlgorithm algorithm) {
   std::array<uint8_t, crypto::kAeadNonceSize> nonce{};
   uint32_t number = 0;
   const AllocationCount allocations(state);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     store_be32(nonce.data(), number++);
     aead.seal(nonce, ByteView(packet).first(kHeader), ByteView(packet).subspan(kHeader), out);
     benchmark::DoNotOptimize(out.data());
@@ -109,7 +109,7 @@ void bare_ctr_hmac(benchmark::State& state) {
   std::array<uint8_t, 16> counter{};
   uint32_t number = 0;
   const AllocationCount allocations(state);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     store_be32(counter.data(), number++);
     ctr.crypt(counter, ByteView(packet).subspan(kHeader), Bytes(out).subspan(kHeader, kPayload));
     const std::array<ByteView, 1> parts = {ByteView(out).first(packet.size())};

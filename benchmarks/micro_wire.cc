@@ -28,7 +28,7 @@ void stun_parse(benchmark::State& state) {
       .add_fingerprint();
   const ByteView request = builder.finish();
   const AllocationCount allocations(state);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const auto message = stun::Message::parse(request);
     benchmark::DoNotOptimize(message->text(stun::Attribute::Username));
   }
@@ -50,7 +50,7 @@ void rtp_parse(benchmark::State& state) {
   rtp::write_header(header, map, buffer.bytes());
   const SharedBuffer packet(std::move(buffer));
   const AllocationCount allocations(state);
-  for (auto _ : state) benchmark::DoNotOptimize(rtp::Packet::parse(packet, map, Time()));
+  for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(rtp::Packet::parse(packet, map, Time()));
 }
 BENCHMARK(rtp_parse);
 
@@ -93,7 +93,7 @@ void sctp_packet(benchmark::State& state) {
   };
   for (int i = 0; i < 1000; ++i) send();
   const AllocationCount allocations(state);
-  for (auto _ : state) send();
+  for ([[maybe_unused]] auto _ : state) send();
   if (pair.messages < static_cast<size_t>(state.iterations())) state.SkipWithError("messages are missing");
 }
 BENCHMARK(sctp_packet);

@@ -28,7 +28,7 @@ Result<std::vector<uint8_t>, std::string> read_input(const std::string& name) {
     bytes.resize(before + kChunk);
     got = std::fread(&bytes[before], 1, kChunk, file);
     bytes.resize(before + got);
-  } while (got != 0 && bytes.size() <= kMaxInput);
+  } while (got == kChunk && bytes.size() <= kMaxInput);
   const bool failed = std::ferror(file) != 0;
   if (!standard_input) std::fclose(file);
   if (failed) return fail(cat(name, " cannot be read."));

@@ -54,7 +54,7 @@ LineReader::LineReader(io::Loop& loop, int descriptor, Function<void(std::string
 LineReader::~LineReader() {
   state_->on_line = nullptr;
   boost::system::error_code ignored;
-  state_->stream.close(ignored);
+  static_cast<void>(state_->stream.close(ignored));
 }
 
 void LineReader::write(std::string_view line) {

@@ -261,6 +261,21 @@ TEST(PathMtu, IsNotSearchedWithoutNeed) {
   EXPECT_LE(s.largest, 1191u);
 }
 
+TEST(PathMtu, IsNotSearchedWhereItIsTurnedOff) {
+  Config config;
+  config.max_probed_packet_size = 0;
+  Fixture f(1, config, config);
+  ASSERT_TRUE(f.connect());
+  int probes = 0;
+  f.pair.a().filter = [&](ByteView packet) {
+    probes += static_cast<ChunkType>(packet[kCommonHeaderSize]) == ChunkType::Heartbeat;
+    return true;
+  };
+  ASSERT_TRUE(f.send(1, pattern(200'000, 1)));
+  f.pair.run_for(2s);
+  EXPECT_EQ(probes, 0);
+}
+
 TEST(PathMtu, FallsBackWhenThePathChanges) {
   Sized s(9000);
   ASSERT_TRUE(s.f.connect());

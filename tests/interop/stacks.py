@@ -191,10 +191,13 @@ STACKS = [
               "Its echotest plugin puts a sentence before texts and counts the sum in 16 bits, so that a text of 65,535 bytes "
               "comes back as one of 31. It gets messages up to 16,384 bytes.",)),
     Stack("werift", "werift", lambda: npm_version("werift"), prepare_node, node_command("werift"), media=ENCODED,
-          kaon_options={name: {"setup": "active"} for name in DATA}, around=(
+          kaon_options={name: {"setup": "active", "path-mtu-discovery": 0} for name in DATA}, around=(
               "It chooses even or odd streams by its ICE role; RFC 8832 §6 wants the DTLS role, and tells the other side to "
               "refuse channels on the wrong half, which Kaon does. In the data cases Kaon answers `setup:active`, with which "
-              "both roles agree.",)),
+              "both roles agree.",
+              "It throws at a chunk it does not know, such as the PAD of a path MTU probe, where RFC 9260 §3.2 wants it "
+              "skipped. In the data cases Kaon does not probe (`max_probed_packet_size = 0`), which a program that talks to "
+              "werift should do too.")),
 ]
 
 # Faults of a stack that make a case fail, by (stack, case, role of the stack): the reason, with a link if there is one.

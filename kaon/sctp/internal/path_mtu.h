@@ -21,7 +21,7 @@ class PathMtu {
   size_t largest() const { return largest_ > size_ ? largest_ : size_; }
   /// The size to try next, if it is time for it. The first is the base: that it works is to be known, too.
   std::optional<size_t> due(Time now) const {
-    if (outstanding_ || now < not_before_) return std::nullopt;
+    if (most_ <= base_ || outstanding_ || now < not_before_) return std::nullopt;
     if (!confirmed_) return base_;
     for (const size_t step : kSteps) {
       if (step > size_ && step <= most_) return step;

@@ -13,6 +13,7 @@ webrtc::Configuration configuration_of(const Options& options) {
   if (const std::string setup = options.text("setup"); !setup.empty()) {
     configuration.negotiation.answer_setup = setup == "active" ? sdp::Setup::Active : sdp::Setup::Passive;
   }
+  if (options.text("path-mtu-discovery") == "0") configuration.data.sctp.max_probed_packet_size = 0;
   return configuration;
 }
 
