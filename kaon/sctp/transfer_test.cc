@@ -326,7 +326,8 @@ TEST(Windows, GrowWithUseAndShrinkWhenIdle) {
 
 TEST(Windows, OneSackAnswersABatchOfAKaonPeer) {
   Config config;
-  config.max_probed_packet_size = 0;
+  // The probe by which Kaon knows its like, and none of another size.
+  config.max_probed_packet_size = config.max_packet_size + 1;
   Fixture f(1, config, config);
   f.b.keep = false;
   ASSERT_TRUE(f.connect());

@@ -2,12 +2,25 @@
 // millisecond that both sides are told of.
 #ifdef KAON_HAVE_USRSCTP
 #include <gmock/gmock.h>
+#include <sys/time.h>
 #include <usrsctp.h>
 
 #include <cstring>
 #include <deque>
 
 #include "kaon/sctp/association.h"
+
+namespace {
+kaon::Time test_time{std::chrono::seconds(1000)};
+}
+
+// usrsctp asks the machine's clock how old a packet is before it sends it again: our time must be its time, too.
+extern "C" int gettimeofday(timeval* out, void* /*zone*/) noexcept {
+  const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(test_time.time_since_epoch()).count();
+  out->tv_sec = micros / 1'000'000;
+  out->tv_usec = micros % 1'000'000;
+  return 0;
+}
 
 namespace kaon::sctp {
 namespace {
@@ -121,6 +134,7 @@ struct Joined {
   // One millisecond.
   void step() {
     now += 1ms;
+    test_time = now;
     for (int i = 0; i < 2; ++i) {
       while (!usrsctp.out.empty()) {
         auto packet = std::move(usrsctp.out.front());
@@ -155,7 +169,7 @@ struct Joined {
   NullLogger log;
   Association association;
   Usrsctp usrsctp;
-  Time now{1000s};
+  Time now = test_time;
   std::vector<uint8_t> scratch = std::vector<uint8_t>(2048);
   std::vector<std::vector<uint8_t>> messages;
   bool closed = false;
