@@ -42,6 +42,7 @@ struct IceCandidate {
 
 /// Why a description was refused.
 using DescriptionError = std::variant<sdp::ParseError, NegotiationError>;
+/// A sentence for people.
 std::string to_string(const DescriptionError& error);
 
 /// RTCTrackEvent.

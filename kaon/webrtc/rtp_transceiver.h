@@ -167,7 +167,9 @@ class RtpTransceiver {
   Receiver receiver_{*this};
 };
 
+/// RTCRtpSender.
 using RtpSender = RtpTransceiver::Sender;
+/// RTCRtpReceiver.
 using RtpReceiver = RtpTransceiver::Receiver;
 
 }  // namespace kaon::webrtc
