@@ -120,7 +120,7 @@ class Program:
 
     def __call__(self, tally, full):
         if self.packages:
-            install(self.packages)
+            install(*self.packages.split())
         if self.preset:
             build(self.preset, self.targets)
         say(self.name)
@@ -164,7 +164,7 @@ PARTS = {
     "server": Program("server", [sys.executable, "tests/server/run.py"]),
     "browser": Program("browser", ["node", "tests/browser/run.mjs"], "browser"),
     "package": Program("package", [sys.executable, "tests/package/run.py"], "package", targets=("kaon", "kaon_shared")),
-    "lint": Program("lint", [sys.executable, "tests/lint/lint.py"], "lint", preset=None),
+    "lint": Program("lint", [sys.executable, "tests/lint/lint.py"], "lint docs", preset=None),
     "sanitize": part_sanitize,
     "fuzz": Program("fuzz", [sys.executable, "tests/fuzz.py"], "sanitize", "asan-ubsan", ("kaon_fuzzers",)),
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what a part of the project needs from Debian's packages, and nothing that is there already:
-#   tools/deps.sh build|test|lint|sanitize|browser|interop|package|bench ...
+#   tools/deps.sh build|test|lint|sanitize|browser|interop|package|bench|docs ...
 set -euo pipefail
 
 declare -A GROUPS_OF=(
@@ -9,6 +9,7 @@ declare -A GROUPS_OF=(
   [lint]="clang-19 clang-format-19 clang-tidy-19 python3"
   [sanitize]="clang-19 lld-19 llvm-19 libclang-rt-19-dev"
   [package]="binutils pkg-config python3-venv dpkg-dev systemd mmdebstrap strace iproute2 clang-19"
+  [docs]="doxygen"
   [bench]="g++ cmake ninja-build ccache libssl-dev libboost1.81-dev libcli11-dev libspdlog-dev libgtest-dev libgmock-dev libbenchmark-dev binutils iproute2 python3 git"
   [browser]="chromium firefox-esr fonts-dejavu-core iproute2 ca-certificates"
   # What the peers of tests/interop link, and what Janus needs, which itself is unpacked and not installed (stacks.py).
@@ -17,7 +18,7 @@ declare -A GROUPS_OF=(
 
 missing=()
 for group in "$@"; do
-  for package in ${GROUPS_OF[$group]:?"unknown group '$group': build, test, lint, sanitize or browser"}; do
+  for package in ${GROUPS_OF[$group]:?"unknown group '$group': ${!GROUPS_OF[*]}"}; do
     [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null)" = "ii " ] || missing+=("$package")
   done
 done

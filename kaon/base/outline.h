@@ -61,7 +61,7 @@ class Outline {
 
 /// "a1b2c3", and " … 12 more" in place of what is beyond `most` bytes.
 std::string short_hex(ByteView bytes, size_t most = 32);
-/// The bytes between quotes, with what is not printable ASCII as \xHH, cut like short_hex().
+/// The bytes between quotes, with what is not printable ASCII as `\xHH`, cut like short_hex().
 std::string quoted(ByteView bytes, size_t most = 80);
 
 }  // namespace kaon

@@ -47,7 +47,7 @@ class IpAddress {
   bool is_multicast() const;
   /// RFC 1918, RFC 6598 and RFC 4193 (unique local) addresses.
   bool is_private() const;
-  /// ::ffff:a.b.c.d as the IPv4 address it stands for; every other address unchanged.
+  /// An IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2) as the IPv4 address it stands for; every other one unchanged.
   IpAddress unmapped() const;
 
   std::string to_string() const;

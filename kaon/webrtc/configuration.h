@@ -25,11 +25,15 @@ namespace kaon::webrtc {
 /// RTCIceServer. "stun:HOST[:PORT]" is used; "turn:" and "turns:" are logged and left out as long as there is no TURN
 /// client.
 struct IceServer {
+  /// Alternatives for one server.
   std::vector<std::string> urls;
+  /// Of TURN servers.
   std::string username = {};
+  /// The password.
   std::string credential = {};
 };
 
+/// How a SharedPort is opened.
 struct SharedPortOptions {
   /// 0 for a free one.
   uint16_t port = 0;
@@ -54,6 +58,7 @@ class SharedPort {
   /// Connections keep their port alive. With several loops, release the last reference outside of them.
   ~SharedPort();
 
+  /// As bound: the one that was chosen if 0 was asked for.
   uint16_t port() const;
   /// The share of this loop; null if it is not one of those the port was opened for.
   io::PeerShard* shard(const io::Loop& loop) const;
@@ -65,6 +70,7 @@ class SharedPort {
 
 /// RTCConfiguration, and what a browser does not let you choose.
 struct Configuration {
+  /// The first 4 STUN servers are asked for our address.
   std::vector<IceServer> ice_servers = {};
   /// Without one, all connections of the process share one (ECDSA P-256), made when it is first needed.
   std::optional<crypto::Certificate> certificate = {};
@@ -76,6 +82,7 @@ struct Configuration {
   peer::NegotiatorConfig negotiation = {};
   /// Data channels: most of them, size of their buffers.
   datachannel::Config data = {};
+  /// Which candidates of the peer are checked.
   ice::AddressPolicy remote_addresses = {};
   /// 1.2 for paths that lose records of 1.3, as some relays of calls do.
   dtls::Version max_dtls_version = dtls::Version::Dtls13;

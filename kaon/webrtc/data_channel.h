@@ -23,19 +23,25 @@ using datachannel::SendError;
 
 /// RTCDataChannelInit.
 struct DataChannelInit {
+  /// False: messages are delivered as they come.
   bool ordered = true;
   /// At most one of the two.
   std::optional<uint16_t> max_packet_life_time = {};  ///< ms
+  /// 0 sends once only.
   std::optional<uint16_t> max_retransmits = {};
+  /// A subprotocol of the application; the peer sees it.
   std::string protocol = {};
   /// Both sides create the channel with the same `id` and nothing is said on the wire.
   bool negotiated = false;
+  /// The stream id, needed with `negotiated`; without, it is chosen by the DTLS role.
   std::optional<uint16_t> id = {};
 };
 
 /// A received message. The bytes are valid for the call.
 struct Message {
+  /// Text otherwise.
   bool binary = false;
+  /// May be of no bytes.
   ByteView data;
   /// Of a message that is not binary: UTF-8 (checked).
   std::string_view text() const { return {reinterpret_cast<const char*>(data.data()), data.size()}; }
@@ -43,7 +49,9 @@ struct Message {
 
 /// All optional; called on the loop, never inside a call of the library.
 struct DataChannelHandlers {
+  /// send() is possible from now on.
   Function<void()> on_open = {};
+  /// Whole messages, in order if the channel is ordered.
   Function<void(const Message&)> on_message = {};
   /// buffered_amount() fell to the threshold or below.
   Function<void()> on_buffered_amount_low = {};
@@ -62,24 +70,35 @@ class DataChannel {
   DataChannel(const DataChannel&) = delete;
   DataChannel& operator=(const DataChannel&) = delete;
 
+  /// As the side that made the channel gave it.
   const std::string& label() const { return options_.label; }
+  /// Of DataChannelInit; empty for none.
   const std::string& protocol() const { return options_.protocol; }
+  /// Whether messages come in order.
   bool ordered() const { return options_.ordered; }
   /// In ms.
   std::optional<uint16_t> max_packet_life_time() const { return options_.max_packet_lifetime_ms; }
+  /// Nothing: without limit.
   std::optional<uint16_t> max_retransmits() const { return options_.max_retransmits; }
+  /// Whether both sides made it, with the same id.
   bool negotiated() const { return options_.negotiated; }
   /// The stream id; nothing before it is known.
   std::optional<uint16_t> id() const;
+  /// Closed also after the end of the connection.
   ChannelState state() const;
   /// Within the handler that announces a channel no event is missed.
   void set_handlers(DataChannelHandlers handlers);
 
+  /// Queues a text message, which must be UTF-8; copied. Errors: not open, larger than the peer takes, BufferFull
+  /// (on_writable tells when to go on).
   [[nodiscard]] Result<void, SendError> send(std::string_view text);
+  /// The same for a binary message.
   [[nodiscard]] Result<void, SendError> send(ByteView bytes);
   /// Payload bytes not yet sent for the first time.
   size_t buffered_amount() const;
+  /// In bytes; 0 at first.
   size_t buffered_amount_low_threshold() const { return low_threshold_; }
+  /// on_buffered_amount_low is called when buffered_amount() falls to it.
   void set_buffered_amount_low_threshold(size_t bytes);
   /// Sends what is queued, then closes both directions.
   void close();

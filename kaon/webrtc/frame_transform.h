@@ -12,8 +12,11 @@ using packetizer::Codec;
 
 /// An encoded frame on its way; its bytes may be changed in place, also in number.
 struct TransformFrame {
+  /// Of the frame; cannot be changed.
   Codec codec{};
+  /// A whole frame as the codec has it (H.264 and H.265: a byte stream).
   std::vector<uint8_t>& data;
+  /// Of received frames as the bitstream says; of sent ones likewise.
   bool keyframe = false;
   /// In units of the codec's RTP clock: of sent frames as the program gave it, of received ones as ReceivedFrame has
   /// it.

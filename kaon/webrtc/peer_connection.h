@@ -24,23 +24,30 @@ using peer::TransceiverInit;
 
 /// RTCSessionDescription.
 struct SessionDescription {
+  /// Offer, answer, provisional answer or rollback.
   SdpType type = SdpType::Offer;
+  /// The text (RFC 8866); not looked at for a rollback.
   std::string sdp;
 };
 
 /// RTCIceCandidate. An empty `candidate` says that there are no more.
 struct IceCandidate {
+  /// "candidate:…" as in an SDP line, without "a=".
   std::string candidate;
+  /// The section that carries the transport; not looked at in what the peer sends, since everything is bundled.
   std::string sdp_mid = {};
+  /// Of the ICE credentials it was gathered for; not looked at in what the peer sends.
   std::string username_fragment = {};
 };
 
 /// Why a description was refused.
 using DescriptionError = std::variant<sdp::ParseError, NegotiationError>;
+/// A sentence for people.
 std::string to_string(const DescriptionError& error);
 
 /// RTCTrackEvent.
 struct TrackEvent {
+  /// Existing, or made by the remote offer.
   std::shared_ptr<RtpTransceiver> transceiver;
   /// Ids of the MediaStreams it belongs to.
   std::vector<std::string> streams;
@@ -74,7 +81,9 @@ class PeerConnection {
   PeerConnection& operator=(const PeerConnection&) = delete;
 
   // -- signalling ----------------------------------------------------------------------------------------------------
+  /// Of the present state; nothing changes until it is set.
   [[nodiscard]] Result<SessionDescription, NegotiationError> create_offer();
+  /// To the remote offer; WrongState without one.
   [[nodiscard]] Result<SessionDescription, NegotiationError> create_answer();
   /// Makes the offer, or the answer that is due, and sets it; returns it with the candidates known by now.
   [[nodiscard]] Result<SessionDescription, NegotiationError> set_local_description();
@@ -84,6 +93,7 @@ class PeerConnection {
   [[nodiscard]] Result<void, DescriptionError> set_remote_description(const SessionDescription& description);
   /// With the candidates known by now; empty text before there is one.
   SessionDescription local_description() const;
+  /// RFC 9429 §3.2.
   SignalingState signaling_state() const;
   /// May come before the remote description. Host names (mDNS) are resolved by the system.
   [[nodiscard]] Result<void, ice::Error> add_ice_candidate(const IceCandidate& candidate);
@@ -93,21 +103,28 @@ class PeerConnection {
   void restart_ice();
 
   // -- media and data ------------------------------------------------------------------------------------------------
+  /// A new section with the next offer. Errors: Closed, TooManySections, BadParameter.
   [[nodiscard]] Result<std::shared_ptr<RtpTransceiver>, NegotiationError> add_transceiver(
       MediaKind kind, TransceiverInit init = {}, TransceiverHandlers handlers = {});
   /// Takes a transceiver that does not send yet (of a remote offer, for example), or adds one.
   [[nodiscard]] Result<std::shared_ptr<RtpTransceiver>, NegotiationError> add_track(
       MediaKind kind, std::vector<std::string> stream_ids = {}, TransceiverHandlers handlers = {});
+  /// In the order of their making; none after the end.
   std::vector<std::shared_ptr<RtpTransceiver>> transceivers();
+  /// Before the connection is connected or at any time after; it opens when both sides are ready. Errors: bounds of the
+  /// label, of the number of channels, and options that exclude each other.
   [[nodiscard]] Result<std::shared_ptr<DataChannel>, OpenError> create_data_channel(std::string label,
                                                                                     DataChannelInit init = {},
                                                                                     DataChannelHandlers handlers = {});
 
   // -- the rest ------------------------------------------------------------------------------------------------------
+  /// For ICE and DTLS together.
   ConnectionState connection_state() const;
+  /// By the names of W3C webrtc-stats.
   StatsReport get_stats() const;
   /// The engine's own figures.
   peer::Stats get_engine_stats() const;
+  /// The one it lives on.
   io::Loop& loop() const;
   /// Says goodbye and ends everything. At any moment, any number of times, from any handler.
   void close();

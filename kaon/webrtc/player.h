@@ -13,6 +13,7 @@
 
 namespace kaon::webrtc {
 
+/// How a Player plays.
 struct PlayerOptions {
   /// Begin again at the end, without end.
   bool repeat = false;
@@ -38,10 +39,13 @@ class Player {
   /// From now on, all files from the same moment: best once the connection is connected.
   void start();
 
+  /// All files have been sent (never with `repeat`), or something went wrong.
   bool done() const;
   /// A sentence; empty while all is well.
   const std::string& error() const { return error_; }
+  /// Sent so far, of all files.
   uint64_t frames() const { return frames_; }
+  /// The size of these frames.
   uint64_t bytes() const { return bytes_; }
   /// How much of the files has been played.
   Duration position() const { return position_; }

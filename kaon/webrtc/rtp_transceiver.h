@@ -28,6 +28,7 @@ using sdp::MediaKind;
 
 /// A frame to be sent: what Packetizer::packetize() takes.
 struct EncodedFrame {
+  /// One whole frame: H.264 and H.265 as a byte stream, the others as their payload formats have them.
   ByteView data;
   /// In units of the codec's RTP clock; a random offset is added.
   uint32_t timestamp = 0;
@@ -37,8 +38,11 @@ struct EncodedFrame {
 
 /// A received frame, in decoding order. The bytes are valid for the call.
 struct ReceivedFrame {
+  /// As negotiated; may change within a stream.
   Codec codec{};
+  /// As EncodedFrame::data.
   ByteView data;
+  /// Decoding can begin here.
   bool keyframe = false;
   /// Of key frames, where the bitstream gives it cheaply.
   std::optional<packetizer::Resolution> resolution;
@@ -52,6 +56,7 @@ struct ReceivedFrame {
 
 /// A received RTP packet, decrypted; retransmissions have been put back into the stream. Not in order.
 struct ReceivedRtp {
+  /// By its payload type.
   Codec codec{};
   /// Simulcast layer; 0 without.
   uint8_t layer = 0;
@@ -61,6 +66,7 @@ struct ReceivedRtp {
 
 /// All optional; called on the loop, never inside a call of the library.
 struct TransceiverHandlers {
+  /// Whole frames, in order.
   Function<void(const ReceivedFrame&)> on_frame = {};
   /// For who forwards: packets as they arrive, instead of frames (on_frame is not called then).
   Function<void(const ReceivedRtp&)> on_rtp = {};
@@ -81,6 +87,7 @@ class RtpTransceiver {
     std::optional<Codec> codec() const;
     /// Packetizes and queues a frame of codec(). It leaves paced.
     [[nodiscard]] Result<void, MediaError> send_frame(const EncodedFrame& frame);
+    /// The same for any codec that the peer takes (NotNegotiated otherwise).
     [[nodiscard]] Result<void, MediaError> send_frame(Codec codec, const EncodedFrame& frame);
     /// Queues a packet of a stream that exists already: payload, marker, sequence number and timestamp stay (but see
     /// replace_track()), SSRC, payload type and extensions become ours. Retransmissions and reports are made as for
@@ -125,19 +132,26 @@ class RtpTransceiver {
   RtpTransceiver(const RtpTransceiver&) = delete;
   RtpTransceiver& operator=(const RtpTransceiver&) = delete;
 
+  /// Audio or video; the same for life.
   MediaKind kind() const { return kind_; }
   /// Empty before the section has one.
   std::string mid() const;
+  /// As wanted by this side.
   Direction direction() const;
   /// As negotiated last; nothing before.
   std::optional<Direction> current_direction() const;
+  /// Takes effect with the next negotiation. An error if it has been stopped.
   [[nodiscard]] Result<void, NegotiationError> set_direction(Direction direction);
   /// In order of preference; empty for the defaults. Takes effect with the next negotiation.
   [[nodiscard]] Result<void, NegotiationError> set_codec_preferences(std::vector<peer::Codec> codecs);
+  /// Its section is rejected by the next description and may then serve another.
   [[nodiscard]] Result<void, NegotiationError> stop();
+  /// Within on_track no frame is missed.
   void set_handlers(TransceiverHandlers handlers);
 
+  /// Lives as long as the transceiver.
   Sender& sender() { return sender_; }
+  /// Lives as long as the transceiver.
   Receiver& receiver() { return receiver_; }
 
  private:
@@ -153,7 +167,9 @@ class RtpTransceiver {
   Receiver receiver_{*this};
 };
 
+/// RTCRtpSender.
 using RtpSender = RtpTransceiver::Sender;
+/// RTCRtpReceiver.
 using RtpReceiver = RtpTransceiver::Receiver;
 
 }  // namespace kaon::webrtc

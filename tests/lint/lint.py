@@ -163,6 +163,13 @@ def check_guide_snippets(_):
                 yield f"{path}: not in {name}: {snippet.splitlines()[0]}"
 
 
+def check_api_reference(_):
+    """Docstrings that Doxygen understands; a docstring for each public name of kaon/webrtc."""
+    done = subprocess.run(["tools/api-docs.sh"], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if done.returncode != 0:
+        yield from done.stdout.splitlines()
+
+
 def check_format(sources):
     done = subprocess.run(["clang-format-19", "--dry-run", "-Werror", *sources], cwd=ROOT, text=True,
                           capture_output=True, check=False)
@@ -227,7 +234,7 @@ def main():
         "public_headers_hide_the_system": check_public_headers_hide_the_system, "sizes": check_sizes,
         "web_loads_nothing_foreign": check_web_loads_nothing_foreign, "no_open_notes": check_notes,
         "readme_program": check_readme_program, "guide_snippets": check_guide_snippets, "format": check_format,
-        "headers_compile_alone": check_headers_compile_alone,
+        "headers_compile_alone": check_headers_compile_alone, "api_reference": check_api_reference,
     }
     failed = False
 
