@@ -156,6 +156,35 @@ std::optional<NetworkInfo> Message::network_info() const {
   return NetworkInfo{static_cast<uint16_t>(*value >> 16), static_cast<uint16_t>(*value)};
 }
 
+namespace {
+
+bool known_algorithm(uint16_t number) { return number == 1 || number == 2; }
+
+}  // namespace
+
+std::optional<PasswordAlgorithmList> Message::password_algorithms() const {
+  const auto value = find(Attribute::PasswordAlgorithms);
+  if (!value) return std::nullopt;
+  PasswordAlgorithmList list;
+  for (ByteView rest = *value; !rest.empty();) {
+    if (rest.size() < 4) return std::nullopt;
+    const size_t whole = 4 + padded(load_be16(&rest[2]));
+    if (whole > rest.size()) return std::nullopt;
+    const auto algorithm = static_cast<PasswordAlgorithm>(load_be16(rest.data()));
+    const auto seen = list.view();
+    const bool wanted = known_algorithm(load_be16(rest.data())) && std::ranges::find(seen, algorithm) == seen.end();
+    if (wanted) list.algorithms[list.size++] = algorithm;
+    rest = rest.subspan(whole);
+  }
+  return list;
+}
+
+std::optional<PasswordAlgorithm> Message::password_algorithm() const {
+  const auto value = find(Attribute::PasswordAlgorithm);
+  if (!value || value->size() < 4 || !known_algorithm(load_be16(value->data()))) return std::nullopt;
+  return static_cast<PasswordAlgorithm>(load_be16(value->data()));
+}
+
 AttributeList Message::unknown_required(std::span<const Attribute> known) const {
   AttributeList list;
   for_each([&](Attribute attribute, ByteView) {

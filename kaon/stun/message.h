@@ -44,6 +44,13 @@ struct AttributeList {
   std::span<const Attribute> view() const { return {types.data(), size}; }
 };
 
+/// Password algorithms in order of preference.
+struct PasswordAlgorithmList {
+  std::array<PasswordAlgorithm, 2> algorithms{};
+  size_t size = 0;
+  std::span<const PasswordAlgorithm> view() const { return {algorithms.data(), size}; }
+};
+
 /// A parsed message: a view that borrows the bytes given to parse(). RFC 8489 §5.
 ///
 /// Attributes behind MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256 do not exist for the reader (RFC 8489 §14.5), except
@@ -79,6 +86,10 @@ class Message {
   std::optional<net::Endpoint> xor_address(Attribute type) const;
   std::optional<ErrorCode> error_code() const;
   std::optional<NetworkInfo> network_info() const;
+  /// The algorithms of PASSWORD-ALGORITHMS that we know, in its order, at most two; nothing if absent or malformed.
+  std::optional<PasswordAlgorithmList> password_algorithms() const;
+  /// Nothing if absent, malformed or not known to us.
+  std::optional<PasswordAlgorithm> password_algorithm() const;
 
   /// Attributes that must be understood and are not in `known`.
   AttributeList unknown_required(std::span<const Attribute> known) const;
