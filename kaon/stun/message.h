@@ -84,6 +84,8 @@ class Message {
   std::optional<net::Endpoint> address(Attribute type) const;
   /// XOR-MAPPED-ADDRESS and its like, RFC 8489 §14.2.
   std::optional<net::Endpoint> xor_address(Attribute type) const;
+  /// The same from the value of one attribute, where there are several of a type.
+  std::optional<net::Endpoint> decode_xor_address(ByteView value) const;
   std::optional<ErrorCode> error_code() const;
   std::optional<NetworkInfo> network_info() const;
   /// The algorithms of PASSWORD-ALGORITHMS that we know, in its order, at most two; nothing if absent or malformed.
