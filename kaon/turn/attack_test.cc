@@ -6,6 +6,8 @@
 namespace kaon::turn {
 namespace {
 
+using Client = WireClient;
+
 using namespace std::chrono_literals;
 using testing::IsEmpty;
 using testing::SizeIs;
