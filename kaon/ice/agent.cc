@@ -250,7 +250,7 @@ Time Agent::next_check_of(const Pair& p) const {
   if (p.queued || !can_check(p)) return kNever;
   if (p.triggered) return last_check_ + kMinPace;
   const Time at = due(p);
-  return at == kNever ? kNever : std::max(at, last_check_ + pace());
+  return at == kNever ? kNever : std::max({at, last_ordinary_ + pace(), last_check_ + kMinPace});
 }
 
 std::optional<net::Transmit> Agent::poll_transmit(Bytes out) {
@@ -327,7 +327,7 @@ void Agent::check_moved(const net::Endpoint& local, const net::Endpoint& remote,
   const uint32_t priority = remote_of(*current).candidate.priority;
   const Local* base = find_base(local, current->path.protocol);
   Remote* found = find_remote(remote, current->path.protocol, generation_);
-  if (found == nullptr) found = add_peer_reflexive(remote, current->path.protocol, priority);
+  if (found == nullptr) found = add_peer_reflexive(remote, current->path.protocol, priority, now);
   Pair* p = base == nullptr || found == nullptr ? nullptr : add_pair(*base, *found);
   if (p == nullptr) return;
   notice_moved(*p, now);

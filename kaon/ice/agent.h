@@ -33,6 +33,9 @@ class Agent {
   static constexpr size_t kMaxRemoteCandidates = 64;
   /// Of the remote ones, those learned from checks; the oldest that led to nothing gives way.
   static constexpr size_t kMaxPeerReflexive = 16;
+  /// While there is a path, that many at once, then one in this time: two translators that map by port show each other
+  /// a new address with every answer.
+  static constexpr Duration kReflexiveInterval = std::chrono::seconds(5);
   static constexpr size_t kMaxPairs = 128;
   static constexpr size_t kMaxStunServers = 4;
   /// Answers that wait for poll_transmit(); further requests are dropped.
@@ -145,7 +148,8 @@ class Agent {
   // agent_pairs.cc: remote candidates and pairs
   Remote* find_remote(const net::Endpoint& address, net::Protocol protocol, uint32_t generation);
   Remote* add_remote(Candidate candidate);
-  Remote* add_peer_reflexive(const net::Endpoint& address, net::Protocol protocol, uint32_t priority);
+  Remote* add_peer_reflexive(const net::Endpoint& address, net::Protocol protocol, uint32_t priority, Time now);
+  bool reflexive_allowed(Time now);
   bool make_room_for_reflexive();
   void form_pairs(const Local& local);
   void form_pairs(const Remote& remote);
@@ -170,6 +174,8 @@ class Agent {
   Pair* next_triggered();
   Pair* next_due(Time now);
   void run_checks(Time now);
+  bool run_triggered(Time now);
+  bool run_ordinary(Time now);
   void send_check(Pair& pair, Time now);
   void trigger(Pair& pair, Time now);
   Duration pace() const;
@@ -243,6 +249,9 @@ class Agent {
   Ring<Event> events_;
   std::array<Time, static_cast<size_t>(Timer::Count)> deadlines_;
   Time last_check_ = Time::min();
+  Time last_ordinary_ = Time::min();
+  bool last_was_triggered_ = false;
+  Time reflexive_from_ = Time::min();  // one interval per candidate that may be learned until now
   Time error_window_ = Time::min();
   int errors_in_window_ = 0;
   Counters<Drop> drops_;

@@ -91,8 +91,18 @@ Agent::Remote* Agent::add_remote(Candidate candidate) {
   return &remotes_.emplace_back(std::move(remote));
 }
 
-Agent::Remote* Agent::add_peer_reflexive(const net::Endpoint& address, net::Protocol protocol, uint32_t priority) {
-  if (!make_room_for_reflexive()) {
+// The candidates that may still be learned are the intervals between reflexive_from_ and now.
+bool Agent::reflexive_allowed(Time now) {
+  if (!selected_path_) return true;
+  const Time from = std::max(reflexive_from_, now - kReflexiveInterval * static_cast<int64_t>(kMaxPeerReflexive));
+  if (from + kReflexiveInterval > now) return false;
+  reflexive_from_ = from + kReflexiveInterval;
+  return true;
+}
+
+Agent::Remote* Agent::add_peer_reflexive(const net::Endpoint& address, net::Protocol protocol, uint32_t priority,
+                                         Time now) {
+  if (!reflexive_allowed(now) || !make_room_for_reflexive()) {
     drops_.add(Drop::TooManyCandidates);
     return nullptr;
   }
