@@ -58,6 +58,87 @@ void LabServer::obey(Time now) {
   }
 }
 
+void LabPeer::handle_packet(const net::Datagram& packet, Time now) {
+  now_ = now;
+  if (relay && packet.local == relay->config().local) {
+    const auto data = relay->receive(packet, now);
+    if (data) {
+      net::Datagram inner;
+      inner.local = *relay->relayed();
+      inner.remote = data->peer;
+      inner.bytes = data->data;
+      agent.handle_packet(inner, now);
+    }
+    return drain_relay(now);
+  }
+  agent.handle_packet(packet, now);
+}
+
+void LabPeer::handle_timeout(Time now) {
+  now_ = now;
+  if (relay) {
+    relay->handle_timeout(now);
+    drain_relay(now);
+  }
+  agent.handle_timeout(now);
+}
+
+Time LabPeer::next_timeout() const {
+  return relay ? std::min(relay->next_timeout(), agent.next_timeout()) : agent.next_timeout();
+}
+
+std::optional<net::Transmit> LabPeer::poll_transmit(Bytes out) {
+  if (held_) {
+    std::ranges::copy(held_bytes_, out.begin());
+    return std::exchange(held_, std::nullopt);
+  }
+  if (relay) {
+    if (const auto transmit = relay->poll_transmit(out)) return transmit;
+  }
+  while (auto transmit = agent.poll_transmit(out.subspan(turn::Client::kMaxHeader))) {
+    const Bytes data = out.subspan(turn::Client::kMaxHeader, transmit->size);
+    if (!relay || transmit->local != relay->relayed()) {
+      std::ranges::copy(data, out.begin());
+      return transmit;
+    }
+    std::array<uint8_t, turn::Client::kMaxHeader> header{};
+    const auto envelope = relay->wrap(transmit->remote, data, header, now_);
+    if (!envelope) continue;
+    held_bytes_.assign(header.begin(), header.begin() + static_cast<ptrdiff_t>(envelope->header));
+    held_bytes_.insert(held_bytes_.end(), data.begin(), data.end());
+    held_bytes_.resize(held_bytes_.size() + envelope->padding);
+    held_ = net::Transmit{.local = relay->config().local, .remote = kLabServer, .size = held_bytes_.size()};
+    // What the data made the client ask for goes first.
+    if (const auto request = relay->poll_transmit(out)) return request;
+    return poll_transmit(out);
+  }
+  return std::nullopt;
+}
+
+void LabPeer::add_relay(const net::Endpoint& local, Time now) {
+  turn::Client::Config config;
+  config.local = local;
+  config.server = kLabServer;
+  config.username = "alice";
+  config.password = "secret";
+  relay = std::make_unique<turn::Client>(Env{random_, log_}, config, now);
+}
+
+void LabPeer::drain_relay(Time now) {
+  while (const auto event = relay->poll_event()) {
+    if (const auto* allocated = std::get_if<turn::Allocated>(&*event)) {
+      ice::LocalAddress local;
+      local.type = ice::CandidateType::Relayed;
+      local.address = allocated->relayed;
+      local.related = allocated->mapped;
+      EXPECT_TRUE(agent.add_local_candidate(local, now).has_value());
+    } else if (const auto* failed = std::get_if<turn::ClientFailed>(&*event)) {
+      relay_failures.push_back(*failed);
+    }
+    if (!relay->pending()) agent.end_of_local_candidates(now);
+  }
+}
+
 Lab::Lab(uint64_t seed)
     : network(seed),
       server(network.seed_for(1)),
@@ -87,13 +168,15 @@ void Lab::connect() {
 }
 
 void Lab::start(LabPeer& peer) {
+  if (relays) peer.add_relay({peer.hosts[0].ip, static_cast<uint16_t>(peer.hosts[0].port + 1)}, pump.now());
   for (const net::Endpoint& host : peer.hosts) {
+    if (relay_only) break;
     ice::LocalAddress local;
     local.address = host;
     ASSERT_TRUE(peer.agent.add_local_candidate(local, pump.now()).has_value());
   }
   ASSERT_TRUE(peer.agent.add_stun_server(kLabServer, pump.now()).has_value());
-  peer.agent.end_of_local_candidates(pump.now());
+  if (!relays) peer.agent.end_of_local_candidates(pump.now());
 }
 
 void Lab::on_event(LabPeer& peer, ice::Event event) {

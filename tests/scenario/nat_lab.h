@@ -3,12 +3,14 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "kaon/ice/agent.h"
 #include "kaon/sim/pump.h"
+#include "kaon/turn/client.h"
 #include "kaon/turn/port_pool.h"
 #include "kaon/turn/server.h"
 
@@ -38,23 +40,33 @@ class LabServer {
   turn::Server server_;
 };
 
-/// An agent and what happened to it.
+/// An agent, perhaps with a relay of its own, and what happened to it. The relayed address is one more local address
+/// for the agent, as a socket is.
 class LabPeer {
  public:
   LabPeer(uint64_t seed, const ice::Config& config) : random_(seed), agent(Env{random_, log_}, config) {}
 
-  void handle_packet(const net::Datagram& packet, Time now) { agent.handle_packet(packet, now); }
-  void handle_timeout(Time now) { agent.handle_timeout(now); }
-  Time next_timeout() const { return agent.next_timeout(); }
-  std::optional<net::Transmit> poll_transmit(Bytes out) { return agent.poll_transmit(out); }
+  void handle_packet(const net::Datagram& packet, Time now);
+  void handle_timeout(Time now);
+  Time next_timeout() const;
+  std::optional<net::Transmit> poll_transmit(Bytes out);
   std::optional<ice::Event> poll_event() { return agent.poll_event(); }
+  /// Asks the laboratory's server for an allocation from `local`; the candidates end when it has answered.
+  void add_relay(const net::Endpoint& local, Time now);
 
  private:
+  void drain_relay(Time now);
+
   SeededRandom random_;
   NullLogger log_;
+  Time now_{};                         // of the last call
+  std::optional<net::Transmit> held_;  // wrapped, behind a request that it made necessary
+  std::vector<uint8_t> held_bytes_;
 
  public:
   ice::Agent agent;
+  std::unique_ptr<turn::Client> relay;
+  std::vector<turn::ClientFailed> relay_failures;
   LabPeer* peer = nullptr;
   std::vector<net::Endpoint> hosts;
   std::vector<ice::State> states;
@@ -68,6 +80,10 @@ class Lab {
 
   /// One host address; `realm` as in sim::Network.
   void add_address(LabPeer& peer, sim::HostId host, const net::Endpoint& address);
+  /// Both ask the server for a relay, from a port of its own.
+  bool relays = false;
+  /// W3C "iceTransportPolicy": the agents know no address but the relay's.
+  bool relay_only = false;
   /// Gathering begins; 30 ms later each side has the other's credentials, and candidates follow as they come.
   void connect();
   bool connected() const { return a.agent.selected().has_value() && b.agent.selected().has_value(); }

@@ -67,13 +67,18 @@ struct Cell {
   }
 };
 
-Cell run_cell(size_t kind_a, size_t kind_b, uint64_t seed) {
-  Lab lab(seed);
+void put_behind(Lab& lab, size_t kind_a, size_t kind_b) {
   const auto inside = [&](size_t kind, net::IpAddress outer) {
     return lab.network.inside(lab.network.add_nat(nat_of(kind), outer));
   };
   lab.add_address(lab.a, lab.network.add_host(kInnerA.ip, inside(kind_a, kOuterA), kAccess), kInnerA);
   lab.add_address(lab.b, lab.network.add_host(kInnerB.ip, inside(kind_b, kOuterB), kAccess), kInnerB);
+}
+
+Cell run_cell(size_t kind_a, size_t kind_b, bool relays, uint64_t seed) {
+  Lab lab(seed);
+  lab.relays = relays;
+  put_behind(lab, kind_a, kind_b);
   lab.connect();
   Cell cell;
   cell.time = lab.time_to_connect();
@@ -89,7 +94,7 @@ void run_table(bool relays) {
   for (size_t row = 0; row < kKinds.size(); ++row) {
     text += cat("\n", kKinds[row]);
     for (size_t column = 0; column < kKinds.size(); ++column) {
-      const Cell cell = run_cell(row, column, sim::derive_seed(1, row * 9 + column));
+      const Cell cell = run_cell(row, column, relays, sim::derive_seed(1, row * 9 + column));
       EXPECT_EQ(cell.path, name_of(kExpected[row][column], relays)) << kKinds[row] << " to " << kKinds[column];
       text += cat(" ", cell.to_string());
     }
@@ -98,6 +103,22 @@ void run_table(bool relays) {
 }
 
 TEST(NatTable, EveryPairOfTranslatorsIsPassedByThePathThatTheyAllow) { run_table(false); }
+TEST(NatTable, EveryPairConnectsOverARelayIfThereIsNoOtherPath) { run_table(true); }
+
+// Each answer of the one comes to the other from a new port, for ever.
+TEST(NatTable, TwoTranslatorsThatMapByPortDoNotKeepTheAgentsBusy) {
+  size_t packets = 0;
+  Lab lab(1);
+  lab.relays = true;
+  put_behind(lab, 6, 6);
+  lab.connect();
+  ASSERT_TRUE(lab.time_to_connect());
+  lab.pump.pass(10s);
+  lab.network.set_tap([&](Time, const net::Datagram&) { ++packets; });
+  lab.pump.pass(10s);
+  EXPECT_EQ(lab.path(), "relay");
+  EXPECT_LT(packets, 200u);
+}
 
 TEST(NatTable, IsTheSameFromBothSides) {
   for (size_t row = 0; row < kKinds.size(); ++row) {
