@@ -32,6 +32,7 @@ class Hosted final : public HostedPeer, public Driven {
   const peer::Connection& connection() const override { return connection_; }
   ice::ConnectionId id() const override { return id_; }
   PeerShard& shard() override;
+  bool add_relay(const RelayServer& server, std::function<void(const turn::ClientEvent&)> tell) override;
   void touch() override;
   void close() override;
 
@@ -45,6 +46,8 @@ class Hosted final : public HostedPeer, public Driven {
 
  private:
   friend class Shard;
+  bool use_relay(Relay& relay, const turn::Allocated& allocated, net::Protocol protocol);
+
   Shard& shard_;
   ice::ConnectionId id_;
   PeerHandler* handler_;
@@ -52,6 +55,29 @@ class Hosted final : public HostedPeer, public Driven {
   ConnectionHandle handle_;
   std::vector<ice::Path> paths_;
   std::vector<uint32_t> ssrcs_;
+  std::vector<std::shared_ptr<Relay>> relays_;
+  bool relay_only_ = false;
+};
+
+// Where packets leave: by the port's socket, or by the relay whose address is their local one.
+class Exits final : public Sender {
+ public:
+  void open(UdpShard& udp) { udp_ = &udp; }
+  size_t send(std::span<Outgoing> batch) override;
+  /// False if the address is taken.
+  bool add(const net::Endpoint& relayed, Relay& relay) { return relays_.emplace(relayed, &relay).second; }
+  void remove(const Relay& relay) {
+    std::erase_if(relays_, [&](const auto& entry) { return entry.second == &relay; });
+  }
+
+ private:
+  Relay* relay_of(const Outgoing& outgoing) const {
+    const auto it = relays_.find(outgoing.transmit.local);
+    return it == relays_.end() ? nullptr : it->second;
+  }
+
+  UdpShard* udp_ = nullptr;
+  std::unordered_map<net::Endpoint, Relay*> relays_;
 };
 
 // One loop's connections with the tables that find them.
@@ -83,6 +109,7 @@ class Shard final : public PeerShard, public UdpHandler, public std::enable_shar
   void stream_added(Hosted& hosted, uint32_t ssrc);
   void ufrag_changed(Hosted& hosted, const std::string& ufrag);
   void close(Hosted& hosted);
+  void close_relays(Hosted& hosted);
   template <class Change>
   void tell_others(Change change);
 
@@ -91,6 +118,7 @@ class Shard final : public PeerShard, public UdpHandler, public std::enable_shar
   size_t index_;
   Env env_;
   ice::Mux mux_;
+  Exits exits_;
   std::unique_ptr<Driver> driver_;
   UdpShard* udp_ = nullptr;
   uint64_t next_id_ = 1;
@@ -155,6 +183,56 @@ void Hosted::dispatch() {
   if (handler_ != nullptr) handler_->on_drain(*this, now);
 }
 
+bool Hosted::add_relay(const RelayServer& server, std::function<void(const turn::ClientEvent&)> tell) {
+  if (relays_.size() >= kMaxRelays || handler_ == nullptr) return false;
+  const size_t index = relays_.size();
+  Relay::Handlers handlers;
+  handlers.on_data = [this](std::span<const net::Datagram> batch, Time now) {
+    shard_.driver_->receive(handle_, batch, now);
+  };
+  handlers.on_event = [this, index, protocol = server.protocol, tell = std::move(tell)](const auto& event) {
+    const auto* allocated = std::get_if<turn::Allocated>(&event);
+    if (allocated != nullptr && !use_relay(*relays_[index], *allocated, protocol)) {
+      tell(turn::ClientFailed{.error = turn::ClientError::BadResponse, .reason = "the relayed address is taken"});
+    } else {
+      tell(event);
+    }
+  };
+  relays_.push_back(Relay::open(shard_.loop_, server, shard_.env_, std::move(handlers)));
+  return true;
+}
+
+bool Hosted::use_relay(Relay& relay, const turn::Allocated& allocated, net::Protocol protocol) {
+  if (!shard_.exits_.add(allocated.relayed, relay)) return relay.close(), false;
+  ice::LocalAddress address;
+  address.type = ice::CandidateType::Relayed;
+  address.address = allocated.relayed;
+  // Who wants a relay only does not want to be known by his own address (RFC 8828 §5.2).
+  const net::Family family = allocated.relayed.ip.family();
+  address.related = relay_only_ ? net::Endpoint{net::IpAddress::any(family), 0} : allocated.mapped;
+  // Of several relays the one reached over UDP first, over TLS last.
+  const auto rank = static_cast<uint16_t>(protocol);
+  address.preference = ice::local_preference(family, static_cast<uint16_t>(10 * rank), relays_.size());
+  static_cast<void>(connection_.add_local_address(address, Loop::now()));
+  touch();
+  return true;
+}
+
+size_t Exits::send(std::span<Outgoing> batch) {
+  if (relays_.empty()) return udp_->send(batch);
+  for (size_t done = 0; done < batch.size();) {
+    if (Relay* relay = relay_of(batch[done])) {
+      relay->send(batch[done++]);
+      continue;
+    }
+    size_t end = done + 1;
+    while (end < batch.size() && relay_of(batch[end]) == nullptr) ++end;
+    done += udp_->send(batch.subspan(done, end - done));
+    if (done < end) return done;
+  }
+  return batch.size();
+}
+
 // -- Shard -----------------------------------------------------------------------------------------------------------
 
 Shard::~Shard() { shut(); }
@@ -163,13 +241,15 @@ const UdpStats& Shard::udp_stats() const { return udp_->stats(); }
 
 void Shard::open(UdpShard& udp) {
   udp_ = &udp;
-  driver_ = std::make_unique<Driver>(loop_, udp);
+  exits_.open(udp);
+  driver_ = std::make_unique<Driver>(loop_, exits_);
 }
 
 void Shard::shut() {
   for (auto& [id, hosted] : hosted_) {
     hosted->handler_ = nullptr;
     driver_->detach(hosted->handle_);
+    close_relays(*hosted);
   }
   hosted_.clear();
   driver_.reset();
@@ -185,7 +265,9 @@ HostedPeer* Shard::create(peer::Config config, PeerHandler& handler, Gathering g
   const uint32_t tag = connection.ice().transaction_tag();
   if (!mux_.add(id, connection.ice().local_credentials().ufrag, tag)) return nullptr;
   tell_others([tag, home = index_](Shard& other) { other.foreign_tags_[tag] = home; });
+  hosted->relay_only_ = gathering == Gathering::RelayOnly;
   for (const ice::LocalAddress& address : port_.addresses()) {
+    if (hosted->relay_only_) break;
     // A family the peer's policy refuses costs nothing; the agent counts it.
     static_cast<void>(connection.add_local_address(address, now));
   }
@@ -237,9 +319,11 @@ void Shard::close(Hosted& hosted) {
   // The goodbye goes out at once: after this turn nobody drives the connection.
   std::vector<uint8_t> memory(peer::Connection::kMaxTransmit);
   while (const auto transmit = hosted.connection_.poll_transmit(memory)) {
-    udp_->send(*transmit, ByteView(memory).first(transmit->size));
+    Outgoing outgoing{*transmit, ByteView(memory).first(transmit->size)};
+    exits_.send({&outgoing, 1});
   }
   driver_->detach(hosted.handle_);
+  close_relays(hosted);
   // A later connection of this loop may have come by the same path.
   std::erase_if(hosted.paths_, [&](const ice::Path& path) { return mux_.owner(path) != hosted.id_; });
   mux_.remove(hosted.id_);
@@ -259,6 +343,13 @@ void Shard::close(Hosted& hosted) {
   closing_->push_back(std::move(it->second));
   hosted_.erase(it);
   loop_.post([closing = closing_] { closing->clear(); });
+}
+
+void Shard::close_relays(Hosted& hosted) {
+  for (const auto& relay : hosted.relays_) {
+    exits_.remove(*relay);
+    relay->close();
+  }
 }
 
 size_t Shard::route(const net::Datagram& datagram) {

@@ -22,8 +22,8 @@ class PeerShard;
 
 namespace kaon::webrtc {
 
-/// RTCIceServer. "stun:HOST[:PORT]" is used; "turn:" and "turns:" are logged and left out as long as there is no TURN
-/// client.
+/// RTCIceServer: "stun:HOST[:PORT]", "turn:HOST[:PORT][?transport=udp|tcp]", "turns:HOST[:PORT]" (TURN over TLS). TURN
+/// wants user and password. What is wrong with one is told by on_ice_candidate_error.
 struct IceServer {
   std::vector<std::string> urls;
   std::string username = {};
@@ -63,9 +63,13 @@ class SharedPort {
   std::unique_ptr<io::PeerPort> port_;
 };
 
+/// RTCIceTransportPolicy. Relay: the peer learns no address of this machine, and packets go over TURN servers only.
+enum class IceTransportPolicy : uint8_t { All, Relay };
+
 /// RTCConfiguration, and what a browser does not let you choose.
 struct Configuration {
   std::vector<IceServer> ice_servers = {};
+  IceTransportPolicy ice_transport_policy = IceTransportPolicy::All;
   /// Without one, all connections of the process share one (ECDSA P-256), made when it is first needed.
   std::optional<crypto::Certificate> certificate = {};
   /// Without one, the connection opens a port of its own.
