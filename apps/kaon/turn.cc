@@ -285,10 +285,7 @@ void add_listeners(CLI::App& command, TurnOptions& options) {
 void add_credentials(CLI::App& command, TurnOptions& options) {
   command.add_option("--realm", options.realm, "Realm of the credentials")->type_name("TEXT")->capture_default_str();
   command.add_option("--user", options.users, "A user with a password; may be repeated")->type_name("NAME:PASSWORD");
-  command
-      .add_option(
-          "--secret", options.secrets,
-          "Secret of time-limited credentials; may be repeated, so that a new one can come before the old one goes")
+  command.add_option("--secret", options.secrets, "Secret of time-limited credentials; each of several is tried")
       ->type_name("TEXT");
 }
 

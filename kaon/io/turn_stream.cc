@@ -49,6 +49,7 @@ class StreamConnection final : public Connection, public std::enable_shared_from
   static constexpr size_t kFirstBuffer = 2048;
 
   void read();
+  bool expected(ByteView message);
   bool take_messages();
   void write();
   void fail(uint64_t TurnHostStats::* counter);
@@ -63,6 +64,7 @@ class StreamConnection final : public Connection, public std::enable_shared_from
   Time waiting_since_;  // for the rest of a message, or of the handshake
   Time last_message_ = waiting_since_;
   bool ready_ = !kTls;
+  bool allocated_ = false;  // once
 };
 
 class StreamLeg final : public TurnLeg {
@@ -122,10 +124,19 @@ void StreamConnection<Stream>::read() {
                           [self = this->shared_from_this()](const error_code& error, size_t size) {
                             if (self->leg_ == nullptr) return;
                             if (error) return self->close();
+                            if (self->filled_ == 0) self->waiting_since_ = Loop::now();
                             self->filled_ += size;
                             if (!self->take_messages()) return;
                             self->read();
                           });
+}
+
+// Text of other protocols looks like ChannelData, which nobody sends before he has an allocation.
+template <class Stream>
+bool StreamConnection<Stream>::expected(ByteView message) {
+  if (!turn::is_channel_data(message)) return true;
+  allocated_ = allocated_ || leg_->host().has_allocation(client_);
+  return allocated_;
 }
 
 // False if the connection is closed by now.
@@ -134,8 +145,9 @@ bool StreamConnection<Stream>::take_messages() {
   size_t at = 0;
   size_t wanted = 0;
   while (leg_ != nullptr) {
-    const auto frame = turn::next_frame(ByteView(in_).subspan(at, filled_ - at));
-    if (!frame) {
+    const ByteView rest = ByteView(in_).subspan(at, filled_ - at);
+    const auto frame = turn::next_frame(rest);
+    if (!frame || !expected(rest)) {
       fail(&TurnHostStats::not_turn);
       return false;
     }
@@ -150,7 +162,7 @@ bool StreamConnection<Stream>::take_messages() {
   if (leg_ == nullptr) return false;
   std::copy(in_.begin() + static_cast<ptrdiff_t>(at), in_.begin() + static_cast<ptrdiff_t>(filled_), in_.begin());
   filled_ -= at;
-  if (at != 0 || filled_ == 0) waiting_since_ = Loop::now();
+  if (at != 0) waiting_since_ = Loop::now();
   if (wanted > in_.size()) in_.resize(wanted);
   return true;
 }
