@@ -5,10 +5,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "apps/kaon/commands.h"
 #include "apps/kaon/console.h"
+#include "apps/kaon/options.h"
 #include "apps/kaon/signals.h"
 #include "apps/kaon/trace_options.h"
 #include "apps/kaon/version.h"
@@ -40,14 +40,6 @@ struct ServeOptions {
   std::string config_file;
   io::TraceOptions trace;
 };
-
-std::optional<std::string> read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return std::nullopt;
-  std::ostringstream content;
-  content << file.rdbuf();
-  return content.str();
-}
 
 bool write_private(const fs::path& path, const std::string& content) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
@@ -98,14 +90,6 @@ Result<sfu::TlsIdentity, std::string> tls_identity(const ServeOptions& options) 
   auto key = read_file(options.key_file);
   if (!key) return fail(cat("The key file ", options.key_file, " cannot be read."));
   return sfu::TlsIdentity{std::move(*certificate), std::move(*key)};
-}
-
-// "8080", ":8080" and "1.2.3.4:8080" are all addresses to listen on.
-std::optional<net::Endpoint> listen_address(std::string_view text) {
-  if (const auto port = parse_number<uint16_t>(text.starts_with(':') ? text.substr(1) : text)) {
-    return net::Endpoint{net::IpAddress::any(net::Family::V4), *port};
-  }
-  return net::Endpoint::parse(text);
 }
 
 Result<sfu::ServerConfig, std::string> server_config(const ServeOptions& options) {
@@ -161,19 +145,6 @@ int serve(const ServeOptions& options) {
   std::fflush(stdout);
   stop.wait(-1);
   return 0;
-}
-
-// Gives the file's options to the command, but for those the command line has. CLI11 itself reads such files only for
-// the outermost command.
-void read_config(CLI::App& command, const std::string& file) {
-  for (const CLI::ConfigItem& item : CLI::ConfigTOML().from_file(file)) {
-    CLI::Option* option = command.get_option_no_throw("--" + item.name);
-    if (option == nullptr || !item.parents.empty() || item.name == "config")
-      throw CLI::ConfigError(cat(file, ": there is no option '", item.fullname(), "'"));
-    if (option->count() != 0) continue;
-    option->add_result(item.inputs);
-    option->run_callback();
-  }
 }
 
 }  // namespace

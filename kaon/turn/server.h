@@ -91,6 +91,7 @@ class Server {
 
   // -- getters -------------------------------------------------------------------------------------------------------
   size_t allocations() const { return by_client_.size(); }
+  bool has_allocation(const ClientPath& client) const { return by_client_.contains(client); }
   const ServerStats& stats() const { return stats_; }
   const Counters<ServerDrop>& drops() const { return drops_; }
 

@@ -243,7 +243,7 @@ TEST(TurnServer, EveryWrongRequestGetsItsError) {
   EXPECT_EQ(client.permit(kPeer6), 443);
   EXPECT_EQ(client.bind(0x4001, kPeer6), 443);
   EXPECT_EQ(client.bind(0x3fff, kPeer), 400);
-  EXPECT_EQ(client.bind(0x5000, kPeer), 400);
+  EXPECT_EQ(client.bind(0x8000, kPeer), 400);
   EXPECT_EQ(client.bind(0x4001, kPeer), 0);
   EXPECT_EQ(client.bind(0x4001, kPeer), 0) << "refreshed";
   EXPECT_EQ(client.bind(0x4002, kPeer), 400) << "the peer has another channel";

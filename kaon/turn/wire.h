@@ -12,10 +12,12 @@
 
 namespace kaon::turn {
 
-/// RFC 8656 §12: numbers of channels; what lies beyond is reserved.
+/// RFC 8656 §12: numbers that a client chooses channels from.
 inline constexpr uint16_t kMinChannel = 0x4000;
 inline constexpr uint16_t kMaxChannel = 0x4fff;
-constexpr bool is_channel(uint16_t number) { return number >= kMinChannel && number <= kMaxChannel; }
+/// What clients of RFC 5766 §11 may choose; taken too, for there are many of them.
+inline constexpr uint16_t kMaxOldChannel = 0x7fff;
+constexpr bool is_channel(uint16_t number) { return number >= kMinChannel && number <= kMaxOldChannel; }
 
 /// RFC 8656 §3.2, §9, §12: how long what a client makes lives unless it is refreshed.
 inline constexpr Duration kDefaultLifetime = std::chrono::seconds(600);
@@ -36,8 +38,9 @@ struct ChannelData {
   uint16_t channel = 0;
   ByteView data;
 };
-/// True if the first byte is one of ChannelData's (RFC 9443 §3: 64 to 79).
-inline bool is_channel_data(ByteView bytes) { return !bytes.empty() && bytes[0] >= 0x40 && bytes[0] <= 0x4f; }
+/// True if the first byte is one of ChannelData's: 64 to 79 (RFC 9443 §3), and up to 127 from clients of RFC 5766. To
+/// be asked of what a TURN client and its server exchange only.
+inline bool is_channel_data(ByteView bytes) { return !bytes.empty() && bytes[0] >= 0x40 && bytes[0] <= 0x7f; }
 /// One whole message; padding behind the data is allowed and left out. Nothing if malformed.
 std::optional<ChannelData> parse_channel_data(ByteView bytes);
 /// Writes the header for `size` bytes of data; `out` holds kChannelHeader bytes.

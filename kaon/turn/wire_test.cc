@@ -41,8 +41,8 @@ TEST(TurnWire, ChannelDataOfWrongLengthIsRefused) {
   }
   bytes.resize(bytes.size() + 4);
   EXPECT_FALSE(parse_channel_data(bytes).has_value()) << "more than padding behind the data";
-  bytes[0] = 0x50;
-  EXPECT_FALSE(parse_channel_data(bytes).has_value()) << "reserved";
+  bytes[0] = 0x80;
+  EXPECT_FALSE(parse_channel_data(bytes).has_value()) << "no channel";
 }
 
 TEST(TurnWire, B5AStreamIsFramedHoweverItIsSplit) {
@@ -76,14 +76,14 @@ TEST(TurnWire, B5AStreamIsFramedHoweverItIsSplit) {
 TEST(TurnWire, B5AStreamThatIsNoTurnIsRefusedByItsFirstBytes) {
   for (int first = 0; first < 256; ++first) {
     const std::vector<uint8_t> bytes{static_cast<uint8_t>(first), 0, 0, 0};
-    EXPECT_EQ(next_frame(bytes).has_value(), first < 4 || (first >= 0x40 && first < 0x50)) << first;
+    EXPECT_EQ(next_frame(bytes).has_value(), first < 4 || (first >= 0x40 && first < 0x80)) << first;
   }
   EXPECT_FALSE(next_frame(std::vector<uint8_t>{0, 1, 0, 2}).has_value()) << "no multiple of four";
   EXPECT_FALSE(next_frame(std::vector<uint8_t>{0, 1, 0, 4, 'H', 'T', 'T', 'P'}).has_value()) << "no cookie";
 }
 
 TEST(TurnWire, NoFrameIsLargerThanItsBound) {
-  EXPECT_EQ((*next_frame(std::vector<uint8_t>{0x4f, 0xff, 0xff, 0xff}))->total, 65540u);
+  EXPECT_EQ((*next_frame(std::vector<uint8_t>{0x7f, 0xff, 0xff, 0xff}))->total, 65540u);
   EXPECT_EQ((*next_frame(std::vector<uint8_t>{0x00, 0x01, 0xff, 0xfc}))->total, 65552u);
   EXPECT_LE((*next_frame(std::vector<uint8_t>{0x00, 0x01, 0xff, 0xfc}))->total, kMaxFrame);
 }
