@@ -32,6 +32,7 @@ struct ServeOptions {
   uint16_t udp = 7878;
   size_t loops = 0;
   bool ice_lite = false;
+  bool ice_tcp = false;
   std::string max_dtls = "1.3";
   std::vector<std::string> public_ips;
   std::vector<std::string> ice_servers;
@@ -117,6 +118,7 @@ Result<sfu::ServerConfig, std::string> server_config(const ServeOptions& options
   config.udp_port = options.udp;
   config.loops = options.loops;
   config.ice_lite = options.ice_lite;
+  config.ice_tcp = options.ice_tcp;
   if (options.max_dtls == "1.2") config.max_dtls_version = dtls::Version::Dtls12;
   config.token = options.token;
   if (const char* file = std::getenv("SSLKEYLOGFILE")) config.key_log_file = file;
@@ -169,6 +171,8 @@ void add_serve(CLI::App& app, int& status) {
       ->check(CLI::Range(size_t{0}, io::PeerPort::kMaxLoops).description(""))
       ->type_name("N")
       ->capture_default_str();
+  command->add_flag("--ice-tcp", options->ice_tcp,
+                    "Take media over TCP too, on the same port number: for networks that block UDP");
   command->add_flag("--ice-lite", options->ice_lite,
                     "Answer connectivity checks only, for a server with a public address");
   command->add_option("--max-dtls", options->max_dtls, "Highest DTLS version, for paths that lose records of 1.3")

@@ -80,18 +80,19 @@ class Agent {
   const std::optional<Path>& selected() const { return selected_path_; }
   /// Smoothed round-trip time of the selected pair.
   std::optional<Duration> rtt() const;
-  Source source_of(const net::Endpoint& local, const net::Endpoint& remote) const;
+  Source source_of(const net::Endpoint& local, const net::Endpoint& remote,
+                   net::Protocol protocol = net::Protocol::Udp) const;
   /// The composer tells what went over the selected path, for statistics.
   void count_sent(size_t packets, size_t bytes, Time now);
   /// The composer tells what came, after the upper layer has authenticated it: counts as a sign of life, never as
   /// consent.
-  void count_received(const net::Endpoint& local, const net::Endpoint& remote, size_t packets, size_t bytes, Time now);
+  void count_received(const Path& path, size_t packets, size_t bytes, Time now);
   /// True if data from this address, which is no pair's, could come from a peer that has moved; then the composer finds
   /// out whether it is authentic.
-  bool may_have_moved(const net::Endpoint& local, const net::Endpoint& remote) const;
+  bool may_have_moved(const Path& path) const;
   /// It was: the address is checked at once. Nothing is sent there but checks until it has answered one, because
   /// anybody may have repeated the packet.
-  void check_moved(const net::Endpoint& local, const net::Endpoint& remote, Time now);
+  void check_moved(const Path& path, Time now);
 
   // -- getters -------------------------------------------------------------------------------------------------------
   Role role() const { return role_; }
@@ -156,7 +157,7 @@ class Agent {
   Pair* add_pair(const Local& local, const Remote& remote);
   bool make_room_for_pair(uint64_t priority);
   Pair* find_pair(const net::Endpoint& local, const net::Endpoint& remote, net::Protocol protocol, uint32_t generation);
-  const Pair* find_path(const net::Endpoint& local, const net::Endpoint& remote) const;
+  const Pair* find_path(const Path& path) const;
   Pair* pair(PairId id);
   const Pair* pair(PairId id) const;
   uint64_t priority_of(const Pair& pair) const;

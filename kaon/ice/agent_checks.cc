@@ -208,7 +208,8 @@ size_t Agent::write_check(const Pair& p, Bytes out) const {
     builder.add_u32(stun::Attribute::Nomination, p.nomination_number);
   }
   // RFC 8445 §7.1.1: the priority of the peer-reflexive candidate that this check may uncover.
-  builder.add_u32(stun::Attribute::Priority, candidate_priority(CandidateType::PeerReflexive, local->preference));
+  builder.add_u32(stun::Attribute::Priority,
+                  candidate_priority(CandidateType::PeerReflexive, local->preference, 1, p.path.protocol));
   builder.add_integrity(*g->remote_key).add_fingerprint();
   return builder.finish().size();
 }
@@ -220,7 +221,7 @@ void Agent::handle_response(const stun::Message& message, const net::Datagram& p
     for (internal::Sent& sent : p.sent) {
       if (sent.id != id) continue;
       // RFC 8445 §7.2.5.2.1: back the way the request went.
-      if (p.path.remote != packet.remote || p.path.local != packet.local) return drops_.add(Drop::WrongSource);
+      if (p.path != Path{packet.local, packet.remote, packet.protocol}) return drops_.add(Drop::WrongSource);
       const internal::Generation* g = generation(p.generation);
       if (g == nullptr || !g->remote_key || !message.verify_integrity(*g->remote_key)) {
         return drops_.add(Drop::BadIntegrity);

@@ -27,7 +27,7 @@ bool pairable(const Candidate& local, const net::IpAddress& base, const Candidat
   switch (local.tcp_type) {
     case TcpType::None: return remote.tcp_type == TcpType::None;
     case TcpType::Active: return remote.tcp_type == TcpType::Passive;
-    case TcpType::Passive: return remote.tcp_type == TcpType::Active;
+    case TcpType::Passive: return false;  // the peer connects, and its check makes the pair (RFC 6544 §6.2)
     case TcpType::SimultaneousOpen: return remote.tcp_type == TcpType::SimultaneousOpen;
   }
   return false;
@@ -191,8 +191,8 @@ Agent::Pair* Agent::find_pair(const net::Endpoint& local, const net::Endpoint& r
   return it == pairs_.end() ? nullptr : &*it;
 }
 
-const Agent::Pair* Agent::find_path(const net::Endpoint& local, const net::Endpoint& remote) const {
-  const auto fits = [&](const Pair& p) { return p.path.remote == remote && p.path.local == local; };
+const Agent::Pair* Agent::find_path(const Path& path) const {
+  const auto fits = [&](const Pair& p) { return p.path == path; };
   if (const Pair* current = pair(selected_); current != nullptr && fits(*current)) return current;
   const Pair* found = nullptr;
   for (const Pair& p : pairs_) {

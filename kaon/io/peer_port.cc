@@ -6,6 +6,7 @@
 
 #include "kaon/io/driver.h"
 #include "kaon/io/interfaces.h"
+#include "kaon/io/internal/ice_tcp.h"
 #include "kaon/io/loop.h"
 #include "kaon/stun/message.h"
 
@@ -57,12 +58,16 @@ class Hosted final : public HostedPeer, public Driven {
   std::vector<uint32_t> ssrcs_;
   std::vector<std::shared_ptr<Relay>> relays_;
   bool relay_only_ = false;
+  std::vector<net::Endpoint> active_;  // local addresses of its active TCP candidates
 };
 
-// Where packets leave: by the port's socket, or by the relay whose address is their local one.
+// Where packets leave: by the port's socket, by a TCP connection, or by the relay whose address is their local one.
 class Exits final : public Sender {
  public:
-  void open(UdpShard& udp) { udp_ = &udp; }
+  void open(UdpShard& udp, std::shared_ptr<IceTcp> tcp) {
+    udp_ = &udp;
+    tcp_ = std::move(tcp);
+  }
   size_t send(std::span<Outgoing> batch) override;
   /// False if the address is taken.
   bool add(const net::Endpoint& relayed, Relay& relay) { return relays_.emplace(relayed, &relay).second; }
@@ -71,12 +76,20 @@ class Exits final : public Sender {
   }
 
  private:
-  Relay* relay_of(const Outgoing& outgoing) const {
+  // True if it is no packet of the port's own socket.
+  bool send_elsewhere(const Outgoing& outgoing) {
+    if (outgoing.transmit.protocol == net::Protocol::Tcp) return tcp_->send(outgoing), true;
     const auto it = relays_.find(outgoing.transmit.local);
-    return it == relays_.end() ? nullptr : it->second;
+    if (it == relays_.end()) return false;
+    it->second->send(outgoing);
+    return true;
+  }
+  bool elsewhere(const Outgoing& outgoing) const {
+    return outgoing.transmit.protocol == net::Protocol::Tcp || relays_.contains(outgoing.transmit.local);
   }
 
   UdpShard* udp_ = nullptr;
+  std::shared_ptr<IceTcp> tcp_;
   std::unordered_map<net::Endpoint, Relay*> relays_;
 };
 
@@ -101,6 +114,7 @@ class Shard final : public PeerShard, public UdpHandler, public std::enable_shar
   }
 
   void open(UdpShard& udp);
+  bool listen_tcp(const net::Endpoint& local) { return tcp_->listen(local).has_value(); }
   void shut();
 
  private:
@@ -110,6 +124,9 @@ class Shard final : public PeerShard, public UdpHandler, public std::enable_shar
   void ufrag_changed(Hosted& hosted, const std::string& ufrag);
   void close(Hosted& hosted);
   void close_relays(Hosted& hosted);
+  void close_tcp(Hosted& hosted);
+  std::shared_ptr<IceTcp> make_tcp();
+  void add_active_candidates(Hosted& hosted, Time now);
   template <class Change>
   void tell_others(Change change);
 
@@ -119,6 +136,8 @@ class Shard final : public PeerShard, public UdpHandler, public std::enable_shar
   Env env_;
   ice::Mux mux_;
   Exits exits_;
+  std::shared_ptr<IceTcp> tcp_;
+  uint16_t next_active_ = kFirstActivePort;
   std::unique_ptr<Driver> driver_;
   UdpShard* udp_ = nullptr;
   uint64_t next_id_ = 1;
@@ -142,14 +161,19 @@ class Port final : public PeerPort {
   PeerShard& shard(size_t index) override { return *shards_[index]; }
   const std::shared_ptr<Shard>& own_shard(size_t index) const { return shards_[index]; }
   const std::vector<ice::LocalAddress>& addresses() const { return addresses_; }
+  const std::vector<net::IpAddress>& interface_addresses() const { return interface_addresses_; }
+  const PeerPortOptions& options() const { return options_; }
 
  private:
   Result<void, IoError> collect_addresses();
+  void add_addresses(const net::IpAddress& ip, net::Protocol protocol);
+  bool listen_tcp();
 
   PeerPortOptions options_;
   std::vector<std::shared_ptr<Shard>> shards_;
   std::unique_ptr<UdpPort> udp_;
   std::vector<ice::LocalAddress> addresses_;
+  std::vector<net::IpAddress> interface_addresses_;
 };
 
 // -- Hosted ----------------------------------------------------------------------------------------------------------
@@ -219,14 +243,13 @@ bool Hosted::use_relay(Relay& relay, const turn::Allocated& allocated, net::Prot
 }
 
 size_t Exits::send(std::span<Outgoing> batch) {
-  if (relays_.empty()) return udp_->send(batch);
   for (size_t done = 0; done < batch.size();) {
-    if (Relay* relay = relay_of(batch[done])) {
-      relay->send(batch[done++]);
+    if (send_elsewhere(batch[done])) {
+      ++done;
       continue;
     }
     size_t end = done + 1;
-    while (end < batch.size() && relay_of(batch[end]) == nullptr) ++end;
+    while (end < batch.size() && !elsewhere(batch[end])) ++end;
     done += udp_->send(batch.subspan(done, end - done));
     if (done < end) return done;
   }
@@ -241,7 +264,8 @@ const UdpStats& Shard::udp_stats() const { return udp_->stats(); }
 
 void Shard::open(UdpShard& udp) {
   udp_ = &udp;
-  exits_.open(udp);
+  tcp_ = make_tcp();
+  exits_.open(udp, tcp_);
   driver_ = std::make_unique<Driver>(loop_, exits_);
 }
 
@@ -251,6 +275,7 @@ void Shard::shut() {
     driver_->detach(hosted->handle_);
     close_relays(*hosted);
   }
+  if (tcp_) tcp_->shut();
   hosted_.clear();
   driver_.reset();
 }
@@ -271,6 +296,7 @@ HostedPeer* Shard::create(peer::Config config, PeerHandler& handler, Gathering g
     // A family the peer's policy refuses costs nothing; the agent counts it.
     static_cast<void>(connection.add_local_address(address, now));
   }
+  if (!hosted->relay_only_ && port_.options().tcp_active) add_active_candidates(*hosted, now);
   if (gathering == Gathering::Ended) connection.end_of_local_addresses(now);
   hosted->handle_ = driver_->attach(*hosted);
   Hosted* result = hosted.get();
@@ -324,6 +350,7 @@ void Shard::close(Hosted& hosted) {
   }
   driver_->detach(hosted.handle_);
   close_relays(hosted);
+  close_tcp(hosted);
   // A later connection of this loop may have come by the same path.
   std::erase_if(hosted.paths_, [&](const ice::Path& path) { return mux_.owner(path) != hosted.id_; });
   mux_.remove(hosted.id_);
@@ -343,6 +370,42 @@ void Shard::close(Hosted& hosted) {
   closing_->push_back(std::move(it->second));
   hosted_.erase(it);
   loop_.post([closing = closing_] { closing->clear(); });
+}
+
+std::shared_ptr<IceTcp> Shard::make_tcp() {
+  IceTcp::Handlers handlers;
+  handlers.on_data = [this](std::span<const net::Datagram> batch, Time now) { receive(batch, now); };
+  handlers.home_of = [this](const net::Datagram& first) {
+    const size_t home = route(first);
+    return home == index_ ? kHere : home;
+  };
+  handlers.give = [this](size_t home, AcceptedTcp accepted) {
+    const auto& other = port_.own_shard(home);
+    other->loop_.post([other = std::weak_ptr(other), accepted = std::move(accepted)]() mutable {
+      if (const auto shard = other.lock()) shard->tcp_->take(std::move(accepted));
+    });
+  };
+  return IceTcp::make(loop_, std::move(handlers));
+}
+
+// The port told is 9 (RFC 6544 §4.1); the one of the base names the connection on this loop.
+void Shard::add_active_candidates(Hosted& hosted, Time now) {
+  constexpr uint16_t kDiscard = 9;
+  for (const net::IpAddress& ip : port_.interface_addresses()) {
+    if (next_active_ == 0) next_active_ = kFirstActivePort;
+    const net::Endpoint base{ip, next_active_++};
+    ice::LocalAddress address{.address = {ip, kDiscard}, .base = base};
+    address.protocol = net::Protocol::Tcp;
+    address.tcp_type = ice::TcpType::Active;
+    if (hosted.connection_.add_local_address(address, now)) hosted.active_.push_back(base);
+  }
+}
+
+void Shard::close_tcp(Hosted& hosted) {
+  for (const ice::Path& path : hosted.paths_) {
+    if (path.protocol == net::Protocol::Tcp) tcp_->close(path);
+  }
+  for (const net::Endpoint& base : hosted.active_) tcp_->close_local(base);
 }
 
 void Shard::close_relays(Hosted& hosted) {
@@ -417,7 +480,17 @@ Result<void, IoError> Port::open(std::span<Loop* const> loops, Env env) {
   for (size_t i = 0; i < loops.size(); ++i) {
     loops[i]->invoke([this, i] { shards_[i]->open(udp_->shard(i)); });
   }
+  if (options_.tcp_passive && !listen_tcp()) return fail(IoError::AddressInUse);
   return collect_addresses();
+}
+
+// On the first loop, which gives connections to the one where they belong.
+bool Port::listen_tcp() {
+  bool listening = true;
+  shards_[0]->loop().invoke([&] {
+    for (const net::Endpoint& endpoint : udp_->bound()) listening = listening && shards_[0]->listen_tcp(endpoint);
+  });
+  return listening;
 }
 
 // Every address of this machine that one of the sockets can send from.
@@ -435,17 +508,28 @@ Result<void, IoError> Port::collect_addresses() {
     (ip.is_loopback() ? loopback : usable).push_back(ip);
   }
   if (options_.loopback || usable.empty()) usable.insert(usable.end(), loopback.begin(), loopback.end());
-  for (const net::IpAddress& ip : usable) {
-    const net::Endpoint base{ip, udp_->port()};
-    bool announced = false;
-    for (const net::IpAddress& outside : options_.public_addresses) {
-      if (outside.family() != ip.family() || ip.is_loopback()) continue;
-      addresses_.push_back({.address = {outside, base.port}, .base = base});
-      announced = true;
-    }
-    if (!announced) addresses_.push_back({.address = base, .base = base});
-  }
+  interface_addresses_ = usable;
+  for (const net::IpAddress& ip : usable) add_addresses(ip, net::Protocol::Udp);
+  if (!options_.tcp_passive) return {};
+  for (const net::IpAddress& ip : usable) add_addresses(ip, net::Protocol::Tcp);
   return {};
+}
+
+// What is announced for one address of the machine.
+void Port::add_addresses(const net::IpAddress& ip, net::Protocol protocol) {
+  ice::LocalAddress address;
+  address.base = {ip, udp_->port()};
+  address.protocol = protocol;
+  if (protocol == net::Protocol::Tcp) address.tcp_type = ice::TcpType::Passive;
+  bool announced = false;
+  for (const net::IpAddress& outside : options_.public_addresses) {
+    if (outside.family() != ip.family() || ip.is_loopback()) continue;
+    address.address = {outside, udp_->port()};
+    addresses_.push_back(address);
+    announced = true;
+  }
+  address.address = address.base;
+  if (!announced) addresses_.push_back(address);
 }
 
 }  // namespace

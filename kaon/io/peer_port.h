@@ -33,6 +33,10 @@ struct PeerPortOptions {
   std::vector<net::IpAddress> public_addresses;
   /// Offer loopback addresses too; otherwise only if there is no other.
   bool loopback = false;
+  /// ICE over TCP (RFC 6544) beside UDP: listen on the same port number and offer passive candidates; offer active ones,
+  /// which connect to the peer's passive ones.
+  bool tcp_passive = false;
+  bool tcp_active = false;
 };
 
 /// One connection on its loop. Everything on the loop's thread.

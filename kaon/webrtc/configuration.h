@@ -37,6 +37,8 @@ struct SharedPortOptions {
   std::vector<net::IpAddress> public_addresses = {};
   /// Announce loopback addresses too; without any other address they are announced anyway.
   bool loopback = false;
+  /// ICE over TCP beside UDP (RFC 6544): connect to peers that listen, and listen on the same port number.
+  bool ice_tcp = false;
   /// Must outlive the port; null for silence.
   Logger* log = nullptr;
   /// Sees packets in the clear and events of all connections; io::open_trace() makes one that writes files. Must
@@ -76,6 +78,8 @@ struct Configuration {
   std::shared_ptr<SharedPort> port = {};
   /// Of its own port: announce loopback addresses too.
   bool loopback = false;
+  /// Of its own port: as SharedPortOptions::ice_tcp.
+  bool ice_tcp = false;
   /// Codecs and RTP header extensions to offer and to accept.
   peer::NegotiatorConfig negotiation = {};
   /// Data channels: most of them, size of their buffers.

@@ -6,10 +6,15 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
+#include <filesystem>
 #include <map>
+#include <sstream>
 #include <thread>
 
+#include "kaon/base/text.h"
 #include "kaon/crypto/system_random.h"
+#include "kaon/io/turn_host.h"
 #include "kaon/turn/server.h"
 #include "kaon/webrtc/internal/test_support.h"
 
@@ -151,7 +156,8 @@ Configuration relayed(const std::string& url, IceTransportPolicy policy = IceTra
 
 /// Two connections that tell each other their candidates, a channel over which one greets and the other answers.
 struct Call {
-  Call(const Configuration& a, const Configuration& b) {
+  /// Candidates without `only` in their line are lost on the way: as if what they offer were blocked.
+  Call(const Configuration& a, const Configuration& b, std::string lines = "") : only(std::move(lines)) {
     for (io::Loop& loop : loops) loop.start();
     alice.emplace(loops[0], handlers(bob), a);
     PeerConnectionHandlers answering = handlers(alice);
@@ -171,22 +177,35 @@ struct Call {
                        [this](const Message& message) { seen.change([&](Seen& s) { s.received = message.text(); }); }})
               .value();
     });
-    negotiate(*alice, *bob);
+    SessionDescription description;
+    const auto set_local = [&](PeerConnection& connection) {
+      description = connection.set_local_description().value();
+      std::istringstream lines_of(std::exchange(description.sdp, ""));
+      for (std::string line; std::getline(lines_of, line);) {
+        if (!line.starts_with("a=candidate") || line.find(only) != std::string::npos) description.sdp += line + "\n";
+      }
+    };
+    const auto set_remote = [&](PeerConnection& connection) { connection.set_remote_description(description).value(); };
+    alice->on_loop(set_local);
+    bob->on_loop(set_remote);
+    bob->on_loop(set_local);
+    alice->on_loop(set_remote);
   }
   ~Call() {
-    alice->on_loop([this](PeerConnection&) { channel.reset(); });
-    alice.reset();
-    bob.reset();
+    // The loops first: what they still have to do may be for the other's connection.
     for (io::Loop& loop : loops) {
       loop.stop();
       loop.join();
     }
+    channel.reset();
+    alice.reset();
+    bob.reset();
   }
   PeerConnectionHandlers handlers(std::optional<Side>& other) {
     PeerConnectionHandlers result;
     result.on_ice_candidate = [this, &other](const IceCandidate& candidate) {
       seen.change([&](Seen& s) { s.candidates.push_back(candidate.candidate); });
-      if (other) {
+      if (other && (candidate.candidate.empty() || candidate.candidate.find(only) != std::string::npos)) {
         other->loop.post([&other, candidate] {
           if (other->connection) static_cast<void>(other->connection->add_ice_candidate(candidate));
         });
@@ -198,6 +217,7 @@ struct Call {
     return result;
   }
 
+  std::string only;
   std::array<io::Loop, 2> loops;
   Watched<Seen> seen;
   std::optional<Side> alice, bob;
@@ -251,6 +271,81 @@ TEST(Relay, WrongPasswordsAndServersThatAreNoneAreToldByUrl) {
   EXPECT_THAT(errors["turn:nobody.invalid"].error_text, HasSubstr("no address"));
   EXPECT_EQ(errors["http://example.org"].error_code, 701);
   EXPECT_EQ(errors["turn:example.org"].error_code, 401);
+}
+
+/// `kaon turn` as a library, with listeners over TCP and TLS, whose certificate is for 127.0.0.1 and trusted here.
+class StreamServer {
+ public:
+  StreamServer() {
+    name_ = (std::filesystem::temp_directory_path() / "kaon-turn-XXXXXX").string();
+    EXPECT_NE(mkdtemp(name_.data()), nullptr);
+    const std::string make = cat("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2",
+                                 " -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 -keyout ", name_,
+                                 "/key.pem -out ", name_, "/certificate.pem 2>/dev/null");
+    EXPECT_EQ(std::system(make.c_str()), 0);
+    setenv("SSL_CERT_FILE", cat(name_, "/certificate.pem").c_str(), 1);
+    io::TurnHostOptions options;
+    const net::Endpoint any{net::IpAddress::v4(127, 0, 0, 1), 0};
+    options.tcp = options.tls_endpoints = {any};
+    options.tls = io::TurnTls{.certificate = read("certificate.pem"), .private_key = read("key.pem")};
+    options.relays = {{.bind = any.ip}};
+    options.server = TurnServer::default_config();
+    loop_.start();
+    loop_.invoke([&] {
+      auto started = io::TurnHost::start(loop_, std::move(options), {random_, log_}, [](const auto&) {});
+      ASSERT_TRUE(started) << started.error();
+      host_ = std::move(*started);
+      tcp_port = host_->bound(net::Protocol::Tcp)[0].port;
+      tls_port = host_->bound(net::Protocol::Tls)[0].port;
+    });
+  }
+  ~StreamServer() {
+    loop_.invoke([&] { host_.reset(); });
+    loop_.stop();
+    loop_.join();
+    std::filesystem::remove_all(name_);
+  }
+  uint16_t tcp_port = 0;
+  uint16_t tls_port = 0;
+
+ private:
+  std::string read(std::string_view file) const {
+    std::ifstream in(cat(name_, "/", file));
+    return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  }
+
+  crypto::SystemRandom random_;
+  NullLogger log_;
+  std::string name_;
+  io::Loop loop_;
+  std::unique_ptr<io::TurnHost> host_;
+};
+
+TEST(Relay, IsReachedOverTcpAndTlsToo) {
+  const StreamServer server;
+  for (const std::string& url :
+       {cat("turn:127.0.0.1:", server.tcp_port, "?transport=tcp"), cat("turns:127.0.0.1:", server.tls_port)}) {
+    SCOPED_TRACE(url);
+    Call call(relayed(url), relayed(url));
+    ASSERT_TRUE(call.seen.wait([](const Seen& s) { return s.received == "hello yourself" || !s.errors.empty(); }));
+    const Seen seen = call.seen.get();
+    for (const IceCandidateError& error : seen.errors) ADD_FAILURE() << error.error_code << " " << error.error_text;
+    EXPECT_EQ(seen.received, "hello yourself");
+  }
+}
+
+TEST(Relay, ACertificateForAnotherNameIsRefused) {
+  const StreamServer server;
+  Call call(relayed(cat("turns:localhost:", server.tls_port), IceTransportPolicy::All), {.loopback = true});
+  ASSERT_TRUE(call.seen.wait([](const Seen& s) { return !s.errors.empty(); }));
+  EXPECT_EQ(call.seen.get().errors[0].error_code, 701);
+}
+
+TEST(IceTcp, CarriesAConnectionWhereUdpIsBlocked) {
+  Configuration tcp;
+  tcp.loopback = tcp.ice_tcp = true;
+  Call call(tcp, tcp, " tcp ");
+  ASSERT_TRUE(call.seen.wait([](const Seen& s) { return s.received == "hello yourself"; }));
 }
 
 }  // namespace
