@@ -72,8 +72,9 @@ void Client::renew(Time now) {
     tick(requests_.back(), now);
   }
   // What has not been used since it was given ends by itself.
-  std::erase_if(permissions_,
-                [&](const Permission& p) { return now >= p.renew && (p.grant == Grant::Refused || p.used <= p.given); });
+  std::erase_if(permissions_, [&](const Permission& p) {
+    return now >= p.renew && (p.grant == Grant::Refused || p.used <= p.given);
+  });
   for (Permission& p : permissions_) {
     if (now < p.renew) continue;
     p.renew = kNever;
@@ -153,7 +154,9 @@ std::optional<Client::FromPeer> Client::from_indication(const stun::Message& mes
   const auto peer = message.xor_address(Attribute::XorPeerAddress);
   const auto data = message.find(Attribute::Data);
   if (message.method() != stun::Method::Data || !peer || !data || !relayed_) return drop(ClientDrop::Malformed);
-  if (Permission* p = permission(peer->ip)) p->used = now;
+  Permission* p = permission(peer->ip);
+  if (p == nullptr || p->grant == Grant::Refused) return drop(ClientDrop::UnknownPeer);
+  p->used = now;
   return FromPeer{*peer, packet.bytes.subspan(static_cast<size_t>(data->data() - packet.bytes.data()), data->size())};
 }
 

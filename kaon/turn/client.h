@@ -58,6 +58,7 @@ enum class ClientDrop : uint8_t {
   UnknownTransaction,  ///< an answer that nobody waits for
   BadIntegrity,        ///< an answer that is not the server's
   UnknownChannel,      ///< ChannelData of a channel that we have not bound
+  UnknownPeer,         ///< data of an address that we have no permission for
   Unread,              ///< data for a caller of handle_packet()
   NoAllocation,        ///< data to be sent before there is an allocation, or after
   Refused,             ///< data for a peer that the server refuses

@@ -330,6 +330,102 @@ TEST(TurnClient, GarbageStrangersAndForeignChannelsAreDroppedAndCounted) {
   EXPECT_EQ(p.client.drops()[ClientDrop::WrongAddress], 1u);
 }
 
+/// The id of the last request that the client has sent, which it sends now.
+stun::TransactionId request_of(Pair& p) {
+  p.client.handle_timeout(p.world.now);
+  const auto t = p.client.poll_transmit(p.memory);
+  EXPECT_TRUE(t);
+  return stun::Message::parse(ByteView(p.memory).first(t ? t->size : 0)).value().transaction_id();
+}
+
+TEST(TurnClient, B4AServerThatNeverLikesItsOwnNonceIsGivenUp) {
+  Pair p;
+  for (int i = 0; i < 10 && !p.client.closed(); ++i) {
+    std::vector<uint8_t> answer(256);
+    answer.resize(stun::Builder(answer, Method::Allocate, Class::Error, request_of(p))
+                      .add_error(i == 0 ? ErrorNumber::Unauthenticated : ErrorNumber::StaleNonce)
+                      .add_text(Attribute::Realm, "example.org")
+                      .add_text(Attribute::Nonce, cat("nonce", i))
+                      .finish()
+                      .size());
+    p.from_server(answer);
+    ++p.requests;
+  }
+  EXPECT_TRUE(p.client.closed());
+  EXPECT_LE(p.requests, 4);
+}
+
+TEST(TurnClient, B7AHostileServerEndsTheClientAndNothingElse) {
+  const auto answer_with = [](Class message_class, const std::function<void(stun::Builder&)>& fill) {
+    Pair p;
+    std::vector<uint8_t> answer(8192);
+    stun::Builder builder(answer, Method::Allocate, message_class, request_of(p));
+    fill(builder);
+    answer.resize(builder.finish().size());
+    p.from_server(answer);
+    p.settle();
+    EXPECT_TRUE(p.client.closed());
+    EXPECT_EQ(p.events.size(), 1u);
+    EXPECT_EQ(p.client.next_timeout(), kNever);
+    return p.failure() == nullptr ? ClientError::Timeout : p.failure()->error;
+  };
+  const auto challenge = [&](size_t realm, size_t nonce) {
+    return answer_with(Class::Error, [&](stun::Builder& b) {
+      b.add_error(ErrorNumber::Unauthenticated);
+      b.add_text(Attribute::Realm, std::string(realm, 'r')).add_text(Attribute::Nonce, std::string(nonce, 'n'));
+    });
+  };
+  EXPECT_EQ(challenge(3000, 10), ClientError::BadResponse);
+  EXPECT_EQ(challenge(10, 3000), ClientError::BadResponse);
+  EXPECT_EQ(challenge(10, 0), ClientError::BadResponse);
+  EXPECT_EQ(answer_with(Class::Error, [](stun::Builder& b) { b.add_error(ErrorNumber::Unauthenticated); }),
+            ClientError::BadResponse);
+  EXPECT_EQ(answer_with(Class::Error,
+                        [](stun::Builder& b) {
+                          b.add_error(ErrorNumber::TryAlternate).add_address(Attribute::AlternateServer, kServer);
+                        }),
+            ClientError::TryAlternate);
+  EXPECT_EQ(answer_with(Class::Success, [](stun::Builder&) {}), ClientError::BadResponse);
+  EXPECT_EQ(answer_with(Class::Success,
+                        [](stun::Builder& b) {
+                          b.add_xor_address(Attribute::XorRelayedAddress, endpoint("[2001:db8::1]:5"));
+                          b.add_xor_address(Attribute::XorMappedAddress, kClient);
+                        }),
+            ClientError::BadResponse);
+}
+
+// The nonce says that the server knows SHA-256, and somebody has taken out the list of algorithms.
+TEST(TurnClient, B7ADowngradeOfTheAlgorithmIsNoticed) {
+  Pair p;
+  std::vector<uint8_t> answer(512);
+  answer.resize(stun::Builder(answer, Method::Allocate, Class::Error, request_of(p))
+                    .add_error(ErrorNumber::Unauthenticated)
+                    .add_text(Attribute::Realm, "example.org")
+                    .add_text(Attribute::Nonce, stun::nonce_prefix({.password_algorithms = true}) + "abc")
+                    .finish()
+                    .size());
+  p.from_server(answer);
+  p.settle();
+  ASSERT_NE(p.failure(), nullptr);
+  EXPECT_EQ(p.failure()->error, ClientError::BadResponse);
+}
+
+TEST(TurnClient, B8DataOfPeersThatWeHaveNoPermissionForIsDropped) {
+  Pair p;
+  p.settle();
+  std::vector<uint8_t> indication(128);
+  indication.resize(stun::Builder(indication, Method::Data, Class::Indication, {})
+                        .add_xor_address(Attribute::XorPeerAddress, endpoint("6.6.6.6:1"))
+                        .add_text(Attribute::Data, "evil")
+                        .finish()
+                        .size());
+  p.from_server(indication);
+  p.from_server({0x40, 0x00, 0x00, 0x04, 'e', 'v', 'i', 'l'});
+  EXPECT_TRUE(p.received.empty());
+  EXPECT_EQ(p.client.drops()[ClientDrop::UnknownPeer], 1u);
+  EXPECT_EQ(p.client.drops()[ClientDrop::UnknownChannel], 1u);
+}
+
 TEST(TurnClient, TenThousandPeersAreBounded) {
   Pair p;
   p.settle();
