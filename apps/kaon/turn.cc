@@ -1,5 +1,7 @@
 // kaon turn: the TURN and STUN server.
 
+#include <sys/resource.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
@@ -241,6 +243,19 @@ void drain(io::Loop& loop, io::TurnHost& host, uint32_t seconds, StopSignal& sto
   }
 }
 
+// Each allocation is a socket, two with both families, and so is each connection. What the system lets us have is often
+// a fraction of what it would let us ask for.
+void raise_descriptor_limit(size_t allocations, Logger& log) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur < 2 * allocations) {
+    log.line(LogLevel::Warning, "turn", "the system allows ", limit.rlim_cur, " open descriptors, too few for ",
+             allocations, " allocations and their connections; to raise it: ulimit -n, or LimitNOFILE of systemd");
+  }
+}
+
 int turn(const TurnOptions& options) {
   StopSignal stop;
   ConsoleLogger log(log_level(options.log));
@@ -250,6 +265,7 @@ int turn(const TurnOptions& options) {
   Result<Running, std::string> running;
   loop.invoke([&] { running = start(loop, options, {random, log}); });
   if (running) {
+    raise_descriptor_limit(options.max_allocations, log);
     greet(*running);
     stop.wait(-1);
     drain(loop, *running->host, options.drain, stop);

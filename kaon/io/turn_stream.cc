@@ -101,6 +101,7 @@ class StreamLeg final : public TurnLeg {
   std::optional<asio::ssl::context> tls_;
   std::map<turn::ClientPath, std::shared_ptr<Connection>> connections_;
   std::shared_ptr<bool> open_ = std::make_shared<bool>(true);
+  bool stalled_ = false;
 };
 
 template <class Stream>
@@ -242,7 +243,12 @@ std::optional<std::string> StreamLeg::listen(const net::Endpoint& local) {
 void StreamLeg::accept() {
   acceptor_.async_accept([this, open = open_](const error_code& error, tcp::socket socket) {
     if (!*open || error == asio::error::operation_aborted) return;
-    if (!error) begin(std::move(socket));
+    // No descriptors left, usually: tried again when some have been closed, at the next sweep.
+    if (error) {
+      stalled_ = true;
+      return;
+    }
+    begin(std::move(socket));
     accept();
   });
 }
@@ -267,6 +273,7 @@ void StreamLeg::begin(tcp::socket socket) {
 }
 
 void StreamLeg::sweep(Time now) {
+  if (std::exchange(stalled_, false)) accept();
   std::vector<std::shared_ptr<Connection>> slow;
   for (const auto& [client, connection] : connections_) {
     if (connection->too_slow(now)) slow.push_back(connection);
