@@ -32,6 +32,10 @@ enum class CandidateError : uint8_t {
   TooLong
 };
 
+/// True for the names that hide addresses in browsers: a UUID and ".local" (draft-ietf-mmusic-mdns-ice-candidates
+/// §3.1.1). No other name should be looked up for a peer: it could name anything.
+bool is_mdns_name(std::string_view name);
+
 /// One candidate as it is signalled, RFC 8839 §5.1.
 struct Candidate {
   /// Longer lines are refused.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio.hpp>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "kaon/io/internal/endpoints.h"
 #include "kaon/io/internal/loop_access.h"
@@ -79,10 +80,12 @@ class IceTcpImpl final : public IceTcp, public std::enable_shared_from_this<IceT
 
   std::optional<uint16_t> listen(const net::Endpoint& local) override;
   void take(AcceptedTcp accepted) override;
+  void confirm(const ice::Path& path) override;
   void send(const Outgoing& outgoing) override;
   void close(const ice::Path& path) override;
   void close_local(const net::Endpoint& local) override;
   void shut() override;
+  void add_active(const net::Endpoint& local) override { active_.insert(local); }
   size_t connections() const override { return by_path_.size(); }
   uint64_t dropped() const override { return dropped_; }
 
@@ -102,6 +105,7 @@ class IceTcpImpl final : public IceTcp, public std::enable_shared_from_this<IceT
   Handlers handlers_;
   TimerId timer_;
   std::vector<std::shared_ptr<Acceptor>> acceptors_;
+  std::unordered_set<net::Endpoint> active_;
   std::vector<std::shared_ptr<Connection>> strangers_;
   std::unordered_map<ice::Path, std::shared_ptr<Connection>, PathHash> by_path_;
   uint64_t dropped_ = 0;
@@ -147,7 +151,7 @@ void Connection::connect(const ice::Path& path) {
   socket_.open(remote.protocol(), error);
   if (!error) socket_.bind(to_tcp({path.local.ip, 0}), error);
   if (!error) socket_.non_blocking(true, error);
-  if (error) return;
+  if (error) return close();
   LoopAccess::watch(loop_, socket_.native_handle());
   LoopAccess::watch_writable(loop_, socket_.native_handle(), true);
   socket_.async_connect(remote, [self = shared_from_this()](const error_code& failed) {
@@ -218,7 +222,6 @@ bool Connection::introduce(const net::Datagram& first) {
     return false;
   }
   known_ = true;
-  owner_->remove(*this);
   if (!owner_->add(self)) return close(), false;
   return true;
 }
@@ -289,7 +292,7 @@ void IceTcpImpl::accept(const std::shared_ptr<Acceptor>& acceptor) {
       if (self->strangers_.size() >= kMaxStrangers) self->strangers_.front()->close();
       auto connection = std::make_shared<Connection>(*self, self->loop_, std::move(socket));
       self->strangers_.push_back(connection);
-      self->loop_.schedule(self->timer_, self->strangers_.front()->since() + kFirstPacket);
+      self->loop_.schedule(self->timer_, self->strangers_.front()->since() + kPatience);
       connection->accept();
     }
     self->accept(acceptor);
@@ -297,8 +300,8 @@ void IceTcpImpl::accept(const std::shared_ptr<Acceptor>& acceptor) {
 }
 
 void IceTcpImpl::sweep(Time now) {
-  while (!strangers_.empty() && now >= strangers_.front()->since() + kFirstPacket) strangers_.front()->close();
-  loop_.schedule(timer_, strangers_.empty() ? kNever : strangers_.front()->since() + kFirstPacket);
+  while (!strangers_.empty() && now >= strangers_.front()->since() + kPatience) strangers_.front()->close();
+  loop_.schedule(timer_, strangers_.empty() ? kNever : strangers_.front()->since() + kPatience);
 }
 
 void IceTcpImpl::take(AcceptedTcp accepted) {
@@ -308,24 +311,27 @@ void IceTcpImpl::take(AcceptedTcp accepted) {
   if (error || shut_) return;
   auto connection = std::make_shared<Connection>(*this, loop_, std::move(socket));
   strangers_.push_back(connection);
+  loop_.schedule(timer_, strangers_.front()->since() + kPatience);
   connection->resume(std::move(accepted.read));
+}
+
+void IceTcpImpl::confirm(const ice::Path& path) {
+  const auto it = by_path_.find(path);
+  if (it != by_path_.end()) std::erase(strangers_, it->second);
 }
 
 void IceTcpImpl::send(const Outgoing& outgoing) {
   const ice::Path path{outgoing.transmit.local, outgoing.transmit.remote, net::Protocol::Tcp};
-  auto it = by_path_.find(path);
-  if (it == by_path_.end()) {
+  std::shared_ptr<Connection> connection;
+  if (const auto it = by_path_.find(path); it != by_path_.end()) {
+    connection = it->second;
+  } else {
     // An answer to a connection that has ended; only active candidates open one.
-    const bool listening = std::ranges::any_of(acceptors_, [&](const auto& acceptor) {
-      error_code error;
-      return acceptor->local_endpoint(error).port() == path.local.port;
-    });
-    if (shut_ || listening || by_path_.size() >= kMaxConnections) return count_dropped();
-    auto connection = std::make_shared<Connection>(*this, loop_, tcp::socket(LoopAccess::context(loop_)));
-    it = by_path_.emplace(path, connection).first;
+    if (shut_ || !active_.contains(path.local) || by_path_.size() >= kMaxConnections) return count_dropped();
+    connection = std::make_shared<Connection>(*this, loop_, tcp::socket(LoopAccess::context(loop_)));
+    by_path_.emplace(path, connection);
     connection->connect(path);
   }
-  const auto connection = it->second;
   connection->send(outgoing);
 }
 
@@ -337,6 +343,7 @@ void IceTcpImpl::close(const ice::Path& path) {
 }
 
 void IceTcpImpl::close_local(const net::Endpoint& local) {
+  active_.erase(local);
   std::vector<std::shared_ptr<Connection>> all;
   for (const auto& [path, connection] : by_path_) {
     if (path.local == local) all.push_back(connection);

@@ -316,6 +316,7 @@ void Shard::tell_others(Change change) {
 }
 
 void Shard::path_validated(Hosted& hosted, const ice::Path& path) {
+  if (path.protocol == net::Protocol::Tcp) tcp_->confirm(path);
   if (!mux_.bind(hosted.id_, path)) return;
   foreign_paths_.erase(path);  // another loop's connection had it before
   if (std::find(hosted.paths_.begin(), hosted.paths_.end(), path) == hosted.paths_.end()) hosted.paths_.push_back(path);
@@ -397,7 +398,9 @@ void Shard::add_active_candidates(Hosted& hosted, Time now) {
     ice::LocalAddress address{.address = {ip, kDiscard}, .base = base};
     address.protocol = net::Protocol::Tcp;
     address.tcp_type = ice::TcpType::Active;
-    if (hosted.connection_.add_local_address(address, now)) hosted.active_.push_back(base);
+    if (!hosted.connection_.add_local_address(address, now)) continue;
+    hosted.active_.push_back(base);
+    tcp_->add_active(base);
   }
 }
 

@@ -33,8 +33,8 @@ struct PeerPortOptions {
   std::vector<net::IpAddress> public_addresses;
   /// Offer loopback addresses too; otherwise only if there is no other.
   bool loopback = false;
-  /// ICE over TCP (RFC 6544) beside UDP: listen on the same port number and offer passive candidates; offer active ones,
-  /// which connect to the peer's passive ones.
+  /// ICE over TCP (RFC 6544) beside UDP: listen on the same port number and offer passive candidates; offer active
+  /// ones, which connect to the peer's passive ones.
   bool tcp_passive = false;
   bool tcp_active = false;
 };
@@ -49,9 +49,9 @@ class HostedPeer {
   virtual const peer::Connection& connection() const = 0;
   virtual ice::ConnectionId id() const = 0;
   virtual PeerShard& shard() = 0;
-  /// Asks a TURN server for a relay; with its answer comes one more local candidate. `tell` is called on the loop, later,
-  /// until close(): with turn::Allocated or turn::ClientFailed once, and with what happens to the allocation afterwards.
-  /// False beyond kMaxRelays.
+  /// Asks a TURN server for a relay; with its answer comes one more local candidate. `tell` is called on the loop,
+  /// later, until close(): with turn::Allocated or turn::ClientFailed once, and with what happens to the allocation
+  /// afterwards. False beyond kMaxRelays.
   virtual bool add_relay(const RelayServer& server, std::function<void(const turn::ClientEvent&)> tell) = 0;
   /// After commands: the connection may have something to send or to tell.
   virtual void touch() = 0;

@@ -95,7 +95,8 @@ class PeerConnection {
   /// With the candidates known by now; empty text before there is one.
   SessionDescription local_description() const;
   SignalingState signaling_state() const;
-  /// May come before the remote description. Host names (mDNS) are resolved by the system.
+  /// May come before the remote description. Names of mDNS (a UUID and ".local", up to 16 at once) are resolved by the
+  /// system; any other name is Unresolved.
   [[nodiscard]] Result<void, ice::Error> add_ice_candidate(const IceCandidate& candidate);
   /// All local candidates are known and stand in local_description().
   bool ice_gathering_complete() const;

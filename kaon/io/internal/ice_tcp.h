@@ -26,12 +26,12 @@ struct AcceptedTcp {
 class IceTcp {
  public:
   static constexpr size_t kMaxConnections = 8192;
-  /// Of these, those that have not sent a whole packet yet; the oldest gives way.
+  /// Of those accepted, the ones over which nobody has authenticated yet; the oldest gives way.
   static constexpr size_t kMaxStrangers = 256;
   /// Bytes that wait for one connection; packets beyond are dropped, as a full UDP socket would.
   static constexpr size_t kMaxWaiting = 512 * 1024;
-  /// From accept or connect to the first packet.
-  static constexpr Duration kFirstPacket = std::chrono::seconds(10);
+  /// From accept to confirm().
+  static constexpr Duration kPatience = std::chrono::seconds(10);
 
   struct Handlers {
     std::function<void(std::span<const net::Datagram>, Time)> on_data;
@@ -45,19 +45,22 @@ class IceTcp {
   /// For passive candidates; the port that is bound, or nothing.
   virtual std::optional<uint16_t> listen(const net::Endpoint& local) = 0;
   virtual void take(AcceptedTcp accepted) = 0;
-  /// Sends a packet or run; drops and counts what cannot be sent. `may_connect`: the local address is an active
+  /// Who is at the other end has authenticated.
+  virtual void confirm(const ice::Path& path) = 0;
+  /// Sends a packet or run; drops and counts what cannot be sent. Connects if the local address is an active
   /// candidate's.
   virtual void send(const Outgoing& outgoing) = 0;
   virtual void close(const ice::Path& path) = 0;
-  /// Every connection with this local address: those of an active candidate.
+  /// The local address of an active candidate, until close_local().
+  virtual void add_active(const net::Endpoint& local) = 0;
+  /// Closes every connection of an active candidate.
   virtual void close_local(const net::Endpoint& local) = 0;
   virtual void shut() = 0;
   virtual size_t connections() const = 0;
   virtual uint64_t dropped() const = 0;
 };
 
-/// Local addresses of active candidates: the port is none of the machine's, but names the agent it belongs to. So many
-/// may be in use on one loop.
+/// The local port of an active candidate is none of the machine's, but names the agent it belongs to.
 inline constexpr uint16_t kFirstActivePort = 1;
 
 }  // namespace kaon::io

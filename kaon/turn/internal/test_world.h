@@ -137,7 +137,8 @@ class World {
 /// One client: writes requests with its credentials and keeps the server's nonce.
 class WireClient {
  public:
-  explicit WireClient(World& w, std::string_view remote = "203.0.113.5:4000", net::Protocol protocol = net::Protocol::Udp)
+  explicit WireClient(World& w, std::string_view remote = "203.0.113.5:4000",
+                      net::Protocol protocol = net::Protocol::Udp)
       : world(w), path{endpoint("192.0.2.1:3478"), endpoint(remote), protocol} {}
 
   using Fill = std::function<void(stun::Builder&)>;

@@ -16,6 +16,9 @@ struct IceUrl;
 /// Most URLs of a configuration that are used.
 inline constexpr size_t kMaxIceServers = ice::Agent::kMaxStunServers + io::HostedPeer::kMaxRelays;
 
+/// Names of the peer's candidates that are looked up at once.
+inline constexpr size_t kMaxNamesResolving = 16;
+
 class Core final : public io::PeerHandler, public std::enable_shared_from_this<Core> {
  public:
   Core(io::Loop& loop, Configuration configuration, PeerConnectionHandlers handlers);
@@ -81,7 +84,7 @@ class Core final : public io::PeerHandler, public std::enable_shared_from_this<C
 
   // signaling.cc
   void after_local_description(SdpType type);
-  void resolve_candidate(const std::string& line);
+  Result<void, ice::Error> resolve_candidate(const std::string& line);
 
   // events.cc
   void handle(const peer::LocalCandidate& event);
@@ -118,7 +121,8 @@ class Core final : public io::PeerHandler, public std::enable_shared_from_this<C
   io::HostedPeer* hosted_ = nullptr;
   bool closed_ = false;
   bool failed_to_start_ = false;
-  int dispatching_ = 0;         // handlers of ours that run now
+  int dispatching_ = 0;  // handlers of ours that run now
+  size_t names_resolving_ = 0;
   size_t servers_pending_ = 0;  // gathering goes on so long
   bool told_negotiation_needed_ = false;
   bool has_local_description_ = false;
