@@ -295,7 +295,7 @@ class World {
         return;
       }
       case 9: us_.agent.count_sent(choices_.u8(), choices_.u16(), now_); return;
-      case 10: us_.agent.count_received(us_.address, source(), 1, 100, now_); return;
+      case 10: us_.agent.count_received({us_.address, source()}, 1, 100, now_); return;
       case 11: {
         const Credentials remote{std::string(choices_.text(20)), std::string(choices_.text(40))};
         (void)us_.agent.set_remote_credentials(remote, choices_.flag(), now_);

@@ -162,6 +162,7 @@ PARTS = {
     "dtls": Program("dtls", [sys.executable, "tests/interop/dtls/run.py"], targets=("interop_dtls",)),
     "bench": Program("bench", [sys.executable, "benchmarks/smoke.py"], targets=("kaon_benchmarks", "kaon_command_static")),
     "server": Program("server", [sys.executable, "tests/server/run.py"]),
+    "turn": Program("turn", [sys.executable, "tests/interop/turn/run.py"], "turn"),
     "browser": Program("browser", ["node", "tests/browser/run.mjs"], "browser"),
     "package": Program("package", [sys.executable, "tests/package/run.py"], "package", targets=("kaon", "kaon_shared")),
     "lint": Program("lint", [sys.executable, "tests/lint/lint.py"], "lint docs", preset=None),

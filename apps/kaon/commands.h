@@ -8,6 +8,8 @@ class App;
 namespace kaon::apps {
 
 void add_serve(CLI::App& app, int& status);
+void add_turn(CLI::App& app, int& status);
+void add_stun(CLI::App& app, int& status);
 void add_whip(CLI::App& app, int& status);
 void add_record(CLI::App& app, int& status);
 void add_inspect(CLI::App& app, int& status);

@@ -14,6 +14,8 @@ int main(int argc, char** argv) {
   app.footer("`kaon COMMAND --help` explains each command.");
   int status = 0;
   kaon::apps::add_serve(app, status);
+  kaon::apps::add_turn(app, status);
+  kaon::apps::add_stun(app, status);
   kaon::apps::add_whip(app, status);
   kaon::apps::add_record(app, status);
   kaon::apps::add_inspect(app, status);

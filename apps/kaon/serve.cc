@@ -5,10 +5,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "apps/kaon/commands.h"
 #include "apps/kaon/console.h"
+#include "apps/kaon/options.h"
 #include "apps/kaon/signals.h"
 #include "apps/kaon/trace_options.h"
 #include "apps/kaon/version.h"
@@ -32,6 +32,7 @@ struct ServeOptions {
   uint16_t udp = 7878;
   size_t loops = 0;
   bool ice_lite = false;
+  bool ice_tcp = false;
   std::string max_dtls = "1.3";
   std::vector<std::string> public_ips;
   std::vector<std::string> ice_servers;
@@ -40,14 +41,6 @@ struct ServeOptions {
   std::string config_file;
   io::TraceOptions trace;
 };
-
-std::optional<std::string> read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return std::nullopt;
-  std::ostringstream content;
-  content << file.rdbuf();
-  return content.str();
-}
 
 bool write_private(const fs::path& path, const std::string& content) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
@@ -100,14 +93,6 @@ Result<sfu::TlsIdentity, std::string> tls_identity(const ServeOptions& options) 
   return sfu::TlsIdentity{std::move(*certificate), std::move(*key)};
 }
 
-// "8080", ":8080" and "1.2.3.4:8080" are all addresses to listen on.
-std::optional<net::Endpoint> listen_address(std::string_view text) {
-  if (const auto port = parse_number<uint16_t>(text.starts_with(':') ? text.substr(1) : text)) {
-    return net::Endpoint{net::IpAddress::any(net::Family::V4), *port};
-  }
-  return net::Endpoint::parse(text);
-}
-
 Result<sfu::ServerConfig, std::string> server_config(const ServeOptions& options) {
   sfu::ServerConfig config;
   config.http = listen_address(options.http);
@@ -133,6 +118,7 @@ Result<sfu::ServerConfig, std::string> server_config(const ServeOptions& options
   config.udp_port = options.udp;
   config.loops = options.loops;
   config.ice_lite = options.ice_lite;
+  config.ice_tcp = options.ice_tcp;
   if (options.max_dtls == "1.2") config.max_dtls_version = dtls::Version::Dtls12;
   config.token = options.token;
   if (const char* file = std::getenv("SSLKEYLOGFILE")) config.key_log_file = file;
@@ -163,19 +149,6 @@ int serve(const ServeOptions& options) {
   return 0;
 }
 
-// Gives the file's options to the command, but for those the command line has. CLI11 itself reads such files only for
-// the outermost command.
-void read_config(CLI::App& command, const std::string& file) {
-  for (const CLI::ConfigItem& item : CLI::ConfigTOML().from_file(file)) {
-    CLI::Option* option = command.get_option_no_throw("--" + item.name);
-    if (option == nullptr || !item.parents.empty() || item.name == "config")
-      throw CLI::ConfigError(cat(file, ": there is no option '", item.fullname(), "'"));
-    if (option->count() != 0) continue;
-    option->add_result(item.inputs);
-    option->run_callback();
-  }
-}
-
 }  // namespace
 
 void add_serve(CLI::App& app, int& status) {
@@ -198,6 +171,8 @@ void add_serve(CLI::App& app, int& status) {
       ->check(CLI::Range(size_t{0}, io::PeerPort::kMaxLoops).description(""))
       ->type_name("N")
       ->capture_default_str();
+  command->add_flag("--ice-tcp", options->ice_tcp,
+                    "Take media over TCP too, on the same port number: for networks that block UDP");
   command->add_flag("--ice-lite", options->ice_lite,
                     "Answer connectivity checks only, for a server with a public address");
   command->add_option("--max-dtls", options->max_dtls, "Highest DTLS version, for paths that lose records of 1.3")

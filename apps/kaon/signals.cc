@@ -26,4 +26,10 @@ bool StopSignal::wait(int milliseconds) {
   return stopped_;
 }
 
+void StopSignal::reset() {
+  signalfd_siginfo taken{};
+  while (read(descriptor_, &taken, sizeof taken) > 0) continue;
+  stopped_ = false;
+}
+
 }  // namespace kaon::apps

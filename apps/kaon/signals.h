@@ -15,6 +15,8 @@ class StopSignal {
 
   /// True once a signal came; waits up to `milliseconds` (-1: for ever).
   bool wait(int milliseconds);
+  /// Forgets the signals that came, to wait for another one.
+  void reset();
 
  private:
   int descriptor_;

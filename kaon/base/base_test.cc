@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "kaon/base/base64.h"
 #include "kaon/base/buffer.h"
 #include "kaon/base/crc.h"
 #include "kaon/base/function.h"
@@ -139,6 +140,25 @@ TEST(Text, CatJoinsPartsOfManyTypes) {
   EXPECT_EQ(cat("port ", uint16_t{8080}, ' ', true, ' ', Duration(1500us)), "port 8080 true 1.500ms");
   EXPECT_EQ(parse_number<uint8_t>("256"), std::nullopt);
   EXPECT_EQ(parse_number<int>("12x"), std::nullopt);
+}
+
+TEST(Base64, WritesAndReadsTheSamplesOfRfc4648) {
+  const std::pair<const char*, const char*> cases[] = {{"", ""},
+                                                       {"f", "Zg=="},
+                                                       {"fo", "Zm8="},
+                                                       {"foo", "Zm9v"},
+                                                       {"foob", "Zm9vYg=="},
+                                                       {"fooba", "Zm9vYmE="},
+                                                       {"foobar", "Zm9vYmFy"}};
+  for (const auto& [bytes, text] : cases) {
+    EXPECT_EQ(to_base64(as_bytes(bytes)), text);
+    const auto decoded = from_base64(text);
+    ASSERT_TRUE(decoded.has_value()) << text;
+    EXPECT_EQ(as_text(*decoded), bytes);
+  }
+  for (const char* text : {"Z", "Zg", "Zg=", "Z===", "====", "Zg==Zg==", "Zh==", "Zm9=", "Zm9v\n", "Zm-v", " Zg="}) {
+    EXPECT_FALSE(from_base64(text).has_value()) << text;
+  }
 }
 
 TEST(Units, SizeRateAndTimeMultiplyOut) {

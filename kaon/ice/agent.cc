@@ -250,7 +250,7 @@ Time Agent::next_check_of(const Pair& p) const {
   if (p.queued || !can_check(p)) return kNever;
   if (p.triggered) return last_check_ + kMinPace;
   const Time at = due(p);
-  return at == kNever ? kNever : std::max(at, last_check_ + pace());
+  return at == kNever ? kNever : std::max({at, last_ordinary_ + pace(), last_check_ + kMinPace});
 }
 
 std::optional<net::Transmit> Agent::poll_transmit(Bytes out) {
@@ -285,10 +285,11 @@ std::optional<Duration> Agent::rtt() const {
   return current->rtt;
 }
 
-Source Agent::source_of(const net::Endpoint& local, const net::Endpoint& remote) const {
+Source Agent::source_of(const net::Endpoint& local, const net::Endpoint& remote, net::Protocol protocol) const {
   if (inert()) return Source::Unknown;
-  if (const Pair* p = find_path(local, remote)) return p->validated ? Source::Validated : Source::Known;
-  const bool signalled = std::ranges::any_of(remotes_, [&](const Remote& r) { return r.candidate.address == remote; });
+  if (const Pair* p = find_path({local, remote, protocol})) return p->validated ? Source::Validated : Source::Known;
+  const bool signalled = std::ranges::any_of(
+      remotes_, [&](const Remote& r) { return r.candidate.address == remote && r.candidate.protocol == protocol; });
   return signalled ? Source::Known : Source::Unknown;
 }
 
@@ -304,9 +305,8 @@ void Agent::count_sent(size_t packets, size_t bytes, Time now) {
   }
 }
 
-void Agent::count_received(const net::Endpoint& local, const net::Endpoint& remote, size_t packets, size_t bytes,
-                           Time now) {
-  auto* p = const_cast<Pair*>(find_path(local, remote));
+void Agent::count_received(const Path& path, size_t packets, size_t bytes, Time now) {
+  auto* p = const_cast<Pair*>(find_path(path));
   if (p == nullptr) return;
   p->counters.packets_received += packets;
   p->counters.bytes_received += bytes;
@@ -316,18 +316,19 @@ void Agent::count_received(const net::Endpoint& local, const net::Endpoint& remo
   if (!std::exchange(p->heard_data, true)) deadline(Timer::Check) = std::min(deadline(Timer::Check), next_check_of(*p));
 }
 
-bool Agent::may_have_moved(const net::Endpoint& local, const net::Endpoint& remote) const {
-  if (inert() || !selected_path_ || find_path(local, remote) != nullptr) return false;
-  return local == selected_path_->local && config_.remote_policy.permits(remote);
+// A TCP connection does not move: a new one begins with a check.
+bool Agent::may_have_moved(const Path& path) const {
+  if (inert() || !selected_path_ || path.protocol != net::Protocol::Udp || find_path(path) != nullptr) return false;
+  return path.local == selected_path_->local && config_.remote_policy.permits(path.remote);
 }
 
-void Agent::check_moved(const net::Endpoint& local, const net::Endpoint& remote, Time now) {
+void Agent::check_moved(const Path& path, Time now) {
   const Pair* current = pair(selected_);
-  if (current == nullptr || !may_have_moved(local, remote)) return;
+  if (current == nullptr || !may_have_moved(path)) return;
   const uint32_t priority = remote_of(*current).candidate.priority;
-  const Local* base = find_base(local, current->path.protocol);
-  Remote* found = find_remote(remote, current->path.protocol, generation_);
-  if (found == nullptr) found = add_peer_reflexive(remote, current->path.protocol, priority);
+  const Local* base = find_base(path.local, path.protocol);
+  Remote* found = find_remote(path.remote, path.protocol, generation_);
+  if (found == nullptr) found = add_peer_reflexive(path.remote, path.protocol, priority, now);
   Pair* p = base == nullptr || found == nullptr ? nullptr : add_pair(*base, *found);
   if (p == nullptr) return;
   notice_moved(*p, now);

@@ -33,6 +33,9 @@ class Agent {
   static constexpr size_t kMaxRemoteCandidates = 64;
   /// Of the remote ones, those learned from checks; the oldest that led to nothing gives way.
   static constexpr size_t kMaxPeerReflexive = 16;
+  /// While there is a path, that many at once, then one in this time: two translators that map by port show each other
+  /// a new address with every answer.
+  static constexpr Duration kReflexiveInterval = std::chrono::seconds(5);
   static constexpr size_t kMaxPairs = 128;
   static constexpr size_t kMaxStunServers = 4;
   /// Answers that wait for poll_transmit(); further requests are dropped.
@@ -77,18 +80,19 @@ class Agent {
   const std::optional<Path>& selected() const { return selected_path_; }
   /// Smoothed round-trip time of the selected pair.
   std::optional<Duration> rtt() const;
-  Source source_of(const net::Endpoint& local, const net::Endpoint& remote) const;
+  Source source_of(const net::Endpoint& local, const net::Endpoint& remote,
+                   net::Protocol protocol = net::Protocol::Udp) const;
   /// The composer tells what went over the selected path, for statistics.
   void count_sent(size_t packets, size_t bytes, Time now);
   /// The composer tells what came, after the upper layer has authenticated it: counts as a sign of life, never as
   /// consent.
-  void count_received(const net::Endpoint& local, const net::Endpoint& remote, size_t packets, size_t bytes, Time now);
+  void count_received(const Path& path, size_t packets, size_t bytes, Time now);
   /// True if data from this address, which is no pair's, could come from a peer that has moved; then the composer finds
   /// out whether it is authentic.
-  bool may_have_moved(const net::Endpoint& local, const net::Endpoint& remote) const;
+  bool may_have_moved(const Path& path) const;
   /// It was: the address is checked at once. Nothing is sent there but checks until it has answered one, because
   /// anybody may have repeated the packet.
-  void check_moved(const net::Endpoint& local, const net::Endpoint& remote, Time now);
+  void check_moved(const Path& path, Time now);
 
   // -- getters -------------------------------------------------------------------------------------------------------
   Role role() const { return role_; }
@@ -145,14 +149,15 @@ class Agent {
   // agent_pairs.cc: remote candidates and pairs
   Remote* find_remote(const net::Endpoint& address, net::Protocol protocol, uint32_t generation);
   Remote* add_remote(Candidate candidate);
-  Remote* add_peer_reflexive(const net::Endpoint& address, net::Protocol protocol, uint32_t priority);
+  Remote* add_peer_reflexive(const net::Endpoint& address, net::Protocol protocol, uint32_t priority, Time now);
+  bool reflexive_allowed(Time now);
   bool make_room_for_reflexive();
   void form_pairs(const Local& local);
   void form_pairs(const Remote& remote);
   Pair* add_pair(const Local& local, const Remote& remote);
   bool make_room_for_pair(uint64_t priority);
   Pair* find_pair(const net::Endpoint& local, const net::Endpoint& remote, net::Protocol protocol, uint32_t generation);
-  const Pair* find_path(const net::Endpoint& local, const net::Endpoint& remote) const;
+  const Pair* find_path(const Path& path) const;
   Pair* pair(PairId id);
   const Pair* pair(PairId id) const;
   uint64_t priority_of(const Pair& pair) const;
@@ -170,6 +175,8 @@ class Agent {
   Pair* next_triggered();
   Pair* next_due(Time now);
   void run_checks(Time now);
+  bool run_triggered(Time now);
+  bool run_ordinary(Time now);
   void send_check(Pair& pair, Time now);
   void trigger(Pair& pair, Time now);
   Duration pace() const;
@@ -243,6 +250,9 @@ class Agent {
   Ring<Event> events_;
   std::array<Time, static_cast<size_t>(Timer::Count)> deadlines_;
   Time last_check_ = Time::min();
+  Time last_ordinary_ = Time::min();
+  bool last_was_triggered_ = false;
+  Time reflexive_from_ = Time::min();  // one interval per candidate that may be learned until now
   Time error_window_ = Time::min();
   int errors_in_window_ = 0;
   Counters<Drop> drops_;

@@ -114,20 +114,37 @@ Agent::Pair* Agent::next_due(Time now) {
   return next;
 }
 
+// Triggered checks go first (RFC 8445 §6.1.4.2), but by turns if ordinary ones wait too: two translators that map by
+// port show each other a new address with every answer, and the relay's pairs would never be tried.
 void Agent::run_checks(Time now) {
-  if (now >= last_check_ + kMinPace) {
-    if (Pair* p = next_triggered()) return send_check(*p, now);
-  }
-  while (now >= last_check_ + pace()) {
+  if (now < last_check_ + kMinPace) return;
+  if (last_was_triggered_ && run_ordinary(now)) return;
+  if (!run_triggered(now)) run_ordinary(now);
+}
+
+bool Agent::run_triggered(Time now) {
+  Pair* p = next_triggered();
+  if (p == nullptr) return false;
+  send_check(*p, now);
+  last_was_triggered_ = true;
+  return true;
+}
+
+bool Agent::run_ordinary(Time now) {
+  while (now >= last_ordinary_ + pace()) {
     Pair* p = next_due(now);
-    if (p == nullptr) return;
+    if (p == nullptr) return false;
     if (p->attempts >= max_attempts(*p) && p->id != selected_) {
       p->state = PairState::Failed;
       p->nominating = p->nominate_on_success = false;
       continue;
     }
-    return send_check(*p, now);
+    send_check(*p, now);
+    last_ordinary_ = now;
+    last_was_triggered_ = false;
+    return true;
   }
+  return false;
 }
 
 void Agent::send_check(Pair& p, Time now) {
@@ -191,7 +208,8 @@ size_t Agent::write_check(const Pair& p, Bytes out) const {
     builder.add_u32(stun::Attribute::Nomination, p.nomination_number);
   }
   // RFC 8445 §7.1.1: the priority of the peer-reflexive candidate that this check may uncover.
-  builder.add_u32(stun::Attribute::Priority, candidate_priority(CandidateType::PeerReflexive, local->preference));
+  builder.add_u32(stun::Attribute::Priority,
+                  candidate_priority(CandidateType::PeerReflexive, local->preference, 1, p.path.protocol));
   builder.add_integrity(*g->remote_key).add_fingerprint();
   return builder.finish().size();
 }
@@ -203,7 +221,7 @@ void Agent::handle_response(const stun::Message& message, const net::Datagram& p
     for (internal::Sent& sent : p.sent) {
       if (sent.id != id) continue;
       // RFC 8445 §7.2.5.2.1: back the way the request went.
-      if (p.path.remote != packet.remote || p.path.local != packet.local) return drops_.add(Drop::WrongSource);
+      if (p.path != Path{packet.local, packet.remote, packet.protocol}) return drops_.add(Drop::WrongSource);
       const internal::Generation* g = generation(p.generation);
       if (g == nullptr || !g->remote_key || !message.verify_integrity(*g->remote_key)) {
         return drops_.add(Drop::BadIntegrity);

@@ -45,7 +45,7 @@ Result<void, Error> Agent::add_local_candidate(const LocalAddress& address, Time
   c.protocol = address.protocol;
   c.tcp_type = address.tcp_type;
   c.type = address.type;
-  c.priority = candidate_priority(address.type, local.preference);
+  c.priority = candidate_priority(address.type, local.preference, 1, address.protocol);
   c.address = address.address;
   c.hostname = address.hostname;
   c.related = address.related;
@@ -125,9 +125,11 @@ void Agent::add_reflexive(CandidateType type, const Local& base, const net::IpAd
   local.base = base.base;
   local.preference = base.preference;
   Candidate& c = local.candidate;
-  c.foundation = foundation(type, base.base.ip, net::Protocol::Udp, server);
+  c.foundation = foundation(type, base.base.ip, base.candidate.protocol, server);
+  c.protocol = base.candidate.protocol;
+  c.tcp_type = base.candidate.tcp_type;
   c.type = type;
-  c.priority = candidate_priority(type, base.preference);
+  c.priority = candidate_priority(type, base.preference, 1, c.protocol);
   c.address = mapped;
   // A host address hidden behind an mDNS name must not leak here.
   c.related = base.candidate.hostname.empty() ? base.base : net::Endpoint{};

@@ -27,7 +27,7 @@ bool pairable(const Candidate& local, const net::IpAddress& base, const Candidat
   switch (local.tcp_type) {
     case TcpType::None: return remote.tcp_type == TcpType::None;
     case TcpType::Active: return remote.tcp_type == TcpType::Passive;
-    case TcpType::Passive: return remote.tcp_type == TcpType::Active;
+    case TcpType::Passive: return false;  // the peer connects, and its check makes the pair (RFC 6544 §6.2)
     case TcpType::SimultaneousOpen: return remote.tcp_type == TcpType::SimultaneousOpen;
   }
   return false;
@@ -91,8 +91,18 @@ Agent::Remote* Agent::add_remote(Candidate candidate) {
   return &remotes_.emplace_back(std::move(remote));
 }
 
-Agent::Remote* Agent::add_peer_reflexive(const net::Endpoint& address, net::Protocol protocol, uint32_t priority) {
-  if (!make_room_for_reflexive()) {
+// The candidates that may still be learned are the intervals between reflexive_from_ and now.
+bool Agent::reflexive_allowed(Time now) {
+  if (!selected_path_) return true;
+  const Time from = std::max(reflexive_from_, now - kReflexiveInterval * static_cast<int64_t>(kMaxPeerReflexive));
+  if (from + kReflexiveInterval > now) return false;
+  reflexive_from_ = from + kReflexiveInterval;
+  return true;
+}
+
+Agent::Remote* Agent::add_peer_reflexive(const net::Endpoint& address, net::Protocol protocol, uint32_t priority,
+                                         Time now) {
+  if (!reflexive_allowed(now) || !make_room_for_reflexive()) {
     drops_.add(Drop::TooManyCandidates);
     return nullptr;
   }
@@ -181,8 +191,8 @@ Agent::Pair* Agent::find_pair(const net::Endpoint& local, const net::Endpoint& r
   return it == pairs_.end() ? nullptr : &*it;
 }
 
-const Agent::Pair* Agent::find_path(const net::Endpoint& local, const net::Endpoint& remote) const {
-  const auto fits = [&](const Pair& p) { return p.path.remote == remote && p.path.local == local; };
+const Agent::Pair* Agent::find_path(const Path& path) const {
+  const auto fits = [&](const Pair& p) { return p.path == path; };
   if (const Pair* current = pair(selected_); current != nullptr && fits(*current)) return current;
   const Pair* found = nullptr;
   for (const Pair& p : pairs_) {

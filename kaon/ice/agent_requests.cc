@@ -84,7 +84,7 @@ Agent::Pair* Agent::pair_for_request(const stun::Message& message, const net::Da
       drops_.add(Drop::RefusedAddress);
       return nullptr;
     }
-    remote = add_peer_reflexive(packet.remote, packet.protocol, *message.u32(Attribute::Priority));
+    remote = add_peer_reflexive(packet.remote, packet.protocol, *message.u32(Attribute::Priority), now);
     if (remote == nullptr) return nullptr;
   }
   if (const auto info = message.network_info()) {

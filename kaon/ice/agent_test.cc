@@ -387,7 +387,7 @@ TEST(IceAgent, ALifeSignOfThePeerKeepsTheStateWhenOnlyOurAnswersAreLost) {
   };
   for (int i = 0; i < 20; ++i) {
     p.world.run(seconds(1));
-    p.a.agent.count_received(at("10.0.0.1:1000"), at("10.0.0.2:2000"), 1, 100, p.world.now);
+    p.a.agent.count_received({at("10.0.0.1:1000"), at("10.0.0.2:2000")}, 1, 100, p.world.now);
   }
   EXPECT_THAT(p.a.states, Not(Contains(State::Disconnected)));
   p.world.tap = nullptr;

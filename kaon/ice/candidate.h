@@ -32,6 +32,10 @@ enum class CandidateError : uint8_t {
   TooLong
 };
 
+/// True for the names that hide addresses in browsers: a UUID and ".local" (draft-ietf-mmusic-mdns-ice-candidates
+/// §3.1.1). No other name should be looked up for a peer: it could name anything.
+bool is_mdns_name(std::string_view name);
+
 /// One candidate as it is signalled, RFC 8839 §5.1.
 struct Candidate {
   /// Longer lines are refused.
@@ -75,9 +79,13 @@ constexpr uint32_t type_preference(CandidateType type) {
   return 0;
 }
 
-/// RFC 8445 §5.1.2.1.
-constexpr uint32_t candidate_priority(CandidateType type, uint16_t local_preference, uint16_t component = 1) {
-  return (type_preference(type) << 24) | (uint32_t{local_preference} << 8) | (256u - component);
+/// RFC 8445 §5.1.2.1. Candidates over TCP stand behind all but the relayed ones over UDP (RFC 6544 §4.2).
+constexpr uint32_t candidate_priority(CandidateType type, uint16_t local_preference, uint16_t component = 1,
+                                      net::Protocol protocol = net::Protocol::Udp) {
+  constexpr uint32_t kBehindUdp = 40;
+  const uint32_t full = type_preference(type);
+  const uint32_t preference = protocol == net::Protocol::Udp || full < kBehindUdp ? full : full - kBehindUdp;
+  return (preference << 24) | (uint32_t{local_preference} << 8) | (256u - component);
 }
 
 /// RFC 8445 §6.1.2.3: `controlling` is the priority of the controlling agent's candidate.

@@ -62,7 +62,7 @@ void Mux::remove(ConnectionId id) {
 Result<void, MuxError> Mux::bind(ConnectionId id, const Path& path) {
   const auto it = connections_.find(id);
   if (it == connections_.end()) return fail(MuxError::UnknownConnection);
-  const Key key{path.local, path.remote};
+  const Key key{path.local, path.remote, path.protocol};
   if (const size_t slot = find_slot(key); slots_[slot].used) {
     if (slots_[slot].id == id) return {};
     // The address has moved to another peer, for example through a NAT that reuses ports.
@@ -88,7 +88,7 @@ void Mux::bind_ssrc(ConnectionId id, uint32_t ssrc) {
 }
 
 std::optional<ConnectionId> Mux::owner(const Path& path) const {
-  const Slot& slot = slots_[find_slot({path.local, path.remote})];
+  const Slot& slot = slots_[find_slot({path.local, path.remote, path.protocol})];
   return slot.used ? std::optional(slot.id) : std::nullopt;
 }
 
@@ -104,7 +104,7 @@ std::optional<ConnectionId> Mux::route(const net::Datagram& packet) {
     const auto id = route_stun(packet.bytes, decided);
     if (decided) return id;
   }
-  const Slot& slot = slots_[find_slot({packet.local, packet.remote})];
+  const Slot& slot = slots_[find_slot({packet.local, packet.remote, packet.protocol})];
   if (slot.used) return slot.id;
   if (const auto ssrc = ssrc_of(packet.bytes)) {
     const auto it = by_ssrc_.find(*ssrc);
@@ -142,7 +142,8 @@ std::optional<ConnectionId> Mux::route_stun(ByteView bytes, bool& decided) {
 }
 
 uint64_t Mux::hash(const Key& key) const {
-  const uint64_t ports = (uint64_t{key.local.port} << 16) | key.remote.port;
+  const uint64_t ports =
+      (static_cast<uint64_t>(key.protocol) << 32) | (uint64_t{key.local.port} << 16) | key.remote.port;
   return mix(mix_ip(mix_ip(seed_ ^ ports, key.remote.ip), key.local.ip));
 }
 

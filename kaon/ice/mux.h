@@ -65,6 +65,7 @@ class Mux {
   struct Key {
     net::Endpoint local;
     net::Endpoint remote;
+    net::Protocol protocol = net::Protocol::Udp;
     bool operator==(const Key&) const = default;
   };
   struct Slot {

@@ -6,6 +6,7 @@
 
 #include "kaon/io/driver.h"
 #include "kaon/io/interfaces.h"
+#include "kaon/io/internal/ice_tcp.h"
 #include "kaon/io/loop.h"
 #include "kaon/stun/message.h"
 
@@ -32,6 +33,7 @@ class Hosted final : public HostedPeer, public Driven {
   const peer::Connection& connection() const override { return connection_; }
   ice::ConnectionId id() const override { return id_; }
   PeerShard& shard() override;
+  bool add_relay(const RelayServer& server, std::function<void(const turn::ClientEvent&)> tell) override;
   void touch() override;
   void close() override;
 
@@ -45,6 +47,8 @@ class Hosted final : public HostedPeer, public Driven {
 
  private:
   friend class Shard;
+  bool use_relay(Relay& relay, const turn::Allocated& allocated, net::Protocol protocol);
+
   Shard& shard_;
   ice::ConnectionId id_;
   PeerHandler* handler_;
@@ -52,6 +56,41 @@ class Hosted final : public HostedPeer, public Driven {
   ConnectionHandle handle_;
   std::vector<ice::Path> paths_;
   std::vector<uint32_t> ssrcs_;
+  std::vector<std::shared_ptr<Relay>> relays_;
+  bool relay_only_ = false;
+  std::vector<net::Endpoint> active_;  // local addresses of its active TCP candidates
+};
+
+// Where packets leave: by the port's socket, by a TCP connection, or by the relay whose address is their local one.
+class Exits final : public Sender {
+ public:
+  void open(UdpShard& udp, std::shared_ptr<IceTcp> tcp) {
+    udp_ = &udp;
+    tcp_ = std::move(tcp);
+  }
+  size_t send(std::span<Outgoing> batch) override;
+  /// False if the address is taken.
+  bool add(const net::Endpoint& relayed, Relay& relay) { return relays_.emplace(relayed, &relay).second; }
+  void remove(const Relay& relay) {
+    std::erase_if(relays_, [&](const auto& entry) { return entry.second == &relay; });
+  }
+
+ private:
+  // True if it is no packet of the port's own socket.
+  bool send_elsewhere(const Outgoing& outgoing) {
+    if (outgoing.transmit.protocol == net::Protocol::Tcp) return tcp_->send(outgoing), true;
+    const auto it = relays_.find(outgoing.transmit.local);
+    if (it == relays_.end()) return false;
+    it->second->send(outgoing);
+    return true;
+  }
+  bool elsewhere(const Outgoing& outgoing) const {
+    return outgoing.transmit.protocol == net::Protocol::Tcp || relays_.contains(outgoing.transmit.local);
+  }
+
+  UdpShard* udp_ = nullptr;
+  std::shared_ptr<IceTcp> tcp_;
+  std::unordered_map<net::Endpoint, Relay*> relays_;
 };
 
 // One loop's connections with the tables that find them.
@@ -75,6 +114,7 @@ class Shard final : public PeerShard, public UdpHandler, public std::enable_shar
   }
 
   void open(UdpShard& udp);
+  bool listen_tcp(const net::Endpoint& local) { return tcp_->listen(local).has_value(); }
   void shut();
 
  private:
@@ -83,6 +123,10 @@ class Shard final : public PeerShard, public UdpHandler, public std::enable_shar
   void stream_added(Hosted& hosted, uint32_t ssrc);
   void ufrag_changed(Hosted& hosted, const std::string& ufrag);
   void close(Hosted& hosted);
+  void close_relays(Hosted& hosted);
+  void close_tcp(Hosted& hosted);
+  std::shared_ptr<IceTcp> make_tcp();
+  void add_active_candidates(Hosted& hosted, Time now);
   template <class Change>
   void tell_others(Change change);
 
@@ -91,6 +135,9 @@ class Shard final : public PeerShard, public UdpHandler, public std::enable_shar
   size_t index_;
   Env env_;
   ice::Mux mux_;
+  Exits exits_;
+  std::shared_ptr<IceTcp> tcp_;
+  uint16_t next_active_ = kFirstActivePort;
   std::unique_ptr<Driver> driver_;
   UdpShard* udp_ = nullptr;
   uint64_t next_id_ = 1;
@@ -114,14 +161,19 @@ class Port final : public PeerPort {
   PeerShard& shard(size_t index) override { return *shards_[index]; }
   const std::shared_ptr<Shard>& own_shard(size_t index) const { return shards_[index]; }
   const std::vector<ice::LocalAddress>& addresses() const { return addresses_; }
+  const std::vector<net::IpAddress>& interface_addresses() const { return interface_addresses_; }
+  const PeerPortOptions& options() const { return options_; }
 
  private:
   Result<void, IoError> collect_addresses();
+  void add_addresses(const net::IpAddress& ip, net::Protocol protocol);
+  bool listen_tcp();
 
   PeerPortOptions options_;
   std::vector<std::shared_ptr<Shard>> shards_;
   std::unique_ptr<UdpPort> udp_;
   std::vector<ice::LocalAddress> addresses_;
+  std::vector<net::IpAddress> interface_addresses_;
 };
 
 // -- Hosted ----------------------------------------------------------------------------------------------------------
@@ -155,6 +207,55 @@ void Hosted::dispatch() {
   if (handler_ != nullptr) handler_->on_drain(*this, now);
 }
 
+bool Hosted::add_relay(const RelayServer& server, std::function<void(const turn::ClientEvent&)> tell) {
+  if (relays_.size() >= kMaxRelays || handler_ == nullptr) return false;
+  const size_t index = relays_.size();
+  Relay::Handlers handlers;
+  handlers.on_data = [this](std::span<const net::Datagram> batch, Time now) {
+    shard_.driver_->receive(handle_, batch, now);
+  };
+  handlers.on_event = [this, index, protocol = server.protocol, tell = std::move(tell)](const auto& event) {
+    const auto* allocated = std::get_if<turn::Allocated>(&event);
+    if (allocated != nullptr && !use_relay(*relays_[index], *allocated, protocol)) {
+      tell(turn::ClientFailed{.error = turn::ClientError::BadResponse, .reason = "the relayed address is taken"});
+    } else {
+      tell(event);
+    }
+  };
+  relays_.push_back(Relay::open(shard_.loop_, server, shard_.env_, std::move(handlers)));
+  return true;
+}
+
+bool Hosted::use_relay(Relay& relay, const turn::Allocated& allocated, net::Protocol protocol) {
+  if (!shard_.exits_.add(allocated.relayed, relay)) return relay.close(), false;
+  ice::LocalAddress address;
+  address.type = ice::CandidateType::Relayed;
+  address.address = allocated.relayed;
+  // Who wants a relay only does not want to be known by his own address (RFC 8828 §5.2).
+  const net::Family family = allocated.relayed.ip.family();
+  address.related = relay_only_ ? net::Endpoint{net::IpAddress::any(family), 0} : allocated.mapped;
+  // Of several relays the one reached over UDP first, over TLS last.
+  const auto rank = static_cast<uint16_t>(protocol);
+  address.preference = ice::local_preference(family, static_cast<uint16_t>(10 * rank), relays_.size());
+  static_cast<void>(connection_.add_local_address(address, Loop::now()));
+  touch();
+  return true;
+}
+
+size_t Exits::send(std::span<Outgoing> batch) {
+  for (size_t done = 0; done < batch.size();) {
+    if (send_elsewhere(batch[done])) {
+      ++done;
+      continue;
+    }
+    size_t end = done + 1;
+    while (end < batch.size() && !elsewhere(batch[end])) ++end;
+    done += udp_->send(batch.subspan(done, end - done));
+    if (done < end) return done;
+  }
+  return batch.size();
+}
+
 // -- Shard -----------------------------------------------------------------------------------------------------------
 
 Shard::~Shard() { shut(); }
@@ -163,14 +264,18 @@ const UdpStats& Shard::udp_stats() const { return udp_->stats(); }
 
 void Shard::open(UdpShard& udp) {
   udp_ = &udp;
-  driver_ = std::make_unique<Driver>(loop_, udp);
+  tcp_ = make_tcp();
+  exits_.open(udp, tcp_);
+  driver_ = std::make_unique<Driver>(loop_, exits_);
 }
 
 void Shard::shut() {
   for (auto& [id, hosted] : hosted_) {
     hosted->handler_ = nullptr;
     driver_->detach(hosted->handle_);
+    close_relays(*hosted);
   }
+  if (tcp_) tcp_->shut();
   hosted_.clear();
   driver_.reset();
 }
@@ -185,10 +290,13 @@ HostedPeer* Shard::create(peer::Config config, PeerHandler& handler, Gathering g
   const uint32_t tag = connection.ice().transaction_tag();
   if (!mux_.add(id, connection.ice().local_credentials().ufrag, tag)) return nullptr;
   tell_others([tag, home = index_](Shard& other) { other.foreign_tags_[tag] = home; });
+  hosted->relay_only_ = gathering == Gathering::RelayOnly;
   for (const ice::LocalAddress& address : port_.addresses()) {
+    if (hosted->relay_only_) break;
     // A family the peer's policy refuses costs nothing; the agent counts it.
     static_cast<void>(connection.add_local_address(address, now));
   }
+  if (!hosted->relay_only_ && port_.options().tcp_active) add_active_candidates(*hosted, now);
   if (gathering == Gathering::Ended) connection.end_of_local_addresses(now);
   hosted->handle_ = driver_->attach(*hosted);
   Hosted* result = hosted.get();
@@ -208,6 +316,7 @@ void Shard::tell_others(Change change) {
 }
 
 void Shard::path_validated(Hosted& hosted, const ice::Path& path) {
+  if (path.protocol == net::Protocol::Tcp) tcp_->confirm(path);
   if (!mux_.bind(hosted.id_, path)) return;
   foreign_paths_.erase(path);  // another loop's connection had it before
   if (std::find(hosted.paths_.begin(), hosted.paths_.end(), path) == hosted.paths_.end()) hosted.paths_.push_back(path);
@@ -237,9 +346,12 @@ void Shard::close(Hosted& hosted) {
   // The goodbye goes out at once: after this turn nobody drives the connection.
   std::vector<uint8_t> memory(peer::Connection::kMaxTransmit);
   while (const auto transmit = hosted.connection_.poll_transmit(memory)) {
-    udp_->send(*transmit, ByteView(memory).first(transmit->size));
+    Outgoing outgoing{*transmit, ByteView(memory).first(transmit->size)};
+    exits_.send({&outgoing, 1});
   }
   driver_->detach(hosted.handle_);
+  close_relays(hosted);
+  close_tcp(hosted);
   // A later connection of this loop may have come by the same path.
   std::erase_if(hosted.paths_, [&](const ice::Path& path) { return mux_.owner(path) != hosted.id_; });
   mux_.remove(hosted.id_);
@@ -259,6 +371,51 @@ void Shard::close(Hosted& hosted) {
   closing_->push_back(std::move(it->second));
   hosted_.erase(it);
   loop_.post([closing = closing_] { closing->clear(); });
+}
+
+std::shared_ptr<IceTcp> Shard::make_tcp() {
+  IceTcp::Handlers handlers;
+  handlers.on_data = [this](std::span<const net::Datagram> batch, Time now) { receive(batch, now); };
+  handlers.home_of = [this](const net::Datagram& first) {
+    const size_t home = route(first);
+    return home == index_ ? kHere : home;
+  };
+  handlers.give = [this](size_t home, AcceptedTcp accepted) {
+    const auto& other = port_.own_shard(home);
+    other->loop_.post([other = std::weak_ptr(other), accepted = std::move(accepted)]() mutable {
+      if (const auto shard = other.lock()) shard->tcp_->take(std::move(accepted));
+    });
+  };
+  return IceTcp::make(loop_, std::move(handlers));
+}
+
+// The port told is 9 (RFC 6544 §4.1); the one of the base names the connection on this loop.
+void Shard::add_active_candidates(Hosted& hosted, Time now) {
+  constexpr uint16_t kDiscard = 9;
+  for (const net::IpAddress& ip : port_.interface_addresses()) {
+    if (next_active_ == 0) next_active_ = kFirstActivePort;
+    const net::Endpoint base{ip, next_active_++};
+    ice::LocalAddress address{.address = {ip, kDiscard}, .base = base};
+    address.protocol = net::Protocol::Tcp;
+    address.tcp_type = ice::TcpType::Active;
+    if (!hosted.connection_.add_local_address(address, now)) continue;
+    hosted.active_.push_back(base);
+    tcp_->add_active(base);
+  }
+}
+
+void Shard::close_tcp(Hosted& hosted) {
+  for (const ice::Path& path : hosted.paths_) {
+    if (path.protocol == net::Protocol::Tcp) tcp_->close(path);
+  }
+  for (const net::Endpoint& base : hosted.active_) tcp_->close_local(base);
+}
+
+void Shard::close_relays(Hosted& hosted) {
+  for (const auto& relay : hosted.relays_) {
+    exits_.remove(*relay);
+    relay->close();
+  }
 }
 
 size_t Shard::route(const net::Datagram& datagram) {
@@ -326,7 +483,17 @@ Result<void, IoError> Port::open(std::span<Loop* const> loops, Env env) {
   for (size_t i = 0; i < loops.size(); ++i) {
     loops[i]->invoke([this, i] { shards_[i]->open(udp_->shard(i)); });
   }
+  if (options_.tcp_passive && !listen_tcp()) return fail(IoError::AddressInUse);
   return collect_addresses();
+}
+
+// On the first loop, which gives connections to the one where they belong.
+bool Port::listen_tcp() {
+  bool listening = true;
+  shards_[0]->loop().invoke([&] {
+    for (const net::Endpoint& endpoint : udp_->bound()) listening = listening && shards_[0]->listen_tcp(endpoint);
+  });
+  return listening;
 }
 
 // Every address of this machine that one of the sockets can send from.
@@ -344,17 +511,28 @@ Result<void, IoError> Port::collect_addresses() {
     (ip.is_loopback() ? loopback : usable).push_back(ip);
   }
   if (options_.loopback || usable.empty()) usable.insert(usable.end(), loopback.begin(), loopback.end());
-  for (const net::IpAddress& ip : usable) {
-    const net::Endpoint base{ip, udp_->port()};
-    bool announced = false;
-    for (const net::IpAddress& outside : options_.public_addresses) {
-      if (outside.family() != ip.family() || ip.is_loopback()) continue;
-      addresses_.push_back({.address = {outside, base.port}, .base = base});
-      announced = true;
-    }
-    if (!announced) addresses_.push_back({.address = base, .base = base});
-  }
+  interface_addresses_ = usable;
+  for (const net::IpAddress& ip : usable) add_addresses(ip, net::Protocol::Udp);
+  if (!options_.tcp_passive) return {};
+  for (const net::IpAddress& ip : usable) add_addresses(ip, net::Protocol::Tcp);
   return {};
+}
+
+// What is announced for one address of the machine.
+void Port::add_addresses(const net::IpAddress& ip, net::Protocol protocol) {
+  ice::LocalAddress address;
+  address.base = {ip, udp_->port()};
+  address.protocol = protocol;
+  if (protocol == net::Protocol::Tcp) address.tcp_type = ice::TcpType::Passive;
+  bool announced = false;
+  for (const net::IpAddress& outside : options_.public_addresses) {
+    if (outside.family() != ip.family() || ip.is_loopback()) continue;
+    address.address = {outside, udp_->port()};
+    addresses_.push_back(address);
+    announced = true;
+  }
+  address.address = address.base;
+  if (!announced) addresses_.push_back(address);
 }
 
 }  // namespace

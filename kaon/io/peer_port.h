@@ -7,6 +7,7 @@
 
 #include "kaon/base/result.h"
 #include "kaon/ice/mux.h"
+#include "kaon/io/relay.h"
 #include "kaon/io/udp.h"
 #include "kaon/peer/connection.h"
 
@@ -32,16 +33,26 @@ struct PeerPortOptions {
   std::vector<net::IpAddress> public_addresses;
   /// Offer loopback addresses too; otherwise only if there is no other.
   bool loopback = false;
+  /// ICE over TCP (RFC 6544) beside UDP: listen on the same port number and offer passive candidates; offer active
+  /// ones, which connect to the peer's passive ones.
+  bool tcp_passive = false;
+  bool tcp_active = false;
 };
 
 /// One connection on its loop. Everything on the loop's thread.
 class HostedPeer {
  public:
+  static constexpr size_t kMaxRelays = 8;
+
   virtual ~HostedPeer() = default;
   virtual peer::Connection& connection() = 0;
   virtual const peer::Connection& connection() const = 0;
   virtual ice::ConnectionId id() const = 0;
   virtual PeerShard& shard() = 0;
+  /// Asks a TURN server for a relay; with its answer comes one more local candidate. `tell` is called on the loop,
+  /// later, until close(): with turn::Allocated or turn::ClientFailed once, and with what happens to the allocation
+  /// afterwards. False beyond kMaxRelays.
+  virtual bool add_relay(const RelayServer& server, std::function<void(const turn::ClientEvent&)> tell) = 0;
   /// After commands: the connection may have something to send or to tell.
   virtual void touch() = 0;
   /// Says goodbye and destroys the connection at the end of the turn; the handler is not called any more.
@@ -49,8 +60,8 @@ class HostedPeer {
 };
 
 /// Whether PeerShard::create() ends the gathering of local addresses, or its caller does, who wants to add STUN servers
-/// first.
-enum class Gathering : uint8_t { Ended, Continues };
+/// and relays first. RelayOnly: as Continues, but the port's own addresses are neither told nor used.
+enum class Gathering : uint8_t { Ended, Continues, RelayOnly };
 
 /// One loop's connections.
 class PeerShard {

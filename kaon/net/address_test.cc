@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "kaon/net/ip_range.h"
+
 namespace kaon::net {
 namespace {
 
@@ -49,6 +51,28 @@ TEST(Endpoint, ParsesBothFamilies) {
   EXPECT_EQ(Endpoint::parse("[::1]:80")->to_string(), "[::1]:80");
   for (const char* text : {"1.2.3.4", "::1:80", "[1.2.3.4]:80", "1.2.3.4:65536", "[::1]"}) {
     EXPECT_FALSE(Endpoint::parse(text)) << text;
+  }
+}
+
+TEST(IpRange, HoldsTheAddressesThatShareItsBits) {
+  const auto contains = [](const char* range, const char* ip) {
+    return IpRange::parse(range)->contains(*IpAddress::parse(ip));
+  };
+  EXPECT_TRUE(contains("10.0.0.0/8", "10.255.255.255"));
+  EXPECT_FALSE(contains("10.0.0.0/8", "11.0.0.0"));
+  EXPECT_TRUE(contains("172.16.0.0/12", "172.31.255.255"));
+  EXPECT_FALSE(contains("172.16.0.0/12", "172.32.0.0"));
+  EXPECT_TRUE(contains("0.0.0.0/0", "255.1.2.3"));
+  EXPECT_FALSE(contains("0.0.0.0/0", "::1"));
+  EXPECT_FALSE(contains("10.0.0.0/8", "::ffff:10.0.0.1"));
+  EXPECT_TRUE(contains("2001:db8::/33", "2001:db8:7fff::1"));
+  EXPECT_FALSE(contains("2001:db8::/33", "2001:db8:8000::1"));
+  EXPECT_TRUE(contains("192.0.2.7", "192.0.2.7"));
+  EXPECT_FALSE(contains("192.0.2.7", "192.0.2.6"));
+  EXPECT_EQ(IpRange::parse("10.1.2.3/8")->to_string(), "10.0.0.0/8");
+  EXPECT_FALSE(IpRange().contains(IpAddress()));
+  for (const char* text : {"", "10.0.0.0/33", "10.0.0/8", "::/129", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8 "}) {
+    EXPECT_FALSE(IpRange::parse(text)) << text;
   }
 }
 

@@ -7,7 +7,9 @@
 
 namespace kaon::net {
 
-enum class Protocol : uint8_t { Udp, Tcp, Tls };
+/// What carries the bytes to us. Ice, dtls and the like ride on Udp; the others are the legs between a TURN client and
+/// its server.
+enum class Protocol : uint8_t { Udp, Tcp, Tls, Dtls };
 /// The two ECN bits of the IP header, RFC 3168 §5.
 enum class Ecn : uint8_t { NotEct = 0, Ect1 = 1, Ect0 = 2, Ce = 3 };
 

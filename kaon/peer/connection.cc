@@ -76,7 +76,8 @@ void Connection::Impl::handle_packet(const net::Datagram& packet, Time time) {
     srtp::Receiver& srtp = transport.srtp_receiver();
     const bool authentic = content == internal::Transport::Content::Rtp ? media.handle_rtp(packet.bytes, srtp, now)
                                                                         : media.handle_rtcp(packet.bytes, srtp, now);
-    if (authentic) transport.ice().count_received(packet.local, packet.remote, 1, packet.bytes.size(), now);
+    if (authentic)
+      transport.ice().count_received({packet.local, packet.remote, packet.protocol}, 1, packet.bytes.size(), now);
     // A sign of life is all that settle() could find out.
     if (state != ConnectionState::Disconnected) return;
   }

@@ -63,6 +63,7 @@ Result<void, std::string> Server::Impl::open_port() {
   options.udp.log = &log_;
   options.public_addresses = config_.public_addresses;
   options.loopback = true;
+  options.tcp_passive = config_.ice_tcp;
   std::vector<io::Loop*> loops;
   for (auto& loop : loops_) loops.push_back(loop.get());
   auto port = io::PeerPort::open(loops, options, {random_, log_, config_.trace});

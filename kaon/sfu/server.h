@@ -44,6 +44,8 @@ struct ServerConfig {
   /// 0: as many as the machine has cores.
   size_t loops = 0;
   bool ice_lite = false;
+  /// Media over TCP too, on the same port number, for clients whose network blocks UDP (RFC 6544).
+  bool ice_tcp = false;
   dtls::Version max_dtls_version = dtls::Version::Dtls13;
   size_t max_sessions = kMaxSessions;
   /// Told to who publishes, watches, or asks by OPTIONS with the right token.

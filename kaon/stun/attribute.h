@@ -66,6 +66,8 @@ enum class Attribute : uint16_t {
   AdditionalAddressFamily = 0x8000,
   AddressErrorCode = 0x8001,
   Icmp = 0x8004,
+  // RFC 8016 §3.3
+  MobilityTicket = 0x8030,
   // RFC 5780 §7
   ChangeRequest = 0x0003,
   Padding = 0x0026,
@@ -86,18 +88,23 @@ enum class Attribute : uint16_t {
 
 constexpr bool comprehension_required(Attribute type) { return static_cast<uint16_t>(type) < 0x8000; }
 
-/// RFC 8489 §14.8, RFC 8445 §7.3.1.1, RFC 8656 §19.
+/// PASSWORD-ALGORITHM numbers, RFC 8489 §18.5.
+enum class PasswordAlgorithm : uint16_t { Md5 = 1, Sha256 = 2 };
+
+/// RFC 8489 §14.8, RFC 8445 §7.3.1.1, RFC 8656 §19, RFC 8016 §3.4.
 enum class ErrorNumber : uint16_t {
   TryAlternate = 300,
   BadRequest = 400,
   Unauthenticated = 401,
   Forbidden = 403,
+  MobilityForbidden = 405,
   UnknownAttribute = 420,
   AllocationMismatch = 437,
   StaleNonce = 438,
   AddressFamilyNotSupported = 440,
   WrongCredentials = 441,
   UnsupportedTransport = 442,
+  PeerAddressFamilyMismatch = 443,
   AllocationQuotaReached = 486,
   RoleConflict = 487,
   ServerError = 500,

@@ -107,6 +107,21 @@ Builder& Builder::add_network_info(uint16_t id, uint16_t cost) {
   return add_u32(Attribute::GoogNetworkInfo, (uint32_t{id} << 16) | cost);
 }
 
+// RFC 8489 §14.11, §14.12: number and length of the parameters, 16 bits each.
+Builder& Builder::add_password_algorithms(std::span<const PasswordAlgorithm> algorithms) {
+  uint8_t* p = grow(Attribute::PasswordAlgorithms, 4 * algorithms.size());
+  if (p == nullptr) return *this;
+  for (const PasswordAlgorithm algorithm : algorithms) {
+    store_be32(p, uint32_t{static_cast<uint16_t>(algorithm)} << 16);
+    p += 4;
+  }
+  return *this;
+}
+
+Builder& Builder::add_password_algorithm(PasswordAlgorithm algorithm) {
+  return add_u32(Attribute::PasswordAlgorithm, uint32_t{static_cast<uint16_t>(algorithm)} << 16);
+}
+
 // The length in the header already counts the attribute when its value is computed (RFC 8489 §14.5).
 Builder& Builder::add_mac(Attribute type, const crypto::Hmac& key, size_t size) {
   const size_t before = size_;

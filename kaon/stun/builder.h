@@ -26,6 +26,9 @@ class Builder {
   Builder& add_error(ErrorNumber number, std::string_view reason = {});
   Builder& add_unknown_attributes(std::span<const Attribute> types);
   Builder& add_network_info(uint16_t id, uint16_t cost);
+  /// PASSWORD-ALGORITHMS, or with one of them PASSWORD-ALGORITHM; none of ours has parameters.
+  Builder& add_password_algorithms(std::span<const PasswordAlgorithm> algorithms);
+  Builder& add_password_algorithm(PasswordAlgorithm algorithm);
   /// MESSAGE-INTEGRITY; `key` is an HMAC-SHA1.
   Builder& add_integrity(const crypto::Hmac& key);
   /// MESSAGE-INTEGRITY-SHA256; `key` is an HMAC-SHA256.

@@ -43,6 +43,7 @@ constexpr AttributeName kAttributes[] = {
     {Attribute::AdditionalAddressFamily, "ADDITIONAL-ADDRESS-FAMILY"},
     {Attribute::AddressErrorCode, "ADDRESS-ERROR-CODE"},
     {Attribute::Icmp, "ICMP"},
+    {Attribute::MobilityTicket, "MOBILITY-TICKET"},
     {Attribute::ChangeRequest, "CHANGE-REQUEST"},
     {Attribute::Padding, "PADDING"},
     {Attribute::ResponsePort, "RESPONSE-PORT"},

@@ -116,23 +116,27 @@ struct RawAddress {
   ByteView ip;
 };
 
-std::optional<RawAddress> raw_address(std::optional<ByteView> value) {
-  if (!value || value->size() < 4) return std::nullopt;
-  const size_t ip_size = (*value)[1] == 1 ? 4 : (*value)[1] == 2 ? 16 : 0;
-  if (ip_size == 0 || value->size() != 4 + ip_size) return std::nullopt;
-  return RawAddress{load_be16(&(*value)[2]), value->subspan(4)};
+std::optional<RawAddress> raw_address(ByteView value) {
+  if (value.size() < 4) return std::nullopt;
+  const size_t ip_size = value[1] == 1 ? 4 : value[1] == 2 ? 16 : 0;
+  if (ip_size == 0 || value.size() != 4 + ip_size) return std::nullopt;
+  return RawAddress{load_be16(&value[2]), value.subspan(4)};
 }
 
 }  // namespace
 
 std::optional<net::Endpoint> Message::address(Attribute type) const {
-  const auto raw = raw_address(find(type));
+  const auto raw = raw_address(find(type).value_or(ByteView()));
   if (!raw) return std::nullopt;
   return net::Endpoint{net::IpAddress::from_bytes(raw->ip), raw->port};
 }
 
 std::optional<net::Endpoint> Message::xor_address(Attribute type) const {
-  const auto raw = raw_address(find(type));
+  return decode_xor_address(find(type).value_or(ByteView()));
+}
+
+std::optional<net::Endpoint> Message::decode_xor_address(ByteView value) const {
+  const auto raw = raw_address(value);
   if (!raw) return std::nullopt;
   // XORed with the cookie and, for IPv6, the transaction id behind it (RFC 8489 §14.2).
   std::array<uint8_t, 16> ip{};
@@ -154,6 +158,35 @@ std::optional<NetworkInfo> Message::network_info() const {
   const auto value = u32(Attribute::GoogNetworkInfo);
   if (!value) return std::nullopt;
   return NetworkInfo{static_cast<uint16_t>(*value >> 16), static_cast<uint16_t>(*value)};
+}
+
+namespace {
+
+bool known_algorithm(uint16_t number) { return number == 1 || number == 2; }
+
+}  // namespace
+
+std::optional<PasswordAlgorithmList> Message::password_algorithms() const {
+  const auto value = find(Attribute::PasswordAlgorithms);
+  if (!value) return std::nullopt;
+  PasswordAlgorithmList list;
+  for (ByteView rest = *value; !rest.empty();) {
+    if (rest.size() < 4) return std::nullopt;
+    const size_t whole = 4 + padded(load_be16(&rest[2]));
+    if (whole > rest.size()) return std::nullopt;
+    const auto algorithm = static_cast<PasswordAlgorithm>(load_be16(rest.data()));
+    const auto seen = list.view();
+    const bool wanted = known_algorithm(load_be16(rest.data())) && std::ranges::find(seen, algorithm) == seen.end();
+    if (wanted) list.algorithms[list.size++] = algorithm;
+    rest = rest.subspan(whole);
+  }
+  return list;
+}
+
+std::optional<PasswordAlgorithm> Message::password_algorithm() const {
+  const auto value = find(Attribute::PasswordAlgorithm);
+  if (!value || value->size() < 4 || !known_algorithm(load_be16(value->data()))) return std::nullopt;
+  return static_cast<PasswordAlgorithm>(load_be16(value->data()));
 }
 
 AttributeList Message::unknown_required(std::span<const Attribute> known) const {

@@ -44,6 +44,13 @@ struct AttributeList {
   std::span<const Attribute> view() const { return {types.data(), size}; }
 };
 
+/// Password algorithms in order of preference.
+struct PasswordAlgorithmList {
+  std::array<PasswordAlgorithm, 2> algorithms{};
+  size_t size = 0;
+  std::span<const PasswordAlgorithm> view() const { return {algorithms.data(), size}; }
+};
+
 /// A parsed message: a view that borrows the bytes given to parse(). RFC 8489 §5.
 ///
 /// Attributes behind MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256 do not exist for the reader (RFC 8489 §14.5), except
@@ -77,8 +84,14 @@ class Message {
   std::optional<net::Endpoint> address(Attribute type) const;
   /// XOR-MAPPED-ADDRESS and its like, RFC 8489 §14.2.
   std::optional<net::Endpoint> xor_address(Attribute type) const;
+  /// The same from the value of one attribute, where there are several of a type.
+  std::optional<net::Endpoint> decode_xor_address(ByteView value) const;
   std::optional<ErrorCode> error_code() const;
   std::optional<NetworkInfo> network_info() const;
+  /// The algorithms of PASSWORD-ALGORITHMS that we know, in its order, at most two; nothing if absent or malformed.
+  std::optional<PasswordAlgorithmList> password_algorithms() const;
+  /// Nothing if absent, malformed or not known to us.
+  std::optional<PasswordAlgorithm> password_algorithm() const;
 
   /// Attributes that must be understood and are not in `known`.
   AttributeList unknown_required(std::span<const Attribute> known) const;

@@ -22,8 +22,8 @@ class PeerShard;
 
 namespace kaon::webrtc {
 
-/// RTCIceServer. "stun:HOST[:PORT]" is used; "turn:" and "turns:" are logged and left out as long as there is no TURN
-/// client.
+/// RTCIceServer: "stun:HOST[:PORT]", "turn:HOST[:PORT][?transport=udp|tcp]", "turns:HOST[:PORT]" (TURN over TLS). TURN
+/// wants user and password. What is wrong with one is told by on_ice_candidate_error.
 struct IceServer {
   /// Alternatives for one server.
   std::vector<std::string> urls;
@@ -41,6 +41,8 @@ struct SharedPortOptions {
   std::vector<net::IpAddress> public_addresses = {};
   /// Announce loopback addresses too; without any other address they are announced anyway.
   bool loopback = false;
+  /// ICE over TCP beside UDP (RFC 6544): connect to peers that listen, and listen on the same port number.
+  bool ice_tcp = false;
   /// Must outlive the port; null for silence.
   Logger* log = nullptr;
   /// Sees packets in the clear and events of all connections; io::open_trace() makes one that writes files. Must
@@ -68,16 +70,22 @@ class SharedPort {
   std::unique_ptr<io::PeerPort> port_;
 };
 
+/// RTCIceTransportPolicy. Relay: the peer learns no address of this machine, and packets go over TURN servers only.
+enum class IceTransportPolicy : uint8_t { All, Relay };
+
 /// RTCConfiguration, and what a browser does not let you choose.
 struct Configuration {
   /// The first 4 STUN servers are asked for our address.
   std::vector<IceServer> ice_servers = {};
+  IceTransportPolicy ice_transport_policy = IceTransportPolicy::All;
   /// Without one, all connections of the process share one (ECDSA P-256), made when it is first needed.
   std::optional<crypto::Certificate> certificate = {};
   /// Without one, the connection opens a port of its own.
   std::shared_ptr<SharedPort> port = {};
   /// Of its own port: announce loopback addresses too.
   bool loopback = false;
+  /// Of its own port: as SharedPortOptions::ice_tcp.
+  bool ice_tcp = false;
   /// Codecs and RTP header extensions to offer and to accept.
   peer::NegotiatorConfig negotiation = {};
   /// Data channels: most of them, size of their buffers.

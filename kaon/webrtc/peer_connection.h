@@ -53,6 +53,14 @@ struct TrackEvent {
   std::vector<std::string> streams;
 };
 
+/// RTCPeerConnectionIceErrorEvent, W3C webrtc §4.8.3.
+struct IceCandidateError {
+  std::string url;
+  /// STUN's error code (401 wrong user or password, 486 quota reached, …), or 701 without an answer of the server.
+  uint16_t error_code = 0;
+  std::string error_text;
+};
+
 /// All optional; called on the loop, never inside a call of the library, never after close(). Each may do anything,
 /// also destroy the connection.
 struct PeerConnectionHandlers {
@@ -60,6 +68,8 @@ struct PeerConnectionHandlers {
   Function<void(ConnectionState, const std::string& detail)> on_connection_state = {};
   /// To be sent to the peer, for its add_ice_candidate(). The first comes after set_local_description().
   Function<void(const IceCandidate&)> on_ice_candidate = {};
+  /// A STUN or TURN server is of no use. Others may be; the connection goes on.
+  Function<void(const IceCandidateError&)> on_ice_candidate_error = {};
   /// Time for an offer.
   Function<void()> on_negotiation_needed = {};
   /// The peer sends on this transceiver from now on. Set its handlers before you return.
@@ -95,7 +105,8 @@ class PeerConnection {
   SessionDescription local_description() const;
   /// RFC 9429 §3.2.
   SignalingState signaling_state() const;
-  /// May come before the remote description. Host names (mDNS) are resolved by the system.
+  /// May come before the remote description. Names of mDNS (a UUID and ".local", up to 16 at once) are resolved by the
+  /// system; any other name is Unresolved.
   [[nodiscard]] Result<void, ice::Error> add_ice_candidate(const IceCandidate& candidate);
   /// All local candidates are known and stand in local_description().
   bool ice_gathering_complete() const;

@@ -17,6 +17,7 @@ Result<std::shared_ptr<SharedPort>, io::IoError> SharedPort::open(std::span<io::
   port.udp.log = &env.log;
   port.public_addresses = std::move(options.public_addresses);
   port.loopback = options.loopback;
+  port.tcp_passive = port.tcp_active = options.ice_tcp;
   auto opened = io::PeerPort::open(loops, port, env);
   if (!opened && opened.error() != io::IoError::AddressInUse) {
     // A machine without IPv6.

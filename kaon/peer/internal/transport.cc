@@ -84,7 +84,7 @@ Transport::Content Transport::handle_packet(const net::Datagram& packet, Time no
     return Content::None;
   }
   if (dtls) trace_packet(trace::Layer::Dtls, packet, now);
-  const ice::Source source = ice_.source_of(packet.local, packet.remote);
+  const ice::Source source = ice_.source_of(packet.local, packet.remote, packet.protocol);
   if (dtls && (source == ice::Source::Known || (source == ice::Source::Validated && !dtls_))) {
     hold(packet);
     return Content::None;
@@ -99,7 +99,7 @@ Transport::Content Transport::handle_packet(const net::Datagram& packet, Time no
     dtls_->handle_packet(packet.bytes, now);
     // A packet nothing of which was dropped is authentic, but for the first handshake's.
     if (dtls_->dropped().total() == dropped)
-      ice_.count_received(packet.local, packet.remote, 1, packet.bytes.size(), now);
+      ice_.count_received({packet.local, packet.remote, packet.protocol}, 1, packet.bytes.size(), now);
     return Content::Data;
   }
   if (!secured()) {
@@ -124,9 +124,14 @@ void Transport::trace_packet(trace::Layer layer, const net::Transmit& transmit, 
 // The peer's address may have changed under it: what its media comes from is checked. The packet itself is dropped all
 // the same, and whoever only repeats one cannot answer the check.
 void Transport::notice_moved(const net::Datagram& packet, Time now) {
-  if (!secured() || rtp::is_rtcp(packet.bytes) || !ice_.may_have_moved(packet.local, packet.remote)) return;
+  if (!secured() || rtp::is_rtcp(packet.bytes) ||
+      !ice_.may_have_moved({packet.local, packet.remote, packet.protocol})) {
+    return;
+  }
   moved_.resize(packet.bytes.size());
-  if (srtp_receiver().is_authentic_rtp(packet.bytes, moved_)) ice_.check_moved(packet.local, packet.remote, now);
+  if (srtp_receiver().is_authentic_rtp(packet.bytes, moved_)) {
+    ice_.check_moved({packet.local, packet.remote, packet.protocol}, now);
+  }
 }
 
 void Transport::hold(const net::Datagram& packet) {
@@ -140,7 +145,7 @@ void Transport::hold(const net::Datagram& packet) {
 bool Transport::replay_held(Time now) {
   if (!dtls_) return false;
   for (auto it = held_.begin(); it != held_.end(); ++it) {
-    if (ice_.source_of(it->path.local, it->path.remote) != ice::Source::Validated) continue;
+    if (ice_.source_of(it->path.local, it->path.remote, it->path.protocol) != ice::Source::Validated) continue;
     replayed_ = std::move(it->bytes);
     held_.erase(it);
     dtls_->handle_packet(replayed_, now);

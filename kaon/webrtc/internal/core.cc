@@ -7,39 +7,6 @@
 #include "kaon/webrtc/internal/environment.h"
 
 namespace kaon::webrtc::internal {
-namespace {
-
-constexpr uint16_t kStunPort = 3478;
-
-// RFC 7064: stun:HOST[:PORT]; an IPv6 address stands in brackets.
-struct StunUrl {
-  std::string host;
-  uint16_t port = kStunPort;
-};
-std::optional<StunUrl> parse_stun_url(std::string_view url) {
-  if (!url.starts_with("stun:")) return std::nullopt;
-  url.remove_prefix(5);
-  StunUrl result;
-  std::string_view port;
-  if (url.starts_with('[')) {
-    const size_t end = url.find(']');
-    if (end == std::string_view::npos) return std::nullopt;
-    result.host = url.substr(1, end - 1);
-    port = url.substr(end + 1);
-  } else {
-    const size_t colon = std::min(url.find(':'), url.size());
-    result.host = url.substr(0, colon);
-    port = url.substr(colon);
-  }
-  if (!port.empty()) {
-    const auto number = parse_number<uint16_t>(port.substr(1));
-    if (port.front() != ':' || !number || *number == 0) return std::nullopt;
-    result.port = *number;
-  }
-  return result.host.empty() ? std::nullopt : std::optional(result);
-}
-
-}  // namespace
 
 Core::Core(io::Loop& loop, Configuration configuration, PeerConnectionHandlers handlers)
     : loop_(loop),
@@ -65,7 +32,8 @@ Result<void, io::IoError> Core::open_port() {
   port_ = config_.port;
   if (port_) return {};
   const std::array<io::Loop*, 1> loops{&loop_};
-  auto opened = SharedPort::open(loops, {.loopback = config_.loopback, .log = config_.log, .trace = config_.trace});
+  auto opened = SharedPort::open(
+      loops, {.loopback = config_.loopback, .ice_tcp = config_.ice_tcp, .log = config_.log, .trace = config_.trace});
   if (!opened) return fail(opened.error());
   port_ = std::move(*opened);
   return {};
@@ -76,7 +44,8 @@ void Core::start() {
   if (const auto opened = open_port(); !opened) return report_failure(cat("No UDP port: ", to_string(opened.error())));
   io::PeerShard* shard = port_->shard(loop_);
   KAON_ASSERT(shard != nullptr);  // Configuration::port was opened without this loop
-  hosted_ = shard->create(peer_config(), *this, io::Gathering::Continues);
+  const bool relay_only = config_.ice_transport_policy == IceTransportPolicy::Relay;
+  hosted_ = shard->create(peer_config(), *this, relay_only ? io::Gathering::RelayOnly : io::Gathering::Continues);
   if (hosted_ == nullptr) return report_failure("The UDP port has no room for another connection");
   use_ice_servers();
 }
@@ -91,44 +60,6 @@ void Core::report_failure(std::string detail) {
     const auto handlers = self->handlers_;
     if (handlers->on_connection_state) handlers->on_connection_state(ConnectionState::Failed, text);
   });
-}
-
-void Core::use_ice_servers() {
-  resolving_ = 1;
-  size_t used = 0;
-  for (const IceServer& server : config_.ice_servers) {
-    for (const std::string& url : server.urls) {
-      if (used++ < kMaxIceServers) use_stun_server(url);
-    }
-  }
-  server_resolved();
-}
-
-void Core::use_stun_server(const std::string& url) {
-  const auto parsed = parse_stun_url(url);
-  if (!parsed) {
-    environment(config_.log).log.line(LogLevel::Warning, "webrtc", "ICE server left out, only stun: is known: ", url);
-    return;
-  }
-  ++resolving_;
-  loop_.resolve(parsed->host, [weak = weak_from_this(), port = parsed->port, url](const auto& addresses) {
-    const auto self = weak.lock();
-    if (!self || self->closed_) return;
-    if (!addresses) {
-      environment(self->config_.log).log.line(LogLevel::Warning, "webrtc", "ICE server not found: ", url);
-    } else {
-      for (const net::IpAddress& address : *addresses) {
-        // More addresses than the agent wants to ask are no harm.
-        static_cast<void>(self->connection()->add_stun_server({address, port}, io::Loop::now()));
-      }
-    }
-    self->server_resolved();
-  });
-}
-
-void Core::server_resolved() {
-  if (--resolving_ == 0) connection()->end_of_local_addresses(io::Loop::now());
-  touch();
 }
 
 // -- end -------------------------------------------------------------------------------------------------------------

@@ -11,8 +11,13 @@
 
 namespace kaon::webrtc::internal {
 
-/// Most STUN servers of a configuration that are used.
-inline constexpr size_t kMaxIceServers = ice::Agent::kMaxStunServers;
+struct IceUrl;
+
+/// Most URLs of a configuration that are used.
+inline constexpr size_t kMaxIceServers = ice::Agent::kMaxStunServers + io::HostedPeer::kMaxRelays;
+
+/// Names of the peer's candidates that are looked up at once.
+inline constexpr size_t kMaxNamesResolving = 16;
 
 class Core final : public io::PeerHandler, public std::enable_shared_from_this<Core> {
  public:
@@ -66,16 +71,20 @@ class Core final : public io::PeerHandler, public std::enable_shared_from_this<C
   // core.cc
   Result<void, io::IoError> open_port();
   peer::Config peer_config() const;
-  void use_ice_servers();
-  void use_stun_server(const std::string& url);
-  void server_resolved();
   void report_failure(std::string detail);
   void release_port();
   void tell_negotiation_needed();
 
+  // ice_servers.cc
+  void use_ice_servers();
+  void use_ice_server(const IceServer& server, const std::string& url);
+  void ask_server(const IceServer& server, const std::string& url, const IceUrl& parsed, const net::IpAddress& ip);
+  void server_done();
+  void tell_candidate_error(const std::string& url, uint16_t code, std::string text);
+
   // signaling.cc
   void after_local_description(SdpType type);
-  void resolve_candidate(const std::string& line);
+  Result<void, ice::Error> resolve_candidate(const std::string& line);
 
   // events.cc
   void handle(const peer::LocalCandidate& event);
@@ -113,7 +122,8 @@ class Core final : public io::PeerHandler, public std::enable_shared_from_this<C
   bool closed_ = false;
   bool failed_to_start_ = false;
   int dispatching_ = 0;  // handlers of ours that run now
-  size_t resolving_ = 0;
+  size_t names_resolving_ = 0;
+  size_t servers_pending_ = 0;  // gathering goes on so long
   bool told_negotiation_needed_ = false;
   bool has_local_description_ = false;
   SdpType local_type_ = SdpType::Offer;

@@ -80,23 +80,28 @@ Result<void, ice::Error> Core::add_candidate(const std::string& line) {
   auto result = connection()->add_remote_candidate(line, io::Loop::now());
   touch();
   if (result || result.error() != ice::Error::Unresolved) return result;
-  resolve_candidate(line);
-  return {};
+  return resolve_candidate(line);
 }
 
-// A host name instead of an address, as browsers hide theirs (mDNS): the system may know it.
-void Core::resolve_candidate(const std::string& line) {
+// A name instead of an address, as browsers hide theirs (mDNS): the system may know it. No other names, which a peer
+// could make us look up, and not too many.
+Result<void, ice::Error> Core::resolve_candidate(const std::string& line) {
   const auto candidate = ice::Candidate::parse(line);
-  if (!candidate) return;
+  if (!candidate || !ice::is_mdns_name(candidate->hostname)) return fail(ice::Error::Unresolved);
+  if (names_resolving_ >= kMaxNamesResolving) return fail(ice::Error::TooMany);
+  ++names_resolving_;
   loop_.resolve(candidate->hostname, [weak = weak_from_this(), candidate = *candidate](const auto& addresses) {
     const auto self = weak.lock();
-    if (!self || self->closed_ || !addresses || addresses->empty()) return;
+    if (!self) return;
+    --self->names_resolving_;
+    if (self->closed_ || !addresses || addresses->empty()) return;
     ice::Candidate resolved = candidate;
     resolved.hostname.clear();
     resolved.address.ip = addresses->front();
     static_cast<void>(self->connection()->add_remote_candidate(resolved.to_string(), io::Loop::now()));
     self->touch();
   });
+  return {};
 }
 
 void Core::restart_ice() {

@@ -1,0 +1,382 @@
+#include "kaon/io/internal/ice_tcp.h"
+
+#include <algorithm>
+#include <boost/asio.hpp>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "kaon/io/internal/endpoints.h"
+#include "kaon/io/internal/loop_access.h"
+#include "kaon/io/udp.h"
+#include "kaon/stun/message.h"
+
+namespace kaon::io {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+// RFC 4571 §2: a length of two bytes before each packet.
+constexpr size_t kLength = 2;
+constexpr size_t kMaxFrame = kLength + 0xffff;
+// What a stranger may send before he has shown a whole packet: a Binding request.
+constexpr size_t kFirstRead = 2048;
+
+net::Endpoint from_tcp(const tcp::endpoint& endpoint) { return {from_asio(endpoint.address()), endpoint.port()}; }
+tcp::endpoint to_tcp(const net::Endpoint& endpoint) { return {to_asio(endpoint.ip), endpoint.port}; }
+
+struct PathHash {
+  size_t operator()(const ice::Path& path) const {
+    return std::hash<net::Endpoint>()(path.local) * 31 + std::hash<net::Endpoint>()(path.remote);
+  }
+};
+
+class IceTcpImpl;
+
+class Connection final : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(IceTcpImpl& owner, Loop& loop, tcp::socket socket)
+      : owner_(&owner), loop_(loop), socket_(std::move(socket)) {}
+
+  void accept();
+  void connect(const ice::Path& path);
+  void resume(std::vector<uint8_t> read);
+  void send(const Outgoing& outgoing);
+  void close();
+
+  const ice::Path& path() const { return path_; }
+  bool known() const { return known_; }
+  Time since() const { return since_; }
+
+ private:
+  void begin();
+  void read();
+  bool take_packets();
+  bool introduce(const net::Datagram& first);
+  void write();
+
+  IceTcpImpl* owner_;
+  Loop& loop_;
+  tcp::socket socket_;
+  ice::Path path_;
+  Time since_ = Loop::now();
+  std::vector<uint8_t> in_ = std::vector<uint8_t>(kFirstRead);
+  size_t filled_ = 0;
+  std::vector<uint8_t> out_;
+  std::vector<uint8_t> writing_;
+  std::vector<net::Datagram> batch_;
+  bool connected_ = false;
+  bool known_ = false;  // a first packet has come, or we have opened it
+  bool closed_ = false;
+};
+
+class IceTcpImpl final : public IceTcp, public std::enable_shared_from_this<IceTcpImpl> {
+ public:
+  IceTcpImpl(Loop& loop, Handlers handlers) : loop_(loop), handlers_(std::move(handlers)) {
+    timer_ = loop.add_timer([this](Time now) { sweep(now); });
+  }
+  ~IceTcpImpl() override { shut(); }
+
+  std::optional<uint16_t> listen(const net::Endpoint& local) override;
+  void take(AcceptedTcp accepted) override;
+  void confirm(const ice::Path& path) override;
+  void send(const Outgoing& outgoing) override;
+  void close(const ice::Path& path) override;
+  void close_local(const net::Endpoint& local) override;
+  void shut() override;
+  void add_active(const net::Endpoint& local) override { active_.insert(local); }
+  size_t connections() const override { return by_path_.size(); }
+  uint64_t dropped() const override { return dropped_; }
+
+  Handlers& handlers() { return handlers_; }
+  void count_dropped() { ++dropped_; }
+  bool add(const std::shared_ptr<Connection>& connection) {
+    return by_path_.size() < kMaxConnections && by_path_.emplace(connection->path(), connection).second;
+  }
+  void remove(const Connection& connection);
+
+ private:
+  using Acceptor = tcp::acceptor;
+  void accept(const std::shared_ptr<Acceptor>& acceptor);
+  void sweep(Time now);
+
+  Loop& loop_;
+  Handlers handlers_;
+  TimerId timer_;
+  std::vector<std::shared_ptr<Acceptor>> acceptors_;
+  std::unordered_set<net::Endpoint> active_;
+  std::vector<std::shared_ptr<Connection>> strangers_;
+  std::unordered_map<ice::Path, std::shared_ptr<Connection>, PathHash> by_path_;
+  uint64_t dropped_ = 0;
+  bool shut_ = false;
+};
+
+// -- one connection --------------------------------------------------------------------------------------------------
+
+void Connection::begin() {
+  connected_ = true;
+  error_code ignored;
+  socket_.set_option(tcp::no_delay(true), ignored);
+  socket_.non_blocking(true, ignored);
+}
+
+void Connection::accept() {
+  error_code error;
+  path_ = {from_tcp(socket_.local_endpoint(error)), {}, net::Protocol::Tcp};
+  if (!error) path_.remote = from_tcp(socket_.remote_endpoint(error));
+  if (error) return close();
+  LoopAccess::watch(loop_, socket_.native_handle());
+  begin();
+  read();
+}
+
+void Connection::resume(std::vector<uint8_t> bytes) {
+  std::ranges::copy(bytes, in_.begin());
+  filled_ = bytes.size();
+  error_code error;
+  path_ = {from_tcp(socket_.local_endpoint(error)), {}, net::Protocol::Tcp};
+  if (!error) path_.remote = from_tcp(socket_.remote_endpoint(error));
+  if (error) return close();
+  LoopAccess::watch(loop_, socket_.native_handle());
+  begin();
+  if (take_packets()) read();
+}
+
+void Connection::connect(const ice::Path& path) {
+  path_ = path;
+  known_ = true;
+  error_code error;
+  const tcp::endpoint remote = to_tcp(path.remote);
+  socket_.open(remote.protocol(), error);
+  if (!error) socket_.bind(to_tcp({path.local.ip, 0}), error);
+  if (!error) socket_.non_blocking(true, error);
+  if (error) return close();
+  LoopAccess::watch(loop_, socket_.native_handle());
+  LoopAccess::watch_writable(loop_, socket_.native_handle(), true);
+  socket_.async_connect(remote, [self = shared_from_this()](const error_code& failed) {
+    if (self->closed_) return;
+    if (failed) return self->close();
+    LoopAccess::watch_writable(self->loop_, self->socket_.native_handle(), false);
+    self->begin();
+    self->read();
+    if (!self->out_.empty()) self->write();
+  });
+}
+
+void Connection::read() {
+  if (closed_) return;
+  socket_.async_read_some(asio::buffer(in_.data() + filled_, in_.size() - filled_),
+                          [self = shared_from_this()](const error_code& failed, size_t size) {
+                            if (self->closed_) return;
+                            if (failed) return self->close();
+                            self->filled_ += size;
+                            if (self->take_packets()) self->read();
+                          });
+}
+
+// False if the connection is over, or another loop's now.
+bool Connection::take_packets() {
+  size_t done = 0;
+  batch_.clear();
+  while (filled_ - done >= kLength) {
+    const size_t size = load_be16(&in_[done]);
+    if (filled_ - done < kLength + size) break;
+    net::Datagram packet;
+    packet.local = path_.local;
+    packet.remote = path_.remote;
+    packet.protocol = net::Protocol::Tcp;
+    packet.bytes = Bytes(in_).subspan(done + kLength, size);
+    if (!known_ && !introduce(packet)) return false;
+    if (size > 0) batch_.push_back(packet);
+    done += kLength + size;
+  }
+  if (!known_ && filled_ == in_.size()) return close(), false;
+  const auto self = shared_from_this();
+  if (!batch_.empty()) owner_->handlers().on_data(batch_, Loop::now());
+  if (closed_) return false;
+  std::copy(in_.begin() + static_cast<std::ptrdiff_t>(done), in_.begin() + static_cast<std::ptrdiff_t>(filled_),
+            in_.begin());
+  filled_ -= done;
+  if (known_ && in_.size() < kMaxFrame) in_.resize(kMaxFrame);
+  return true;
+}
+
+// The first packet of a stranger: a Binding request that names its connection, perhaps another loop's.
+bool Connection::introduce(const net::Datagram& first) {
+  const auto message = stun::Message::parse(first.bytes);
+  if (!message || !message->is(stun::Method::Binding, stun::Class::Request)) return close(), false;
+  const size_t home = owner_->handlers().home_of(first);
+  const auto self = shared_from_this();
+  if (home != UdpHandler::kHere) {
+    AcceptedTcp accepted;
+    accepted.v6 = path_.local.ip.is_v6();
+    accepted.read.assign(in_.begin(), in_.begin() + static_cast<std::ptrdiff_t>(filled_));
+    LoopAccess::unwatch(loop_, socket_.native_handle());
+    error_code error;
+    accepted.descriptor = socket_.release(error);
+    closed_ = true;
+    IceTcpImpl& owner = *owner_;
+    owner.remove(*this);
+    if (!error) owner.handlers().give(home, std::move(accepted));
+    return false;
+  }
+  known_ = true;
+  if (!owner_->add(self)) return close(), false;
+  return true;
+}
+
+void Connection::send(const Outgoing& outgoing) {
+  const size_t segment = outgoing.transmit.segment_size == 0 ? outgoing.bytes.size() : outgoing.transmit.segment_size;
+  for (ByteView rest = outgoing.bytes; !rest.empty();) {
+    const ByteView packet = rest.first(std::min(segment, rest.size()));
+    rest = rest.subspan(packet.size());
+    if (closed_ || packet.size() > 0xffff ||
+        out_.size() + writing_.size() + kLength + packet.size() > IceTcp::kMaxWaiting) {
+      owner_->count_dropped();
+      continue;
+    }
+    const size_t at = out_.size();
+    out_.resize(at + kLength);
+    store_be16(&out_[at], static_cast<uint16_t>(packet.size()));
+    out_.insert(out_.end(), packet.begin(), packet.end());
+  }
+  if (connected_ && writing_.empty() && !out_.empty()) write();
+}
+
+void Connection::write() {
+  writing_.swap(out_);
+  LoopAccess::watch_writable(loop_, socket_.native_handle(), true);
+  asio::async_write(socket_, asio::buffer(writing_), [self = shared_from_this()](const error_code& failed, size_t) {
+    self->writing_.clear();
+    if (self->closed_) return;
+    if (failed) return self->close();
+    LoopAccess::watch_writable(self->loop_, self->socket_.native_handle(), false);
+    if (!self->out_.empty()) self->write();
+  });
+}
+
+void Connection::close() {
+  if (std::exchange(closed_, true)) return;
+  const auto self = shared_from_this();
+  if (socket_.is_open()) LoopAccess::unwatch(loop_, socket_.native_handle());
+  error_code ignored;
+  socket_.close(ignored);
+  owner_->remove(*this);
+}
+
+// -- all of a loop ---------------------------------------------------------------------------------------------------
+
+std::optional<uint16_t> IceTcpImpl::listen(const net::Endpoint& local) {
+  auto acceptor = std::make_shared<Acceptor>(LoopAccess::context(loop_));
+  const tcp::endpoint endpoint = to_tcp(local);
+  error_code error;
+  acceptor->open(endpoint.protocol(), error);
+  if (!error && local.ip.is_v6()) acceptor->set_option(asio::ip::v6_only(true), error);
+  if (!error) acceptor->set_option(Acceptor::reuse_address(true), error);
+  if (!error) acceptor->bind(endpoint, error);
+  if (!error) acceptor->listen(asio::socket_base::max_listen_connections, error);
+  if (!error) acceptor->non_blocking(true, error);
+  if (error) return std::nullopt;
+  LoopAccess::watch(loop_, acceptor->native_handle());
+  acceptors_.push_back(acceptor);
+  accept(acceptor);
+  return acceptor->local_endpoint(error).port();
+}
+
+void IceTcpImpl::accept(const std::shared_ptr<Acceptor>& acceptor) {
+  acceptor->async_accept([weak = weak_from_this(), acceptor](const error_code& failed, tcp::socket socket) {
+    const auto self = weak.lock();
+    if (!self || self->shut_) return;
+    if (!failed) {
+      if (self->strangers_.size() >= kMaxStrangers) self->strangers_.front()->close();
+      auto connection = std::make_shared<Connection>(*self, self->loop_, std::move(socket));
+      self->strangers_.push_back(connection);
+      self->loop_.schedule(self->timer_, self->strangers_.front()->since() + kPatience);
+      connection->accept();
+    }
+    self->accept(acceptor);
+  });
+}
+
+void IceTcpImpl::sweep(Time now) {
+  while (!strangers_.empty() && now >= strangers_.front()->since() + kPatience) strangers_.front()->close();
+  loop_.schedule(timer_, strangers_.empty() ? kNever : strangers_.front()->since() + kPatience);
+}
+
+void IceTcpImpl::take(AcceptedTcp accepted) {
+  tcp::socket socket(LoopAccess::context(loop_));
+  error_code error;
+  socket.assign(accepted.v6 ? tcp::v6() : tcp::v4(), accepted.descriptor, error);
+  if (error || shut_) return;
+  auto connection = std::make_shared<Connection>(*this, loop_, std::move(socket));
+  strangers_.push_back(connection);
+  loop_.schedule(timer_, strangers_.front()->since() + kPatience);
+  connection->resume(std::move(accepted.read));
+}
+
+void IceTcpImpl::confirm(const ice::Path& path) {
+  const auto it = by_path_.find(path);
+  if (it != by_path_.end()) std::erase(strangers_, it->second);
+}
+
+void IceTcpImpl::send(const Outgoing& outgoing) {
+  const ice::Path path{outgoing.transmit.local, outgoing.transmit.remote, net::Protocol::Tcp};
+  std::shared_ptr<Connection> connection;
+  if (const auto it = by_path_.find(path); it != by_path_.end()) {
+    connection = it->second;
+  } else {
+    // An answer to a connection that has ended; only active candidates open one.
+    if (shut_ || !active_.contains(path.local) || by_path_.size() >= kMaxConnections) return count_dropped();
+    connection = std::make_shared<Connection>(*this, loop_, tcp::socket(LoopAccess::context(loop_)));
+    by_path_.emplace(path, connection);
+    connection->connect(path);
+  }
+  connection->send(outgoing);
+}
+
+void IceTcpImpl::close(const ice::Path& path) {
+  const auto it = by_path_.find(path);
+  if (it == by_path_.end()) return;
+  const auto connection = it->second;
+  connection->close();
+}
+
+void IceTcpImpl::close_local(const net::Endpoint& local) {
+  active_.erase(local);
+  std::vector<std::shared_ptr<Connection>> all;
+  for (const auto& [path, connection] : by_path_) {
+    if (path.local == local) all.push_back(connection);
+  }
+  for (const auto& connection : all) connection->close();
+}
+
+void IceTcpImpl::remove(const Connection& connection) {
+  std::erase_if(strangers_, [&](const auto& other) { return other.get() == &connection; });
+  const auto it = by_path_.find(connection.path());
+  if (it != by_path_.end() && it->second.get() == &connection) by_path_.erase(it);
+}
+
+void IceTcpImpl::shut() {
+  if (std::exchange(shut_, true)) return;
+  loop_.remove_timer(timer_);
+  for (const auto& acceptor : acceptors_) {
+    LoopAccess::unwatch(loop_, acceptor->native_handle());
+    error_code ignored;
+    acceptor->close(ignored);
+  }
+  while (!strangers_.empty()) strangers_.back()->close();
+  while (!by_path_.empty()) {
+    const auto connection = by_path_.begin()->second;
+    connection->close();
+    by_path_.erase(connection->path());
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<IceTcp> IceTcp::make(Loop& loop, Handlers handlers) {
+  return std::make_shared<IceTcpImpl>(loop, std::move(handlers));
+}
+
+}  // namespace kaon::io

@@ -1,0 +1,35 @@
+// The way between a TURN client and its server: a UDP socket, or a TCP or TLS connection.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "kaon/io/loop.h"
+#include "kaon/io/relay.h"
+
+namespace kaon::io {
+
+class RelayLeg {
+ public:
+  struct Handlers {
+    std::function<void()> on_ready;
+    /// One whole message, mutable for the call.
+    std::function<void(Bytes)> on_message;
+    /// After the messages of one read.
+    std::function<void()> on_drained;
+    std::function<void(std::string)> on_failed;
+  };
+  virtual ~RelayLeg() = default;
+  /// Header, data and so many zero bytes as one message; false if it was dropped.
+  virtual bool send(ByteView header, ByteView data, size_t padding) = 0;
+  /// Sends what waits and ends; no handler is called any more.
+  virtual void close() = 0;
+};
+
+/// Null if the system does not give a socket; `on_failed` tells of everything later.
+std::shared_ptr<RelayLeg> open_relay_udp(Loop& loop, const RelayServer& server, RelayLeg::Handlers handlers);
+std::shared_ptr<RelayLeg> open_relay_tcp(Loop& loop, const RelayServer& server, RelayLeg::Handlers handlers);
+std::shared_ptr<RelayLeg> open_relay_tls(Loop& loop, const RelayServer& server, RelayLeg::Handlers handlers);
+
+}  // namespace kaon::io

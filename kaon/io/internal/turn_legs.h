@@ -1,0 +1,46 @@
+// The legs of a TURN server that are connections: TCP, TLS and DTLS.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "kaon/io/turn_host.h"
+#include "kaon/turn/server_types.h"
+
+namespace kaon::io {
+
+/// What a leg tells its host.
+class TurnLegHost {
+ public:
+  virtual ~TurnLegHost() = default;
+  /// One whole message, mutable for the call.
+  virtual void leg_message(const turn::ClientPath& client, Bytes message) = 0;
+  virtual void leg_closed(const turn::ClientPath& client) = 0;
+  virtual bool has_allocation(const turn::ClientPath& client) const = 0;
+  /// Counts one more connection; false if there are too many.
+  virtual bool may_connect() = 0;
+  virtual void disconnected() = 0;
+  virtual TurnHostStats& leg_stats() = 0;
+};
+
+/// All connections of one listener.
+class TurnLeg {
+ public:
+  virtual ~TurnLeg() = default;
+  virtual net::Endpoint bound() const = 0;
+  /// A message for one of its clients; false if it was dropped.
+  virtual bool send(const turn::ClientPath& client, ByteView message) = 0;
+  /// Called once a second: closes what is too slow.
+  virtual void sweep(Time now) = 0;
+  virtual void close() = 0;
+};
+
+Result<std::unique_ptr<TurnLeg>, std::string> listen_tcp(Loop& loop, const net::Endpoint& local, TurnLegHost& host);
+Result<std::unique_ptr<TurnLeg>, std::string> listen_tls(Loop& loop, const net::Endpoint& local, const TurnTls& tls,
+                                                         TurnLegHost& host);
+Result<std::unique_ptr<TurnLeg>, std::string> listen_dtls(Loop& loop, const net::Endpoint& local, const TurnTls& tls,
+                                                          TurnLegHost& host);
+
+}  // namespace kaon::io

@@ -1,0 +1,188 @@
+#include "kaon/io/relay.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <vector>
+
+#include "kaon/io/internal/relay_leg.h"
+#include "kaon/io/loop.h"
+
+namespace kaon::io {
+namespace {
+
+// For the client, which compares addresses; the socket is connected and gives nobody else's packets.
+constexpr net::Endpoint kLocal{net::IpAddress::v4(0, 0, 0, 0), 0};
+
+class RelayImpl final : public Relay, public std::enable_shared_from_this<RelayImpl> {
+ public:
+  RelayImpl(Loop& loop, const RelayServer& server, Env env, Handlers handlers)
+      : loop_(loop),
+        server_(server),
+        handlers_(std::move(handlers)),
+        client_(env, client_config(server), Loop::now()),
+        timer_(loop.add_timer([this](Time now) {
+          client_.handle_timeout(now);
+          pump();
+        })) {}
+  ~RelayImpl() override { close(); }
+
+  void start();
+  void send(const Outgoing& outgoing) override;
+  void close() override;
+  const std::optional<net::Endpoint>& relayed() const override { return client_.relayed(); }
+  const RelayStats& stats() const override { return stats_; }
+
+ private:
+  static turn::Client::Config client_config(const RelayServer& server) {
+    turn::Client::Config config;
+    config.local = kLocal;
+    config.server = server.address;
+    config.protocol = server.protocol;
+    config.username = server.username;
+    config.password = server.password;
+    return config;
+  }
+  void send_requests();
+  void pump();
+  void tell();
+  void handle_message(Bytes message);
+  void deliver();
+  void fail(std::string reason);
+
+  Loop& loop_;
+  RelayServer server_;
+  Handlers handlers_;
+  turn::Client client_;
+  TimerId timer_;
+  std::shared_ptr<RelayLeg> leg_;
+  bool ready_ = false;
+  bool closed_ = false;
+  std::vector<net::Datagram> batch_;
+  RelayStats stats_;
+};
+
+void RelayImpl::start() {
+  const auto on = [weak = weak_from_this()](auto method) {
+    return [weak, method](auto... arguments) {
+      const auto self = weak.lock();
+      if (self && !self->closed_) (self.get()->*method)(std::move(arguments)...);
+    };
+  };
+  RelayLeg::Handlers handlers;
+  handlers.on_ready = [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self || self->closed_) return;
+    self->ready_ = true;
+    self->client_.handle_timeout(Loop::now());
+    self->pump();
+  };
+  handlers.on_message = on(&RelayImpl::handle_message);
+  handlers.on_drained = on(&RelayImpl::deliver);
+  handlers.on_failed = on(&RelayImpl::fail);
+  switch (server_.protocol) {
+    case net::Protocol::Udp: leg_ = open_relay_udp(loop_, server_, std::move(handlers)); break;
+    case net::Protocol::Tcp: leg_ = open_relay_tcp(loop_, server_, std::move(handlers)); break;
+    case net::Protocol::Tls: leg_ = open_relay_tls(loop_, server_, std::move(handlers)); break;
+    case net::Protocol::Dtls: break;
+  }
+  if (leg_) return;
+  loop_.post([weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self && !self->closed_) self->fail("no socket");
+  });
+}
+
+void RelayImpl::send_requests() {
+  std::array<uint8_t, turn::Client::kMaxPacket> memory;
+  while (ready_ && leg_) {
+    const auto transmit = client_.poll_transmit(memory);
+    if (!transmit) return;
+    leg_->send(ByteView(memory).first(transmit->size), {}, 0);
+  }
+}
+
+// What the client wants to send and to tell, and when it wants to be called again.
+void RelayImpl::pump() {
+  send_requests();
+  // A connection that is not there yet: the client begins when it is.
+  loop_.schedule(timer_, ready_ ? client_.next_timeout() : kNever);
+  tell();
+}
+
+void RelayImpl::tell() {
+  const auto self = shared_from_this();
+  while (!closed_) {
+    const auto event = client_.poll_event();
+    if (!event) return;
+    handlers_.on_event(*event);
+  }
+}
+
+void RelayImpl::handle_message(Bytes message) {
+  net::Datagram packet;
+  packet.local = kLocal;
+  packet.remote = server_.address;
+  packet.protocol = server_.protocol;
+  packet.bytes = message;
+  const auto data = client_.receive(packet, Loop::now());
+  if (!data) return;
+  net::Datagram inner;
+  inner.local = *client_.relayed();
+  inner.remote = data->peer;
+  inner.bytes = data->data;
+  batch_.push_back(inner);
+  ++stats_.received;
+  stats_.received_bytes += data->data.size();
+}
+
+void RelayImpl::deliver() {
+  if (!batch_.empty()) handlers_.on_data(batch_, Loop::now());
+  batch_.clear();
+  if (!closed_) pump();
+}
+
+void RelayImpl::fail(std::string reason) {
+  const auto self = shared_from_this();
+  const auto on_event = handlers_.on_event;
+  close();
+  on_event(turn::ClientFailed{.error = turn::ClientError::Timeout, .number = 701, .reason = std::move(reason)});
+}
+
+void RelayImpl::send(const Outgoing& outgoing) {
+  if (closed_) return;
+  const size_t segment = outgoing.transmit.segment_size == 0 ? outgoing.bytes.size() : outgoing.transmit.segment_size;
+  std::array<uint8_t, turn::Client::kMaxHeader> header;
+  const Time now = Loop::now();
+  for (ByteView rest = outgoing.bytes; !rest.empty();) {
+    const ByteView packet = rest.first(std::min(segment, rest.size()));
+    rest = rest.subspan(packet.size());
+    const auto envelope = client_.wrap(outgoing.transmit.remote, packet, header, now);
+    send_requests();  // a permission before what needs it
+    if (envelope && leg_ && leg_->send(ByteView(header).first(envelope->header), packet, envelope->padding)) {
+      ++stats_.sent;
+      stats_.sent_bytes += packet.size();
+    } else {
+      ++stats_.dropped;
+    }
+  }
+  loop_.schedule(timer_, client_.next_timeout());
+}
+
+void RelayImpl::close() {
+  if (std::exchange(closed_, true)) return;
+  client_.close(Loop::now());
+  send_requests();
+  if (leg_) std::exchange(leg_, nullptr)->close();
+  loop_.remove_timer(timer_);
+}
+
+}  // namespace
+
+std::shared_ptr<Relay> Relay::open(Loop& loop, const RelayServer& server, Env env, Handlers handlers) {
+  auto relay = std::make_shared<RelayImpl>(loop, server, env, std::move(handlers));
+  relay->start();
+  return relay;
+}
+
+}  // namespace kaon::io

@@ -1,0 +1,64 @@
+// Allocations on TURN servers, each with a socket of its own.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "kaon/base/env.h"
+#include "kaon/io/sender.h"
+#include "kaon/turn/client.h"
+
+namespace kaon::io {
+
+class Loop;
+
+/// A TURN server to be asked, and how it is reached.
+struct RelayServer {
+  net::Endpoint address;
+  net::Protocol protocol = net::Protocol::Udp;  ///< Udp, Tcp or Tls
+  /// Tls: the certificate must be for this name (or address). What the system trusts is trusted, or SSL_CERT_FILE.
+  std::string host{};
+  std::string username{};
+  std::string password{};
+};
+
+/// Packets and bytes of peers' data, and what was lost on our side of the server.
+struct RelayStats {
+  uint64_t sent = 0;
+  uint64_t sent_bytes = 0;
+  uint64_t received = 0;
+  uint64_t received_bytes = 0;
+  uint64_t dropped = 0;  ///< the socket was full, or the server's answer is awaited or was a refusal
+};
+
+/// One allocation: a relayed address that packets are sent from and received on as on a socket. The loop's thread.
+///
+/// Each has a port of its own, because a TURN server knows one allocation per address of a client. Nothing is copied
+/// on the way out over UDP: header and packet leave by one gathering call.
+class Relay {
+ public:
+  /// Bytes that wait for a TCP or TLS connection; packets beyond are dropped.
+  static constexpr size_t kMaxWaiting = 1 << 20;
+
+  struct Handlers {
+    /// Called on the loop, never inside a call of ours, not after close().
+    std::function<void(const turn::ClientEvent&)> on_event;
+    /// A peer's packets: `local` is the relayed address. Valid, and mutable, for the call.
+    std::function<void(std::span<const net::Datagram>, Time)> on_data;
+  };
+
+  /// Begins to connect and to allocate; how that ends is an event. A server that cannot be reached at all is the error
+  /// Timeout of turn::ClientFailed.
+  static std::shared_ptr<Relay> open(Loop& loop, const RelayServer& server, Env env, Handlers handlers);
+  virtual ~Relay() = default;
+
+  /// Sends a packet or run to `outgoing.transmit.remote`; what cannot be sent is dropped and counted.
+  virtual void send(const Outgoing& outgoing) = 0;
+  /// Gives the allocation back and closes the socket.
+  virtual void close() = 0;
+  virtual const std::optional<net::Endpoint>& relayed() const = 0;
+  virtual const RelayStats& stats() const = 0;
+};
+
+}  // namespace kaon::io

@@ -1,0 +1,258 @@
+// Requests of the TURN client and their answers.
+#include <algorithm>
+#include <utility>
+
+#include "kaon/stun/builder.h"
+#include "kaon/turn/client.h"
+
+namespace kaon::turn {
+
+namespace {
+
+using std::chrono::seconds;
+using stun::Attribute;
+using stun::ErrorNumber;
+
+// New nonces for one request; a server that has always another one is no server.
+constexpr int kMaxNonces = 3;
+// What RTCPeerConnectionIceErrorEvent tells where nobody has answered.
+constexpr uint16_t kNoAnswer = 701;
+constexpr Duration kRefreshBefore = seconds(60);
+constexpr Duration kRenewPermission = kPermissionLifetime - seconds(60);
+constexpr Duration kRenewChannel = kChannelLifetime - seconds(60);
+
+ClientError error_of(uint16_t number) {
+  switch (static_cast<ErrorNumber>(number)) {
+    case ErrorNumber::Unauthenticated:
+    case ErrorNumber::WrongCredentials: return ClientError::Unauthorized;
+    case ErrorNumber::Forbidden: return ClientError::Forbidden;
+    case ErrorNumber::AllocationMismatch: return ClientError::AllocationMismatch;
+    case ErrorNumber::AllocationQuotaReached: return ClientError::QuotaReached;
+    case ErrorNumber::InsufficientCapacity: return ClientError::InsufficientCapacity;
+    case ErrorNumber::UnknownAttribute:
+    case ErrorNumber::AddressFamilyNotSupported:
+    case ErrorNumber::UnsupportedTransport: return ClientError::Unsupported;
+    case ErrorNumber::TryAlternate: return ClientError::TryAlternate;
+    default: return ClientError::ServerError;
+  }
+}
+
+std::string printable(std::string_view text) {
+  std::string result(text.substr(0, 128));
+  std::erase_if(result, [](char c) { return c < ' ' || c > '~'; });
+  return result;
+}
+
+}  // namespace
+
+stun::Method Client::method_of(Kind kind) {
+  switch (kind) {
+    case Kind::Allocate: return stun::Method::Allocate;
+    case Kind::Refresh: return stun::Method::Refresh;
+    case Kind::Permission: return stun::Method::CreatePermission;
+    case Kind::Channel: break;
+  }
+  return stun::Method::ChannelBind;
+}
+
+Client::Permission* Client::permission(const net::IpAddress& ip) {
+  const auto it = std::ranges::find(permissions_, ip, &Permission::ip);
+  return it == permissions_.end() ? nullptr : &*it;
+}
+
+Client::Channel* Client::channel(const net::Endpoint& peer) {
+  const auto it = std::ranges::find(channels_, peer, &Channel::peer);
+  return it == channels_.end() ? nullptr : &*it;
+}
+
+void Client::ask(Kind kind, const net::Endpoint& peer, Time now, int nonces) {
+  requests_.push_back({.kind = kind,
+                       .clock = stun::Transaction(stun::TransactionId::random(env_.random), config_.timing, now),
+                       .peer = peer,
+                       .authentic = credential_.has_value(),
+                       .nonces = nonces});
+}
+
+void Client::tick(Request& request, Time now) {
+  switch (request.clock.handle_timeout(now)) {
+    case stun::Transaction::Step::Wait: return;
+    case stun::Transaction::Step::Send: request.send = true; return;
+    case stun::Transaction::Step::TimedOut: break;
+  }
+  const Request lost = request;
+  std::erase_if(requests_, [&](const Request& r) { return r.clock.id() == lost.clock.id(); });
+  refuse(lost, kNoAnswer, {}, {});
+}
+
+size_t Client::write(const Request& request, Bytes out) const {
+  stun::Builder builder(out, method_of(request.kind), stun::Class::Request, request.clock.id());
+  switch (request.kind) {
+    case Kind::Allocate:
+      builder.add_u32(Attribute::RequestedTransport, requested_transport(kTransportUdp));
+      // Servers of RFC 5766 do not know the attribute, and IPv4 is what they give.
+      if (config_.family == net::Family::V6) {
+        builder.add_u32(Attribute::RequestedAddressFamily, address_family_value(config_.family));
+      }
+      break;
+    case Kind::Refresh:
+      if (state_ == State::Closing) builder.add_u32(Attribute::Lifetime, 0);
+      break;
+    case Kind::Permission: builder.add_xor_address(Attribute::XorPeerAddress, request.peer); break;
+    case Kind::Channel: {
+      const auto it = std::ranges::find(channels_, request.peer, &Channel::peer);
+      builder.add_u32(Attribute::ChannelNumber, it == channels_.end() ? 0 : uint32_t{it->number} << 16);
+      builder.add_xor_address(Attribute::XorPeerAddress, request.peer);
+      break;
+    }
+  }
+  if (credential_) sign(builder);
+  return builder.finish().size();
+}
+
+// RFC 8489 §9.2.3.2.
+void Client::sign(stun::Builder& builder) const {
+  const Credential& c = *credential_;
+  if (c.hide_user) {
+    builder.add(Attribute::Userhash, stun::userhash(config_.username, c.realm).view());
+  } else {
+    builder.add_text(Attribute::Username, config_.username);
+  }
+  builder.add_text(Attribute::Realm, c.realm).add_text(Attribute::Nonce, c.nonce);
+  if (!c.sha256) {
+    builder.add_integrity(c.key);
+    return;
+  }
+  builder.add(Attribute::PasswordAlgorithms, c.algorithms).add_password_algorithm(c.algorithm);
+  builder.add_integrity_sha256(c.key);
+}
+
+bool Client::verify(const stun::Message& message) const {
+  if (!credential_) return true;
+  return credential_->sha256 ? message.verify_integrity_sha256(credential_->key)
+                             : message.verify_integrity(credential_->key);
+}
+
+void Client::handle_answer(const stun::Message& message, Time now) {
+  const auto it = std::ranges::find_if(
+      requests_, [&](const Request& r) { return r.clock.sent() > 0 && r.clock.id() == message.transaction_id(); });
+  if (it == requests_.end() || message.method() != method_of(it->kind))
+    return drops_.add(ClientDrop::UnknownTransaction);
+  const bool success = message.message_class() == stun::Class::Success;
+  // Errors may come unsigned: some servers do not sign them, and whoever can see our transaction ids can keep answers
+  // from us anyway.
+  const bool is_signed = message.has_integrity() || message.has_integrity_sha256();
+  if (it->authentic && (success || is_signed) && !verify(message)) return drops_.add(ClientDrop::BadIntegrity);
+  const Request request = *it;
+  requests_.erase(it);
+  if (success) {
+    handle_success(request, message, now);
+  } else {
+    handle_error(request, message, now);
+  }
+}
+
+void Client::handle_success(const Request& request, const stun::Message& message, Time now) {
+  switch (request.kind) {
+    case Kind::Allocate: return handle_allocated(request, message, now);
+    case Kind::Refresh: return plan_refresh(message, now);
+    case Kind::Channel:
+      if (Channel* c = channel(request.peer)) {
+        c->grant = Grant::Given;
+        c->given = now;
+        c->renew = now + kRenewChannel;
+      }
+      [[fallthrough]];  // which is a permission too (RFC 8656 §12)
+    case Kind::Permission:
+      if (Permission* p = permission(request.peer.ip)) {
+        p->grant = Grant::Given;
+        p->given = now;
+        p->renew = now + kRenewPermission;
+      }
+      return;
+  }
+}
+
+void Client::handle_allocated(const Request& request, const stun::Message& message, Time now) {
+  const auto relayed = message.xor_address(Attribute::XorRelayedAddress);
+  const auto mapped = message.xor_address(Attribute::XorMappedAddress);
+  if (!relayed || relayed->port == 0 || relayed->ip.is_any() || !mapped || relayed->ip.family() != config_.family) {
+    return fail_with({.error = ClientError::BadResponse});
+  }
+  state_ = State::Allocated;
+  relayed_ = *relayed;
+  plan_refresh(message, now);
+  events_.push_back(
+      Allocated{*relayed, *mapped, request.clock.sent() == 1 ? request.clock.age(now) : Duration::zero()});
+}
+
+// A minute before the end (RFC 8656 §8.1), or at half of it if it comes sooner.
+void Client::plan_refresh(const stun::Message& message, Time now) {
+  const Duration lifetime = seconds(message.u32(Attribute::Lifetime).value_or(600));
+  refresh_at_ = now + std::max({lifetime - kRefreshBefore, lifetime / 2, Duration(seconds(1))});
+}
+
+void Client::handle_error(const Request& request, const stun::Message& message, Time now) {
+  const auto error = message.error_code();
+  if (!error) return fail_with({.error = ClientError::BadResponse});
+  const auto number = static_cast<ErrorNumber>(error->number);
+  const bool first = number == ErrorNumber::Unauthenticated && !request.authentic;
+  const bool stale = number == ErrorNumber::StaleNonce && request.nonces < kMaxNonces;
+  if (first || stale) {
+    if (config_.username.empty()) return refuse(request, error->number, error->reason, {});
+    if (!take_challenge(message)) return fail_with({.error = ClientError::BadResponse, .number = error->number});
+    ask(request.kind, request.peer, now, request.nonces + 1);
+    return tick(requests_.back(), now);
+  }
+  const auto alternate = message.address(Attribute::AlternateServer).value_or(net::Endpoint{});
+  refuse(request, error->number, error->reason, alternate);
+}
+
+// REALM and NONCE of a 401 or 438 answer. What the nonce says of the server's abilities must fit the rest, or somebody
+// on the way has taken something out (RFC 8489 §9.2.5).
+bool Client::take_challenge(const stun::Message& message) {
+  const auto realm = message.text(Attribute::Realm);
+  const auto nonce = message.text(Attribute::Nonce);
+  if (!realm || !nonce || nonce->empty() || realm->size() > kMaxText || nonce->size() > kMaxText) return false;
+  const auto features = stun::nonce_features(*nonce).value_or(stun::SecurityFeatures{});
+  const auto offered = message.password_algorithms();
+  if (features.password_algorithms && !message.has(Attribute::PasswordAlgorithms)) return false;
+  auto algorithm = stun::PasswordAlgorithm::Md5;
+  std::vector<uint8_t> algorithms;
+  if (features.password_algorithms) {
+    if (!offered || offered->size == 0) return false;
+    algorithm = offered->algorithms[0];
+    const ByteView raw = *message.find(Attribute::PasswordAlgorithms);
+    if (raw.size() > 64) return false;
+    algorithms.assign(raw.begin(), raw.end());
+  }
+  const crypto::Digest key = stun::long_term_key(config_.username, *realm, config_.password, algorithm);
+  const auto hash = features.password_algorithms ? crypto::HashAlgorithm::Sha256 : crypto::HashAlgorithm::Sha1;
+  credential_.emplace(Credential{.realm = std::string(*realm),
+                                 .nonce = std::string(*nonce),
+                                 .algorithms = std::move(algorithms),
+                                 .algorithm = algorithm,
+                                 .sha256 = features.password_algorithms,
+                                 .hide_user = features.username_anonymity,
+                                 .key = crypto::Hmac(hash, key.view())});
+  return true;
+}
+
+// What a request that came to nothing means. An allocation outlives the refusal of a peer, nothing else.
+void Client::refuse(const Request& request, uint16_t number, std::string_view reason, const net::Endpoint& alternate) {
+  const bool lost = number == static_cast<uint16_t>(ErrorNumber::AllocationMismatch);
+  if (request.kind == Kind::Allocate || request.kind == Kind::Refresh || (lost && state_ == State::Allocated)) {
+    const ClientError error = number == kNoAnswer ? ClientError::Timeout : error_of(number);
+    return fail_with({.error = error, .number = number, .reason = printable(reason), .alternate = alternate});
+  }
+  if (request.kind == Kind::Channel) {
+    // Data goes on by Send indications; the permission has a request of its own.
+    if (Channel* c = channel(request.peer)) c->grant = Grant::Refused;
+    return;
+  }
+  Permission* p = permission(request.peer.ip);
+  if (p == nullptr) return;
+  p->grant = Grant::Refused;
+  if (events_.size() < kMaxEvents) events_.push_back(PeerRefused{request.peer.ip, number});
+}
+
+}  // namespace kaon::turn

@@ -1,0 +1,447 @@
+#include "kaon/turn/client.h"
+
+#include <gmock/gmock.h>
+
+#include "kaon/turn/internal/test_world.h"
+
+namespace kaon::turn {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+const net::Endpoint kClient = endpoint("203.0.113.5:4000");
+const net::Endpoint kServer = endpoint("192.0.2.1:3478");
+const net::Endpoint kOther = endpoint("8.8.4.4:7001");
+
+/// The client and the server's world, with nothing between them that a test does not put there.
+struct Pair {
+  explicit Pair(ServerConfig server = World::default_config(), std::string user = "alice",
+                std::string password = "secret", net::Protocol protocol = net::Protocol::Udp)
+      : world(std::move(server)), client(world.env, config(user, password, protocol), world.now) {}
+
+  static Client::Config config(std::string user, std::string password, net::Protocol protocol) {
+    Client::Config config;
+    config.local = kClient;
+    config.server = kServer;
+    config.protocol = protocol;
+    config.username = std::move(user);
+    config.password = std::move(password);
+    return config;
+  }
+
+  void to_server(ByteView bytes) { world.handle({kServer, kClient, client.config().protocol}, bytes); }
+
+  /// Carries everything until nobody has anything to say.
+  void settle() {
+    for (int rounds = 0; rounds < 100; ++rounds) {
+      client.handle_timeout(world.now);
+      bool busy = false;
+      while (const auto t = client.poll_transmit(memory)) {
+        EXPECT_EQ(t->local, kClient);
+        EXPECT_EQ(t->remote, kServer);
+        ++requests;
+        busy = true;
+        if (!lose) to_server(ByteView(memory).first(t->size));
+      }
+      for (Sent& sent : world.take()) {
+        busy = true;
+        if (sent.transmit.remote == kClient) {
+          from_server(sent.bytes);
+        } else {
+          at_peers.push_back(std::move(sent));
+        }
+      }
+      while (auto event = client.poll_event()) events.push_back(std::move(*event));
+      if (!busy) return;
+    }
+    ADD_FAILURE() << "client and server do not come to rest";
+  }
+  void from_server(std::vector<uint8_t> bytes) {
+    net::Datagram datagram;
+    datagram.local = kClient;
+    datagram.remote = kServer;
+    datagram.protocol = client.config().protocol;
+    datagram.bytes = bytes;
+    if (const auto data = client.receive(datagram, world.now)) {
+      received.emplace_back(data->peer, std::string(as_text(data->data)));
+    }
+  }
+  void advance(Duration time) {
+    const Time until = world.now + time;
+    while (std::min(client.next_timeout(), world.server.next_timeout()) <= until) {
+      world.now = std::max(world.now, std::min(client.next_timeout(), world.server.next_timeout()));
+      world.server.handle_timeout(world.now);
+      world.settle();
+      settle();
+    }
+    world.now = until;
+  }
+  /// What the peer gets, or empty.
+  bool send(const net::Endpoint& peer, std::string_view data) {
+    std::array<uint8_t, Client::kMaxHeader> header{};
+    const auto envelope = client.wrap(peer, as_bytes(data), header, world.now);
+    if (!envelope) return false;
+    overhead = envelope->header + envelope->padding;
+    std::vector<uint8_t> packet(header.begin(), header.begin() + static_cast<ptrdiff_t>(envelope->header));
+    packet.insert(packet.end(), data.begin(), data.end());
+    packet.resize(packet.size() + envelope->padding);
+    settle();  // what waits goes first
+    to_server(packet);
+    settle();
+    return true;
+  }
+  const ClientFailed* failure() const { return events.empty() ? nullptr : std::get_if<ClientFailed>(&events.back()); }
+
+  World world;
+  Client client;
+  std::vector<uint8_t> memory = std::vector<uint8_t>(Client::kMaxPacket);
+  std::vector<ClientEvent> events;
+  std::vector<Sent> at_peers;
+  std::vector<std::pair<net::Endpoint, std::string>> received;
+  size_t overhead = 0;
+  int requests = 0;
+  bool lose = false;
+};
+
+TEST(TurnClient, AllocatesWithTheCredentialsThatTheServerAsksFor) {
+  Pair p;
+  p.settle();
+  ASSERT_EQ(p.events.size(), 1u);
+  const auto& allocated = std::get<Allocated>(p.events[0]);
+  EXPECT_EQ(allocated.relayed.ip, ip("198.51.100.1"));
+  EXPECT_EQ(allocated.mapped, kClient);
+  EXPECT_EQ(p.client.relayed(), allocated.relayed);
+  EXPECT_EQ(p.requests, 2);  // without and with
+  EXPECT_EQ(p.world.server.allocations(), 1u);
+}
+
+TEST(TurnClient, CarriesDataBothWaysFirstByIndicationThenByChannel) {
+  Pair p;
+  p.settle();
+  ASSERT_TRUE(p.send(endpoint(kPeer), "hello"));
+  ASSERT_EQ(p.at_peers.size(), 1u);
+  EXPECT_EQ(p.at_peers[0].transmit.remote, endpoint(kPeer));
+  EXPECT_EQ(as_text(p.at_peers[0].bytes), "hello");
+  EXPECT_EQ(p.overhead, 20u + 12 + 4 + 3);
+  ASSERT_TRUE(p.send(endpoint(kPeer), "again"));
+  EXPECT_EQ(p.overhead, 4u);
+  EXPECT_EQ(as_text(p.at_peers[1].bytes), "again");
+
+  p.world.from_peer(*p.client.relayed(), endpoint(kPeer), "back");
+  p.world.from_peer(*p.client.relayed(), kOther, "same address, no channel");
+  p.settle();
+  EXPECT_THAT(p.received, testing::ElementsAre(testing::Pair(endpoint(kPeer), "back"),
+                                               testing::Pair(kOther, "same address, no channel")));
+}
+
+TEST(TurnClient, StunToAPeerAsksForNoChannel) {
+  Pair p;
+  p.settle();
+  std::vector<uint8_t> check(20);
+  stun::Builder(check, Method::Binding, Class::Request, stun::TransactionId::random(p.world.random));
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(p.send(endpoint(kPeer), as_text(check)));
+  EXPECT_EQ(p.overhead, 36u);
+  EXPECT_EQ(p.at_peers.size(), 3u);
+}
+
+TEST(TurnClient, OnAStreamChannelDataIsPadded) {
+  Pair p(World::default_config(), "alice", "secret", net::Protocol::Tcp);
+  p.settle();
+  p.send(endpoint(kPeer), "hello");
+  p.send(endpoint(kPeer), "hello");
+  EXPECT_EQ(p.overhead, 4u + 3);
+  EXPECT_EQ(as_text(p.at_peers.at(1).bytes), "hello");
+}
+
+TEST(TurnClient, WrongPasswordUnknownUserAndNoUserAreUnauthorized) {
+  for (const auto& [user, password] : {std::pair("alice", "wrong"), std::pair("nobody", "secret"), std::pair("", "")}) {
+    Pair p(World::default_config(), user, password);
+    p.settle();
+    ASSERT_NE(p.failure(), nullptr) << user;
+    EXPECT_EQ(p.failure()->error, ClientError::Unauthorized) << user;
+    EXPECT_EQ(p.failure()->number, 401) << user;
+    EXPECT_TRUE(p.client.closed());
+    EXPECT_EQ(p.client.next_timeout(), kNever);
+  }
+}
+
+TEST(TurnClient, QuotaAndCapacityAreToldApart) {
+  ServerConfig config = World::default_config();
+  config.max_allocations_per_user = 0;
+  Pair quota(config);
+  quota.settle();
+  ASSERT_NE(quota.failure(), nullptr);
+  EXPECT_EQ(quota.failure()->error, ClientError::QuotaReached);
+  EXPECT_EQ(quota.failure()->number, 486);
+
+  Pair capacity;
+  capacity.world.refuse_relays = true;
+  capacity.settle();
+  ASSERT_NE(capacity.failure(), nullptr);
+  EXPECT_EQ(capacity.failure()->error, ClientError::InsufficientCapacity);
+}
+
+TEST(TurnClient, AnAddressThatHasAnAllocationAlreadyIsAMismatch) {
+  Pair p;
+  WireClient earlier(p.world, kClient.to_string());
+  earlier.allocate();
+  p.settle();
+  ASSERT_NE(p.failure(), nullptr);
+  EXPECT_EQ(p.failure()->error, ClientError::AllocationMismatch);
+  EXPECT_EQ(p.failure()->number, 437);
+}
+
+TEST(TurnClient, ASilentServerIsATimeoutAfterTenSeconds) {
+  Pair p;
+  p.lose = true;
+  const Time start = p.world.now;
+  p.settle();
+  while (p.events.empty()) p.advance(milliseconds(100));
+  EXPECT_EQ(p.failure()->error, ClientError::Timeout);
+  EXPECT_EQ(p.failure()->number, 701);
+  EXPECT_EQ(p.requests, 5);
+  EXPECT_NEAR(static_cast<double>((p.world.now - start) / milliseconds(1)), 9500, 200);
+}
+
+TEST(TurnClient, KeepsAllocationPermissionAndChannelForHours) {
+  Pair p;
+  p.settle();
+  for (int i = 0; i < 3 * 60; ++i) {
+    p.advance(minutes(1));
+    ASSERT_TRUE(p.send(endpoint(kPeer), "tick"));
+  }
+  EXPECT_EQ(p.at_peers.size(), 180u);
+  EXPECT_EQ(p.overhead, 4u);
+  EXPECT_EQ(p.failure(), nullptr);
+  EXPECT_EQ(p.world.server.allocations(), 1u);
+  EXPECT_GT(p.world.server.stats().refreshes, 15u);
+}
+
+TEST(TurnClient, ANonceThatHasEndedIsReplacedWithoutAnybodyNoticing) {
+  ServerConfig config = World::default_config();
+  config.nonce_lifetime = seconds(30);
+  Pair p(config);
+  p.settle();
+  for (int i = 0; i < 30; ++i) {
+    p.advance(minutes(1));
+    ASSERT_TRUE(p.send(endpoint(kPeer), "tick"));
+  }
+  EXPECT_EQ(p.at_peers.size(), 30u);
+  EXPECT_EQ(p.failure(), nullptr);
+}
+
+TEST(TurnClient, AnUnusedPermissionEnds) {
+  Pair p;
+  p.settle();
+  p.send(endpoint(kPeer), "once");
+  p.advance(minutes(11));
+  p.world.from_peer(*p.client.relayed(), endpoint(kPeer), "late");
+  p.settle();
+  EXPECT_TRUE(p.received.empty());
+}
+
+TEST(TurnClient, ARefusedPeerIsToldOnceAndNotAskedForAgain) {
+  Pair p;
+  p.settle();
+  p.send(endpoint("10.0.0.1:22"), "knock");
+  ASSERT_EQ(p.events.size(), 2u);
+  EXPECT_EQ(std::get<PeerRefused>(p.events[1]).peer, ip("10.0.0.1"));
+  EXPECT_EQ(std::get<PeerRefused>(p.events[1]).number, 403);
+  const int requests = p.requests;
+  EXPECT_FALSE(p.send(endpoint("10.0.0.1:22"), "knock"));
+  EXPECT_EQ(p.requests, requests);
+  EXPECT_EQ(p.client.drops()[ClientDrop::Refused], 1u);
+  EXPECT_TRUE(p.at_peers.empty());
+  EXPECT_TRUE(p.send(endpoint(kPeer), "hello"));
+}
+
+TEST(TurnClient, CloseGivesTheAllocationBackAtOnce) {
+  Pair p;
+  p.settle();
+  p.client.close(p.world.now);
+  const int before = p.requests;
+  p.settle();
+  EXPECT_EQ(p.requests, before + 1);
+  EXPECT_EQ(p.world.server.allocations(), 0u);
+  EXPECT_TRUE(p.client.closed());
+  EXPECT_FALSE(p.send(endpoint(kPeer), "late"));
+}
+
+TEST(TurnClient, CloseBeforeTheServerHasAnsweredSendsNothing) {
+  Pair p;
+  p.client.close(p.world.now);
+  p.settle();
+  EXPECT_EQ(p.requests, 0);
+  EXPECT_TRUE(p.client.closed());
+}
+
+TEST(TurnClient, AnAllocationThatTheServerHasLostIsTold) {
+  Pair p;
+  p.settle();
+  p.world.server.client_gone({kServer, kClient, net::Protocol::Udp}, p.world.now);
+  p.world.settle();
+  if (p.world.server.allocations() != 0) GTEST_SKIP() << "the server keeps it";
+  p.send(endpoint(kPeer), "hello");
+  ASSERT_NE(p.failure(), nullptr);
+  EXPECT_EQ(p.failure()->error, ClientError::AllocationMismatch);
+}
+
+TEST(TurnClient, BelievesNoAnswerThatIsNotSigned) {
+  Pair p;
+  p.client.handle_timeout(p.world.now);
+  // The challenge, then our signed request, whose id the attacker knows.
+  auto t = p.client.poll_transmit(p.memory);
+  p.to_server(ByteView(p.memory).first(t->size));
+  p.from_server(p.world.take().at(0).bytes);
+  t = p.client.poll_transmit(p.memory);
+  ASSERT_TRUE(t);
+  const auto request = stun::Message::parse(ByteView(p.memory).first(t->size)).value();
+  std::vector<uint8_t> forged(256);
+  forged.resize(stun::Builder(forged, Method::Allocate, Class::Success, request.transaction_id())
+                    .add_xor_address(Attribute::XorRelayedAddress, endpoint("6.6.6.6:6666"))
+                    .add_xor_address(Attribute::XorMappedAddress, kClient)
+                    .finish()
+                    .size());
+  p.from_server(forged);
+  EXPECT_FALSE(p.client.relayed());
+  EXPECT_EQ(p.client.drops()[ClientDrop::BadIntegrity], 1u);
+  p.to_server(ByteView(p.memory).first(t->size));
+  p.settle();
+  EXPECT_TRUE(p.client.relayed());
+}
+
+TEST(TurnClient, GarbageStrangersAndForeignChannelsAreDroppedAndCounted) {
+  Pair p;
+  p.settle();
+  p.from_server({0x40, 0x00, 0x00, 0x01, 'x'});
+  p.from_server({0x40, 0x00, 0xff, 0xff, 'x'});
+  p.from_server({1, 2, 3});
+  p.from_server({});
+  EXPECT_EQ(p.client.drops()[ClientDrop::UnknownChannel], 1u);
+  EXPECT_EQ(p.client.drops()[ClientDrop::Malformed], 3u);
+  std::vector<uint8_t> bytes{1, 2, 3};
+  net::Datagram stranger;
+  stranger.local = kClient;
+  stranger.remote = endpoint("6.6.6.6:1");
+  stranger.bytes = bytes;
+  p.client.handle_packet(stranger, p.world.now);
+  EXPECT_EQ(p.client.drops()[ClientDrop::WrongAddress], 1u);
+}
+
+/// The id of the last request that the client has sent, which it sends now.
+stun::TransactionId request_of(Pair& p) {
+  p.client.handle_timeout(p.world.now);
+  const auto t = p.client.poll_transmit(p.memory);
+  EXPECT_TRUE(t);
+  return stun::Message::parse(ByteView(p.memory).first(t ? t->size : 0)).value().transaction_id();
+}
+
+TEST(TurnClient, B4AServerThatNeverLikesItsOwnNonceIsGivenUp) {
+  Pair p;
+  for (int i = 0; i < 10 && !p.client.closed(); ++i) {
+    std::vector<uint8_t> answer(256);
+    answer.resize(stun::Builder(answer, Method::Allocate, Class::Error, request_of(p))
+                      .add_error(i == 0 ? ErrorNumber::Unauthenticated : ErrorNumber::StaleNonce)
+                      .add_text(Attribute::Realm, "example.org")
+                      .add_text(Attribute::Nonce, cat("nonce", i))
+                      .finish()
+                      .size());
+    p.from_server(answer);
+    ++p.requests;
+  }
+  EXPECT_TRUE(p.client.closed());
+  EXPECT_LE(p.requests, 4);
+}
+
+TEST(TurnClient, B7AHostileServerEndsTheClientAndNothingElse) {
+  const auto answer_with = [](Class message_class, const std::function<void(stun::Builder&)>& fill) {
+    Pair p;
+    std::vector<uint8_t> answer(8192);
+    stun::Builder builder(answer, Method::Allocate, message_class, request_of(p));
+    fill(builder);
+    answer.resize(builder.finish().size());
+    p.from_server(answer);
+    p.settle();
+    EXPECT_TRUE(p.client.closed());
+    EXPECT_EQ(p.events.size(), 1u);
+    EXPECT_EQ(p.client.next_timeout(), kNever);
+    return p.failure() == nullptr ? ClientError::Timeout : p.failure()->error;
+  };
+  const auto challenge = [&](size_t realm, size_t nonce) {
+    return answer_with(Class::Error, [&](stun::Builder& b) {
+      b.add_error(ErrorNumber::Unauthenticated);
+      b.add_text(Attribute::Realm, std::string(realm, 'r')).add_text(Attribute::Nonce, std::string(nonce, 'n'));
+    });
+  };
+  EXPECT_EQ(challenge(3000, 10), ClientError::BadResponse);
+  EXPECT_EQ(challenge(10, 3000), ClientError::BadResponse);
+  EXPECT_EQ(challenge(10, 0), ClientError::BadResponse);
+  EXPECT_EQ(answer_with(Class::Error, [](stun::Builder& b) { b.add_error(ErrorNumber::Unauthenticated); }),
+            ClientError::BadResponse);
+  EXPECT_EQ(answer_with(Class::Error,
+                        [](stun::Builder& b) {
+                          b.add_error(ErrorNumber::TryAlternate).add_address(Attribute::AlternateServer, kServer);
+                        }),
+            ClientError::TryAlternate);
+  EXPECT_EQ(answer_with(Class::Success, [](stun::Builder&) {}), ClientError::BadResponse);
+  EXPECT_EQ(answer_with(Class::Success,
+                        [](stun::Builder& b) {
+                          b.add_xor_address(Attribute::XorRelayedAddress, endpoint("[2001:db8::1]:5"));
+                          b.add_xor_address(Attribute::XorMappedAddress, kClient);
+                        }),
+            ClientError::BadResponse);
+}
+
+// The nonce says that the server knows SHA-256, and somebody has taken out the list of algorithms.
+TEST(TurnClient, B7ADowngradeOfTheAlgorithmIsNoticed) {
+  Pair p;
+  std::vector<uint8_t> answer(512);
+  answer.resize(stun::Builder(answer, Method::Allocate, Class::Error, request_of(p))
+                    .add_error(ErrorNumber::Unauthenticated)
+                    .add_text(Attribute::Realm, "example.org")
+                    .add_text(Attribute::Nonce, stun::nonce_prefix({.password_algorithms = true}) + "abc")
+                    .finish()
+                    .size());
+  p.from_server(answer);
+  p.settle();
+  ASSERT_NE(p.failure(), nullptr);
+  EXPECT_EQ(p.failure()->error, ClientError::BadResponse);
+}
+
+TEST(TurnClient, B8DataOfPeersThatWeHaveNoPermissionForIsDropped) {
+  Pair p;
+  p.settle();
+  std::vector<uint8_t> indication(128);
+  indication.resize(stun::Builder(indication, Method::Data, Class::Indication, {})
+                        .add_xor_address(Attribute::XorPeerAddress, endpoint("6.6.6.6:1"))
+                        .add_text(Attribute::Data, "evil")
+                        .finish()
+                        .size());
+  p.from_server(indication);
+  p.from_server({0x40, 0x00, 0x00, 0x04, 'e', 'v', 'i', 'l'});
+  EXPECT_TRUE(p.received.empty());
+  EXPECT_EQ(p.client.drops()[ClientDrop::UnknownPeer], 1u);
+  EXPECT_EQ(p.client.drops()[ClientDrop::UnknownChannel], 1u);
+}
+
+TEST(TurnClient, TenThousandPeersAreBounded) {
+  Pair p;
+  p.settle();
+  size_t sent = 0;
+  for (uint32_t i = 0; i < 10'000; ++i) {
+    sent += p.send({net::IpAddress::v4(0x08080000 + i), 7000}, "x") ? 1 : 0;
+  }
+  EXPECT_GT(sent, 200u);
+  EXPECT_EQ(p.failure(), nullptr);
+}
+
+TEST(TurnClient, EveryErrorHasAText) {
+  for (int i = 0; i <= static_cast<int>(ClientError::BadResponse); ++i) {
+    EXPECT_FALSE(to_text(static_cast<ClientError>(i)).empty());
+  }
+}
+
+}  // namespace
+}  // namespace kaon::turn

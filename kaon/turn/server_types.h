@@ -1,0 +1,146 @@
+// What a TURN server is told and what it tells.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "kaon/base/strong.h"
+#include "kaon/base/units.h"
+#include "kaon/net/datagram.h"
+#include "kaon/stun/attribute.h"
+#include "kaon/turn/peer_policy.h"
+#include "kaon/turn/wire.h"
+
+namespace kaon::turn {
+
+/// One relayed transport address, that is, one socket of the server's owner. Never used twice.
+using RelayId = Strong<struct RelayIdTag, uint64_t>;
+
+/// What RFC 8656 calls the 5-tuple: how a client is reached.
+struct ClientPath {
+  net::Endpoint local;
+  net::Endpoint remote;
+  net::Protocol protocol = net::Protocol::Udp;
+  auto operator<=>(const ClientPath&) const = default;
+};
+
+/// A user with long-term credentials. Texts are taken as they are: those outside of ASCII must have been prepared with
+/// the OpaqueString profile.
+struct User {
+  std::string name;
+  std::string password;
+};
+
+struct ServerConfig {
+  /// At most kMaxRealm bytes; told to everybody.
+  std::string realm = "kaon";
+  /// SOFTWARE in answers to who has authenticated; empty for none.
+  std::string software{};
+  std::vector<User> users{};
+  /// Secrets of time-limited credentials; each is tried, so that a new one can be brought in before the old one goes.
+  std::vector<std::string> secrets{};
+  /// Wall clock at Time zero, for time-limited credentials.
+  std::chrono::nanoseconds unix_time_at_zero{};
+  Duration nonce_lifetime = std::chrono::hours(1);
+  Duration max_lifetime = std::chrono::hours(1);
+  /// Families that relays can be had for.
+  bool relay_v4 = true;
+  bool relay_v6 = true;
+  /// RFC 8016: a client may go on with its allocation from another address.
+  bool mobility = true;
+  size_t max_allocations = 20'000;
+  /// Of one user, or of one USER in time-limited names.
+  size_t max_allocations_per_user = 1'000;
+  /// Both directions together; what exceeds it is dropped.
+  DataRate max_rate_per_user = DataRate::infinite();
+  DataRate max_rate = DataRate::infinite();
+  /// Answers per second and source address to who has not authenticated, over UDP; ten times as many at once.
+  uint32_t unauthenticated_answers_per_second = 100;
+  PeerPolicy peers{};
+};
+
+/// Events. The first two are orders to the owner of the sockets.
+
+/// Open a UDP socket on a relay address; answer by relay_opened() or relay_failed(). `even`: the port must be even;
+/// `next`: and the port behind it belongs to this other relay.
+struct OpenRelay {
+  RelayId id;
+  net::Family family = net::Family::None;
+  bool even = false;
+  std::optional<RelayId> next{};
+};
+/// Close the socket of this relay.
+struct CloseRelay {
+  RelayId id;
+};
+struct AllocationOpened {
+  ClientPath client;
+  std::string user;
+  std::vector<net::Endpoint> relayed;
+  Duration lifetime;
+};
+enum class CloseReason : uint8_t { Expired, Refreshed, ClientGone, NoRelay };
+struct AllocationClosed {
+  ClientPath client;
+  std::string user;
+  CloseReason reason = CloseReason::Expired;
+  Duration age{};
+  uint64_t packets_to_peers = 0;
+  uint64_t bytes_to_peers = 0;
+  uint64_t packets_to_client = 0;
+  uint64_t bytes_to_client = 0;
+};
+/// RFC 8016: the client has another address.
+struct AllocationMoved {
+  ClientPath from;
+  ClientPath to;
+};
+/// An error was answered to somebody.
+struct Refused {
+  ClientPath client;
+  stun::Method method{};
+  stun::ErrorNumber error{};
+  std::string user{};  ///< as the request says, empty if it does not
+};
+using ServerEvent = std::variant<OpenRelay, CloseRelay, AllocationOpened, AllocationClosed, AllocationMoved, Refused>;
+
+enum class ServerDrop : uint8_t {
+  Malformed,      ///< neither STUN nor ChannelData
+  NoRequest,      ///< answers, indications and methods that nobody sends to a server
+  BadIndication,  ///< a Send indication without peer or data, or with an attribute we do not know
+  NoAllocation,   ///< data from who has none
+  NoChannel,      ///< ChannelData for a channel that is not bound
+  NoPermission,   ///< between client and a peer without permission
+  Forbidden,      ///< to a peer that the policy refuses
+  NoRelay,        ///< no relayed address of the peer's family, or not open any more
+  OverRate,       ///< beyond the rate of the user or of the server
+  TooBig,         ///< longer than the memory given, or than a message can be
+  TooMany,        ///< answers to who has not authenticated, beyond their rate
+  QueueFull,      ///< more waits for poll_transmit() than the bound allows
+  Count,
+};
+
+/// Since the start.
+struct ServerStats {
+  uint64_t requests = 0;
+  uint64_t bindings = 0;
+  uint64_t allocations = 0;
+  uint64_t refreshes = 0;
+  uint64_t unauthenticated = 0;  ///< 401, 438 among the errors
+  uint64_t errors = 0;
+  uint64_t packets_to_peers = 0;
+  uint64_t bytes_to_peers = 0;
+  uint64_t packets_to_clients = 0;
+  uint64_t bytes_to_clients = 0;
+};
+
+/// A datagram that goes on.
+struct Forwarded {
+  net::Transmit transmit;
+  /// By which relay it leaves; nothing if it goes to a client.
+  std::optional<RelayId> relay{};
+};
+
+}  // namespace kaon::turn
