@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "kaon/base/text.h"
+#include "kaon/io/interfaces.h"
 #include "kaon/io/internal/turn_legs.h"
 #include "kaon/io/internal/turn_outbox.h"
 #include "kaon/io/loop.h"
@@ -127,11 +128,11 @@ turn::ServerConfig Host::engine_config(const TurnHostOptions& options) {
     own.push_back(relay.bind);
     if (!relay.announce.is_none()) own.push_back(relay.announce);
   }
-  for (const auto* list : {&options.udp, &options.tcp, &options.tls_endpoints, &options.dtls}) {
-    for (const net::Endpoint& local : *list) own.push_back(local.ip);
+  std::vector<net::IpAddress> others;
+  if (const auto all = interfaces()) {
+    for (const Interface& interface : *all) others.push_back(interface.ip);
   }
-  std::erase_if(own, [](const net::IpAddress& ip) { return ip.is_any(); });
-  config.peers.set_own(std::move(own), options.ports);
+  config.peers.set_own(std::move(own), options.ports, std::move(others));
   config.unix_time_at_zero = Loop::wall_clock() - Loop::now().time_since_epoch();
   return config;
 }
