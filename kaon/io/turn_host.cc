@@ -16,6 +16,9 @@ namespace {
 
 // Of each relay socket, asked of the kernel; ten thousand of them share the machine.
 constexpr int kRelayBuffer = 512 * 1024;
+// Holds the packets of a turn, so that those of many relays leave by one system call; the largest packet fits at any
+// time.
+constexpr size_t kOutboxSize = 128 * 1024;
 constexpr auto kSweepInterval = std::chrono::seconds(1);
 
 class Host;
@@ -46,7 +49,8 @@ class Host final : public TurnHost, public UdpHandler, public TurnLegHost {
         on_event_(std::move(on_event)),
         server_(env, engine_config(options_)),
         pools_{turn::PortPool(options_.ports), turn::PortPool(options_.ports)},
-        outbox_(loop.scratch()),
+        memory_(kOutboxSize),
+        outbox_(memory_),
         hook_(loop.add_hook([this](Time now) { drain_server(now); }, Loop::HookKind::OnRequest)),
         timer_(loop.add_timer([this](Time now) { on_timer(now); })),
         sweeper_(loop.add_timer([this](Time now) { sweep(now); })) {}
@@ -95,6 +99,7 @@ class Host final : public TurnHost, public UdpHandler, public TurnLegHost {
   OnEvent on_event_;
   turn::Server server_;
   std::array<turn::PortPool, 2> pools_;  // of IPv4 and IPv6
+  std::vector<uint8_t> memory_;
   TurnOutbox outbox_;
   Loop::HookId hook_;
   TimerId timer_;
@@ -195,7 +200,6 @@ std::vector<net::Endpoint> Host::bound(net::Protocol protocol) const {
 
 void Host::receive(std::span<const net::Datagram> batch, Time now) {
   for (const net::Datagram& datagram : batch) forward(datagram, now);
-  flush();
   loop_.request_hook(hook_);
 }
 
@@ -213,7 +217,7 @@ void Host::from_peer(turn::RelayId id, std::span<const net::Datagram> batch, Tim
     const auto forwarded = server_.forward_from_peer(id, datagram.remote, datagram.bytes, now, outbox_.room());
     if (forwarded) to_client(forwarded->transmit);
   }
-  flush();
+  loop_.request_hook(hook_);
 }
 
 // The packet stands at the front of the outbox's room.
@@ -248,7 +252,6 @@ void Host::leg_message(const turn::ClientPath& client, Bytes message) {
   datagram.protocol = client.protocol;
   datagram.bytes = message;
   forward(datagram, Loop::now());
-  flush();
   loop_.request_hook(hook_);
 }
 
@@ -267,8 +270,10 @@ bool Host::may_connect() {
   return true;
 }
 
-// Orders first, because answers come of them.
+// At the end of a turn: what was relayed, before a relay is closed; then orders, because answers come of them; then
+// answers.
 void Host::drain_server(Time now) {
+  flush();
   while (const auto event = server_.poll_event()) {
     if (const auto* order = std::get_if<turn::OpenRelay>(&*event)) {
       open_relay(*order, now);
