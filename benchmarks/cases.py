@@ -5,6 +5,7 @@ import time
 
 import fanout
 import micro
+import turn
 from base import Bench, Pair, Unavailable, percentile
 
 WARM_UP = 1.0
@@ -160,4 +161,4 @@ class Rtp(Bench):
 
 
 BENCHES = {bench.name: bench for bench in (Setup(), DataChannel(), Memory(), Rtp(), fanout.Fanout(), micro.Micro(),
-                                           micro.Size())}
+                                           micro.Size(), turn.Turn())}

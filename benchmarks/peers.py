@@ -1,6 +1,7 @@
 """Who is measured: how each is built, and what it can do."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -48,7 +49,11 @@ class Peer:
 
 class Kaon(Peer):
     name = "kaon"
-    benches = ALL_PAIRS | {"fanout", "micro", "size"}
+    benches = ALL_PAIRS | {"fanout", "micro", "size", "turn"}
+
+    def turn_command(self, ip, port, _folder):
+        return [BUILD / "apps/kaon/kaon", "turn", "--udp", f"{ip}:{port}", "--relay-ip", ip, "--allow-peer", ip, "--user", "u:p",
+                "--log", "off"]
 
     def make(self):
         if OWN_BUILD:
@@ -110,4 +115,36 @@ class Libdatachannel(Node):
     package = "node-datachannel"
 
 
-PEERS = {peer.name: peer for peer in (Kaon(), Pion(), Libwebrtc(), Libdatachannel())}
+COTURN = ROOT / "build" / "interop" / "coturn"
+
+
+class Coturn(Peer):
+    """A TURN server only. Unpacked, because the installed package starts it."""
+
+    name = "coturn"
+    benches = {"turn"}
+
+    def program(self):
+        return shutil.which("turnserver", path=f"{COTURN}/usr/bin:{os.environ['PATH']}")
+
+    def make(self):
+        if self.program():
+            return
+        folder = COTURN.parent / "download"
+        folder.mkdir(parents=True, exist_ok=True)
+        stacks.run([ROOT / "tools/deps.sh", "turn"], ROOT, stacks.Missing)
+        stacks.run(["apt-get", "download", "coturn"], folder, stacks.Missing)
+        package = max(folder.glob("coturn_*.deb"), key=lambda path: path.stat().st_mtime)
+        stacks.run(["dpkg-deb", "-x", package, COTURN], ROOT, stacks.Missing)
+
+    def turn_command(self, ip, port, folder):
+        return [self.program(), "-n", "--no-cli", "-L", ip, "-E", ip, "-p", str(port), "--no-tls", "--no-dtls", "-r", "kaon", "-a",
+                "-u", "u:p", "--allow-loopback-peers", "--log-file", "/dev/null", "--userdb", f"{folder}/db", "--pidfile",
+                f"{folder}/pid"]
+
+    def version(self):
+        done = subprocess.run([self.program(), "--version"], capture_output=True, text=True)
+        return done.stdout.strip()
+
+
+PEERS = {peer.name: peer for peer in (Kaon(), Pion(), Libwebrtc(), Libdatachannel(), Coturn())}

@@ -82,7 +82,7 @@ def parse():
     parser = argparse.ArgumentParser(prog="./bench", description="Measures Kaon beside other stacks.",
                                      epilog=f"benches: {known}; peers: {' '.join(peers.PEERS)}")
     parser.add_argument("benches", nargs="*", metavar="NAME", help=f"one of: {known}")
-    parser.add_argument("--peers", default="kaon,pion,libwebrtc,libdatachannel", help="who is measured, with commas")
+    parser.add_argument("--peers", help="who is measured, with commas; those that have a part in it if not said")
     parser.add_argument("--json", metavar="FILE", help="write the figures there; {} stands for the name of the bench")
     parser.add_argument("--runs", type=int, default=3, help="repetitions, interleaved over the peers")
     parser.add_argument("--count", type=int, help="connections, or viewers")
@@ -100,7 +100,9 @@ def parse():
     for name in arguments.benches:
         if name not in cases.BENCHES:
             parser.exit(2, f"unknown bench '{name}'; the benches are: {known}\n")
-    arguments.peers = arguments.peers.split(",")
+    benches = set(arguments.benches or cases.BENCHES)
+    able = [name for name, peer in peers.PEERS.items() if benches & (peer.benches | peer.refusals.keys())]
+    arguments.peers = arguments.peers.split(",") if arguments.peers else able
     for name in arguments.peers:
         if name not in peers.PEERS:
             parser.exit(2, f"unknown peer '{name}'; the peers are: {' '.join(peers.PEERS)}\n")

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "kaon/base/text.h"
+#include "kaon/io/interfaces.h"
 #include "kaon/io/internal/turn_legs.h"
 #include "kaon/io/internal/turn_outbox.h"
 #include "kaon/io/loop.h"
@@ -15,6 +16,9 @@ namespace {
 
 // Of each relay socket, asked of the kernel; ten thousand of them share the machine.
 constexpr int kRelayBuffer = 512 * 1024;
+// Holds the packets of a turn, so that those of many relays leave by one system call; the largest packet fits at any
+// time.
+constexpr size_t kOutboxSize = 128 * 1024;
 constexpr auto kSweepInterval = std::chrono::seconds(1);
 
 class Host;
@@ -45,7 +49,8 @@ class Host final : public TurnHost, public UdpHandler, public TurnLegHost {
         on_event_(std::move(on_event)),
         server_(env, engine_config(options_)),
         pools_{turn::PortPool(options_.ports), turn::PortPool(options_.ports)},
-        outbox_(loop.scratch()),
+        memory_(kOutboxSize),
+        outbox_(memory_),
         hook_(loop.add_hook([this](Time now) { drain_server(now); }, Loop::HookKind::OnRequest)),
         timer_(loop.add_timer([this](Time now) { on_timer(now); })),
         sweeper_(loop.add_timer([this](Time now) { sweep(now); })) {}
@@ -94,6 +99,7 @@ class Host final : public TurnHost, public UdpHandler, public TurnLegHost {
   OnEvent on_event_;
   turn::Server server_;
   std::array<turn::PortPool, 2> pools_;  // of IPv4 and IPv6
+  std::vector<uint8_t> memory_;
   TurnOutbox outbox_;
   Loop::HookId hook_;
   TimerId timer_;
@@ -127,11 +133,11 @@ turn::ServerConfig Host::engine_config(const TurnHostOptions& options) {
     own.push_back(relay.bind);
     if (!relay.announce.is_none()) own.push_back(relay.announce);
   }
-  for (const auto* list : {&options.udp, &options.tcp, &options.tls_endpoints, &options.dtls}) {
-    for (const net::Endpoint& local : *list) own.push_back(local.ip);
+  std::vector<net::IpAddress> others;
+  if (const auto all = interfaces()) {
+    for (const Interface& interface : *all) others.push_back(interface.ip);
   }
-  std::erase_if(own, [](const net::IpAddress& ip) { return ip.is_any(); });
-  config.peers.set_own(std::move(own), options.ports);
+  config.peers.set_own(std::move(own), options.ports, std::move(others));
   config.unix_time_at_zero = Loop::wall_clock() - Loop::now().time_since_epoch();
   return config;
 }
@@ -194,7 +200,6 @@ std::vector<net::Endpoint> Host::bound(net::Protocol protocol) const {
 
 void Host::receive(std::span<const net::Datagram> batch, Time now) {
   for (const net::Datagram& datagram : batch) forward(datagram, now);
-  flush();
   loop_.request_hook(hook_);
 }
 
@@ -212,7 +217,7 @@ void Host::from_peer(turn::RelayId id, std::span<const net::Datagram> batch, Tim
     const auto forwarded = server_.forward_from_peer(id, datagram.remote, datagram.bytes, now, outbox_.room());
     if (forwarded) to_client(forwarded->transmit);
   }
-  flush();
+  loop_.request_hook(hook_);
 }
 
 // The packet stands at the front of the outbox's room.
@@ -247,7 +252,6 @@ void Host::leg_message(const turn::ClientPath& client, Bytes message) {
   datagram.protocol = client.protocol;
   datagram.bytes = message;
   forward(datagram, Loop::now());
-  flush();
   loop_.request_hook(hook_);
 }
 
@@ -266,8 +270,10 @@ bool Host::may_connect() {
   return true;
 }
 
-// Orders first, because answers come of them.
+// At the end of a turn: what was relayed, before a relay is closed; then orders, because answers come of them; then
+// answers.
 void Host::drain_server(Time now) {
+  flush();
   while (const auto event = server_.poll_event()) {
     if (const auto* order = std::get_if<turn::OpenRelay>(&*event)) {
       open_relay(*order, now);

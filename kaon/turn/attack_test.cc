@@ -91,16 +91,18 @@ TEST(TurnAttack, B1OneForbiddenPeerForbidsTheWholeRequest) {
   EXPECT_THAT(client.send(kPeer, "x"), IsEmpty());
 }
 
-TEST(TurnAttack, B1OfOurOwnAddressOnlyRelaysAreReached) {
+TEST(TurnAttack, B1OfOurOwnAddressesOnlyRelaysAreReached) {
   World world;
   Client client(world);
   client.allocate();
-  for (const char* own : {"198.51.100.1", "192.0.2.1"}) {
-    EXPECT_EQ(client.permit(cat(own, ":22")), 0) << "a permission has no port";
-    EXPECT_THAT(client.send(cat(own, ":22"), "x"), IsEmpty());
-    EXPECT_THAT(client.send(cat(own, ":49999"), "x"), IsEmpty());
-    EXPECT_THAT(client.send(cat(own, ":50000"), "x"), SizeIs(1));
-    EXPECT_EQ(client.bind(0x4001, cat(own, ":3478")), 403);
+  EXPECT_EQ(client.permit("198.51.100.1:22"), 0) << "a permission has no port";
+  EXPECT_THAT(client.send("198.51.100.1:22", "x"), IsEmpty());
+  EXPECT_THAT(client.send("198.51.100.1:49999", "x"), IsEmpty());
+  EXPECT_THAT(client.send("198.51.100.1:50000", "x"), SizeIs(1));
+  EXPECT_EQ(client.bind(0x4001, "198.51.100.1:3478"), 403);
+  for (const char* other : {"192.0.2.1:50000", "8.8.0.1:50000"}) {
+    EXPECT_EQ(client.permit(other), 403);
+    EXPECT_EQ(client.bind(0x4001, other), 403);
   }
 }
 
@@ -284,6 +286,22 @@ TEST(TurnAttack, B4NoncesAreForOneClientAndOneTime) {
   Client elsewhere(another);
   elsewhere.learn();
   EXPECT_EQ(elsewhere.nonce, nonce) << "the same seed gives the same bytes";
+}
+
+TEST(TurnAttack, B4GuessersDoNotFillTheLog) {
+  World world;
+  for (int i = 0; i < 5000; ++i) {
+    Client client(world, cat("203.0.113.", i % 250, ":", 1 + i));
+    client.nonce = "x";
+    world.handle(client.path, client.write(Method::Allocate, Client::udp));
+  }
+  EXPECT_LE(world.events.size(), Server::kMaxRefusedPerSecond);
+  world.advance(2s);
+  world.events.clear();
+  Client client(world);
+  client.nonce = "x";
+  world.handle(client.path, client.write(Method::Allocate, Client::udp));
+  EXPECT_THAT(world.events, SizeIs(1));
 }
 
 TEST(TurnAttack, B4WrongPasswordsAreRefusedHoweverTheyAreSigned) {

@@ -48,11 +48,16 @@ bool in(const std::vector<net::IpRange>& ranges, const net::IpAddress& ip) {
   return std::ranges::any_of(ranges, [&](const net::IpRange& range) { return range.contains(ip); });
 }
 
+bool in(const std::vector<net::IpAddress>& ips, const net::IpAddress& ip) {
+  return std::ranges::find(ips, ip) != ips.end();
+}
+
 }  // namespace
 
-void PeerPolicy::set_own(std::vector<net::IpAddress> addresses, PortRange relays) {
-  own_ = std::move(addresses);
-  relays_ = relays;
+void PeerPolicy::set_own(std::vector<net::IpAddress> relays, PortRange ports, std::vector<net::IpAddress> others) {
+  relays_ = std::move(relays);
+  ports_ = ports;
+  others_ = std::move(others);
 }
 
 PeerPolicy::Verdict PeerPolicy::said(const net::IpAddress& ip) const {
@@ -65,13 +70,12 @@ bool PeerPolicy::allows(const net::IpAddress& ip) const {
   const Verdict verdict = said(ip);
   if (verdict != Verdict::Unsaid) return verdict == Verdict::Allowed;
   // Two clients of this server talk from relay to relay, also where its addresses are private.
-  return std::ranges::find(own_, ip) != own_.end() || !refused_by_default(ip);
+  return in(relays_, ip) || !(in(others_, ip) || refused_by_default(ip));
 }
 
 bool PeerPolicy::allows_port(const net::Endpoint& peer) const {
   if (peer.port == 0) return false;
-  const bool ours = std::ranges::find(own_, peer.ip) != own_.end();
-  return !ours || relays_.contains(peer.port) || said(peer.ip) == Verdict::Allowed;
+  return !in(relays_, peer.ip) || ports_.contains(peer.port) || said(peer.ip) == Verdict::Allowed;
 }
 
 }  // namespace kaon::turn

@@ -27,9 +27,9 @@ class PeerPolicy {
   void deny(const net::IpRange& range) { denied_.push_back(range); }
   /// Reached although refused by default.
   void allow(const net::IpRange& range) { allowed_.push_back(range); }
-  /// Our own addresses, where only other relays are reached, that is, ports of the range: a service of this machine
-  /// trusts what comes from its own address.
-  void set_own(std::vector<net::IpAddress> addresses, PortRange relays);
+  /// Addresses of our relays, where only other relays are reached, that is, ports of the range; and all others of this
+  /// machine, which are refused: its services trust what comes from its own address.
+  void set_own(std::vector<net::IpAddress> relays, PortRange ports, std::vector<net::IpAddress> others = {});
 
   /// Whether a permission for this address may be made.
   bool allows(const net::IpAddress& ip) const;
@@ -42,8 +42,9 @@ class PeerPolicy {
 
   std::vector<net::IpRange> denied_;
   std::vector<net::IpRange> allowed_;
-  std::vector<net::IpAddress> own_;
-  PortRange relays_;
+  std::vector<net::IpAddress> relays_;
+  PortRange ports_;
+  std::vector<net::IpAddress> others_;
 };
 
 }  // namespace kaon::turn

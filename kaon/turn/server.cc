@@ -123,9 +123,8 @@ void Server::refuse(Request& request, ErrorNumber error) {
       !request.authentic && (error == ErrorNumber::Unauthenticated || error == ErrorNumber::StaleNonce);
   stats_.unauthenticated += challenge;
   // The first request of every client has no credentials: that is nothing to tell of.
-  if (request.message.has(Attribute::Username) && events_.size() < kMaxEvents) {
-    const auto user = request.message.text(Attribute::Username).value_or("");
-    tell(Refused{request.client, request.message.method(), error, std::string(user.substr(0, kMaxText))});
+  if (const auto user = request.message.text(Attribute::Username)) {
+    tell_refused(request.client, request.message.method(), error, *user, request.now);
   }
   if (!request.authentic && !may_answer(request)) return;
   std::array<uint8_t, kMaxAnswer> memory{};
@@ -138,6 +137,15 @@ void Server::refuse(Request& request, ErrorNumber error) {
   if (!request.authentic && !challenge && builder.finish().size() > request.message.size()) return;
   send_answer(request.client, builder, request.authentic ? &request.credential : nullptr,
               request.message.has_fingerprint());
+}
+
+void Server::tell_refused(const ClientPath& client, Method method, ErrorNumber error, std::string_view user, Time now) {
+  if (now >= refused_window_ + std::chrono::seconds(1)) {
+    refused_window_ = now;
+    refused_in_window_ = 0;
+  }
+  if (++refused_in_window_ > kMaxRefusedPerSecond || events_.size() >= kMaxEvents) return;
+  tell(Refused{client, method, error, std::string(user.substr(0, kMaxText))});
 }
 
 void Server::send_answer(const ClientPath& to, stun::Builder& builder, const Credential* credential, bool fingerprint) {

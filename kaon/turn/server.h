@@ -56,6 +56,8 @@ class Server {
   static constexpr size_t kMaxQueued = 1024;
   /// Events that wait; beyond them, refusals are not told and nobody gets a new allocation.
   static constexpr size_t kMaxEvents = 4096;
+  /// Refused events; more are not told.
+  static constexpr int kMaxRefusedPerSecond = 100;
 
   Server(Env env, ServerConfig config);
 
@@ -123,6 +125,8 @@ class Server {
   bool may_answer(const Request& request);
   void refuse(Request& request, stun::ErrorNumber error);
   void send_answer(const ClientPath& to, stun::Builder& builder, const Credential* credential, bool fingerprint);
+  void tell_refused(const ClientPath& client, stun::Method method, stun::ErrorNumber error, std::string_view user,
+                    Time now);
   void enqueue(const net::Transmit& transmit, ByteView bytes);
   void tell(ServerEvent event) { events_.push_back(std::move(event)); }
 
@@ -190,6 +194,8 @@ class Server {
   ServerStats stats_;
   Counters<ServerDrop> drops_;
   uint64_t indications_;  // numbers those that we send
+  Time refused_window_{};
+  int refused_in_window_ = 0;
   bool draining_ = false;
 };
 

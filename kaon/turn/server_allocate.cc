@@ -208,9 +208,7 @@ void Server::settle(uint32_t index, Time now) {
     stun::Builder builder(memory, stun::Method::Allocate, stun::Class::Error, request.id);
     builder.add_error(ErrorNumber::InsufficientCapacity);
     ++stats_.errors;
-    if (events_.size() < kMaxEvents) {
-      tell(Refused{allocation.client, stun::Method::Allocate, ErrorNumber::InsufficientCapacity, allocation.user});
-    }
+    tell_refused(allocation.client, stun::Method::Allocate, ErrorNumber::InsufficientCapacity, allocation.user, now);
     send_answer(allocation.client, builder, &request.credential, request.fingerprint);
     return close(index, CloseReason::NoRelay, now);
   }

@@ -44,7 +44,7 @@ class World {
     config.realm = "example.org";
     config.users = {{"alice", "secret"}, {"bob", "other"}};
     config.unix_time_at_zero = std::chrono::hours(24 * 365 * 50);
-    config.peers.set_own({ip("198.51.100.1"), ip("192.0.2.1")}, ports);
+    config.peers.set_own({ip("198.51.100.1")}, ports, {ip("192.0.2.1"), ip("8.8.0.1")});
     return config;
   }
 
