@@ -18,7 +18,7 @@ class IpRange {
   /// "10.0.0.0/8", "2001:db8::/32", or one address; nothing if malformed.
   static std::optional<IpRange> parse(std::string_view text);
 
-  /// False for an address of the other family; ::ffff:a.b.c.d is not taken for a.b.c.d.
+  /// False for an address of the other family; an IPv4 address mapped into IPv6 is not taken for the IPv4 one.
   bool contains(const IpAddress& ip) const;
   const IpAddress& base() const { return base_; }
   uint8_t bits() const { return bits_; }

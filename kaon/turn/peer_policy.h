@@ -18,9 +18,9 @@ struct PortRange {
 
 /// A relay is a way into the network that the server stands in, so only public unicast addresses are reached by
 /// default. Refused are: "this network", private, shared (RFC 6598), loopback, link-local, documentation, benchmarking,
-/// multicast and reserved addresses, the metadata services of clouds, and for IPv6 all outside of 2000::/3 (so ::, ::1,
-/// ::ffff:a.b.c.d, NAT64, unique and link-local) as well as Teredo, 6to4 and documentation, in which an IPv4 address
-/// can hide (RFC 6890).
+/// multicast and reserved addresses, the metadata services of clouds, and for IPv6 all outside of 2000::/3 (so IPv4
+/// addresses mapped into IPv6, NAT64, loopback, unique and link-local) as well as Teredo, 6to4 and documentation, in
+/// which an IPv4 address can hide (RFC 6890).
 class PeerPolicy {
  public:
   /// What is refused stays refused, whatever else is said.

@@ -77,6 +77,7 @@ enum class IceTransportPolicy : uint8_t { All, Relay };
 struct Configuration {
   /// The first 4 STUN servers are asked for our address.
   std::vector<IceServer> ice_servers = {};
+  /// Which of our addresses may be used.
   IceTransportPolicy ice_transport_policy = IceTransportPolicy::All;
   /// Without one, all connections of the process share one (ECDSA P-256), made when it is first needed.
   std::optional<crypto::Certificate> certificate = {};

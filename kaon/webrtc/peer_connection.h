@@ -55,9 +55,11 @@ struct TrackEvent {
 
 /// RTCPeerConnectionIceErrorEvent, W3C webrtc §4.8.3.
 struct IceCandidateError {
+  /// The server's, as it was configured.
   std::string url;
   /// STUN's error code (401 wrong user or password, 486 quota reached, …), or 701 without an answer of the server.
   uint16_t error_code = 0;
+  /// The server's reason, or ours.
   std::string error_text;
 };
 
