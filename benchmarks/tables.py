@@ -17,6 +17,10 @@ SHORT = [
     ("memory", "kib_per_connection_offerer", "an idle connection", "KiB"),
     ("rtp", "us_per_packet_sender", "a video packet sent, 100 connections", "µs of CPU"),
     ("rtp", "us_per_packet_receiver", "the same, received", "µs of CPU"),
+    ("fanout", "us_per_packet", "a video packet from the server to one of 500 viewers", "µs of CPU"),
+    ("fanout", "delay_ms_p99", "the same, delay of a frame, 99 of 100", "ms"),
+    ("size", "kaon_static_bytes", "the command with everything inside", "bytes"),
+    ("size", "libkaon_so_bytes", "libkaon.so", "bytes"),
 ]
 HIGHER_IS_BETTER = {"mbit_s", "opened"}
 

@@ -78,18 +78,22 @@ void Peer::pour(Link&, webrtc::DataChannel& channel) {
 // Frames of the connections are spread evenly over the interval.
 void Peer::start_video(Link& link, size_t index) {
   link.frame = make_frame(options_.frame_size, index);
-  link.timer = loop_.add_timer([this, &link](Time) { send_frame(link); });
+  link.timer = loop_.add_timer([this, &link, index](Time) { send_frame(link, index); });
   link.next_frame =
       io::Loop::now() + kFrameInterval * static_cast<int64_t>(index) / static_cast<int64_t>(links_.size());
   loop_.schedule(link.timer, link.next_frame);
 }
 
-void Peer::send_frame(Link& link) {
+void Peer::send_frame(Link& link, size_t index) {
   if (!sending_) return;
   stamp(link.frame, io::Loop::now());
-  if (link.video->sender().send_frame(webrtc::Codec::H264, {.data = link.frame, .timestamp = link.timestamp})) {
+  const auto sent =
+      link.video->sender().send_frame(webrtc::Codec::H264, {.data = link.frame, .timestamp = link.timestamp});
+  if (sent) {
     traffic_.sent_bytes += link.frame.size();
     ++traffic_.sent_units;
+  } else if (sent.error() != webrtc::MediaError::QueueFull) {
+    return failed(index, cat("a frame is refused: ", to_string(sent.error())));
   }
   link.timestamp += kTicksPerFrame;
   link.next_frame += kFrameInterval;

@@ -10,6 +10,7 @@
 #include "kaon/base/text.h"
 #include "kaon/crypto/certificate.h"
 #include "kaon/crypto/system_random.h"
+#include "kaon/peer/codec_registry.h"
 
 namespace kaon::bench {
 namespace {
@@ -163,6 +164,8 @@ void Peer::begin(size_t index) {
     auto added = created.connection->add_transceiver(webrtc::MediaKind::Video, {.direction = direction});
     if (!added) return failed(index, "no transceiver");
     created.video = *added;
+    // Alone, because a server takes the first codec of an offer for the whole stream, and we send H.264.
+    if (!created.video->set_codec_preferences(peer::codecs_of(webrtc::Codec::H264))) return failed(index, "no codec");
   } else {
     add_channels(created, index);
   }

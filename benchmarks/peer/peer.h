@@ -60,7 +60,7 @@ class Peer {
   void start_sending();
   void pour(Link& link, webrtc::DataChannel& channel);
   void start_video(Link& link, size_t index);
-  void send_frame(Link& link);
+  void send_frame(Link& link, size_t index);
   void receive_frame(ByteView frame);
   std::string delays();
   uint64_t packets_of_video() const;
