@@ -2,22 +2,28 @@
 """Runs the fuzzers of a sanitizer build (see fuzz/README.md) and tells "ok|fail<TAB>target<TAB>detail" of each.
 
 What a run finds stays in build/fuzz: new inputs in corpus/TARGET, which the next run starts from, and failing ones in
-crashes. --merge takes into fuzz/corpus what adds coverage, in the smallest form."""
+crashes. --merge takes into fuzz/corpus what adds coverage, in the smallest form. A run with --minutes is added to
+fuzz/record.json, from which the table in fuzz/README.md is written."""
 
 import argparse
 import concurrent.futures
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CORPUS = ROOT / "fuzz/corpus"
 FOUND = ROOT / "build/fuzz/corpus"
 CRASHES = ROOT / "build/fuzz/crashes"
+RECORD = ROOT / "fuzz/record.json"
+PAGE = ROOT / "fuzz/README.md"
+AIM_MINUTES = 30  # of CPU, per target
 SHORT_SECONDS = 4
 # An input of a state machine is a list of operations: long ones only repeat themselves.
 MAX_BYTES = {"peer_connection": 2048, "dtls_connection": 2048, "ice_agent": 2048, "sctp_association": 2048,
@@ -37,21 +43,56 @@ def last(pattern, text):
 
 
 def fuzz(program, seconds):
-    """Line about one target."""
+    """Line about one target, and what the record takes of it."""
     name = program.name.removeprefix("fuzz_")
     found, seeds = FOUND / name, CORPUS / name
     for folder in (found, seeds, CRASHES):
         folder.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run([program, *options(name), f"-max_total_time={seconds}", "-print_final_stats=1",
-                           f"-artifact_prefix={CRASHES}/{name}-", found, seeds], cwd=ROOT, text=True, errors="replace",
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=ENVIRONMENT)
-    text = done.stdout
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
+        child = subprocess.Popen([program, *options(name), f"-max_total_time={seconds}", "-print_final_stats=1",
+                                  f"-artifact_prefix={CRASHES}/{name}-", found, seeds], cwd=ROOT, stdout=output,
+                                 stderr=subprocess.STDOUT, env=ENVIRONMENT)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        text = output.read()
     executions = last(r"stat::number_of_executed_units: (\d+)", text)
     inputs, coverage = last(r"corp: (\d+)", text), last(r"cov: (\d+)", text)
     detail = f"{executions} executions, {inputs} inputs, coverage {coverage}, {seconds} s"
-    if done.returncode == 0:
-        return f"ok\t{name}\t{detail}"
-    return f"fail\t{name}\t{detail}\t{crash(program, name, text)}"
+    spent = {"cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1), "executions": executions, "coverage": coverage}
+    if child.returncode == 0:
+        return f"ok\t{name}\t{detail}", spent
+    return f"fail\t{name}\t{detail}\t{crash(program, name, text)}", spent
+
+
+def remember(name, spent):
+    """Adds a run to the record."""
+    record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
+    old = record.get(name, {"cpu_seconds": 0, "executions": 0})
+    record[name] = {"cpu_seconds": round(old["cpu_seconds"] + spent["cpu_seconds"], 1),
+                    "executions": old["executions"] + spent["executions"], "coverage": spent["coverage"],
+                    "last": time.strftime("%Y-%m-%d")}
+    RECORD.write_text(json.dumps(dict(sorted(record.items())), indent=1) + "\n", encoding="utf-8")
+
+
+def page():
+    """fuzz/README.md with the table of the record and of the committed corpora."""
+    record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
+    rows = ["| Target | CPU minutes | Executions | Edges | Inputs | Bytes | Last run |", "|---|---:|---:|---:|---:|---:|---|"]
+    for folder in sorted(path for path in CORPUS.iterdir() if path.is_dir()):
+        sizes = [file.stat().st_size for file in folder.iterdir()]
+        run = record.get(folder.name, {"cpu_seconds": 0, "executions": 0, "coverage": 0, "last": ""})
+        rows.append(f"| `{folder.name}` | {run['cpu_seconds'] / 60:.1f} | {run['executions']:,} | {run['coverage']:,} | "
+                    f"{len(sizes)} | {sum(sizes):,} | {run['last']} |")
+    before, rest = PAGE.read_text(encoding="utf-8").split("<!-- table: written by tests/fuzz.py -->", 1)
+    return f"{before}<!-- table: written by tests/fuzz.py -->\n" + "\n".join(rows) + "\n" + rest[rest.index("<!-- end of table"):]
+
+
+def check_page():
+    """Line about the table."""
+    if page() == PAGE.read_text(encoding="utf-8"):
+        return "ok\ttable\tfuzz/README.md has the figures of fuzz/record.json"
+    return "fail\ttable\tfuzz/README.md: its table is not that of fuzz/record.json; tests/fuzz.py --table writes it"
 
 
 def crash(program, name, text):
@@ -85,21 +126,49 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--full", action="store_true", help="two minutes per target")
     parser.add_argument("--merge", action="store_true", help="minimise fuzz/corpus with what was found")
+    parser.add_argument("--table", action="store_true", help="write the table of fuzz/README.md only")
+    parser.add_argument("--short-of-aim", action="store_true", help=f"only targets with less than {AIM_MINUTES} CPU minutes yet")
     args = parser.parse_args()
+    if args.table:
+        PAGE.write_text(page(), encoding="utf-8")
+        return 0
     programs = {path.name.removeprefix("fuzz_"): path.resolve() for path in sorted(args.programs.glob("fuzz_*"))
                 if path.is_file() and os.access(path, os.X_OK)}
     unknown = [name for name in args.target if name not in programs]
     if unknown or not programs:
         print(f"fail\t{unknown[0] if unknown else 'build'}\tno such target; there are: {' '.join(programs)}")
         return 1
-    seconds = round(args.minutes * 60) if args.minutes else 120 if args.full else SHORT_SECONDS
-    chosen = [programs[name] for name in args.target or programs]
+    names = args.target or list(programs)
+    if args.short_of_aim:
+        record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
+        names = [name for name in names if record.get(name, {"cpu_seconds": 0})["cpu_seconds"] < AIM_MINUTES * 60]
+    lines = merge_all(names, programs, args.jobs) if args.merge else fuzz_all(names, programs, args)
     failed = False
-    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        for line in pool.map(merge if args.merge else lambda p: fuzz(p, seconds), chosen):
-            failed |= line.startswith("fail")
-            print(line, flush=True)
+    for line in lines:
+        failed |= line.startswith("fail")
+        print(line, flush=True)
     return 1 if failed else 0
+
+
+def fuzz_all(names, programs, args):
+    """A line per target as they end."""
+    seconds = round(args.minutes * 60) if args.minutes else 120 if args.full else SHORT_SECONDS
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        running = {pool.submit(fuzz, programs[name], seconds): name for name in names}
+        for done in concurrent.futures.as_completed(running):
+            line, spent = done.result()
+            if args.minutes:
+                remember(running[done], spent)
+            yield line
+    if args.minutes:
+        PAGE.write_text(page(), encoding="utf-8")
+    yield check_page()
+
+
+def merge_all(names, programs, jobs):
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        yield from pool.map(merge, [programs[name] for name in names])
+    PAGE.write_text(page(), encoding="utf-8")
 
 
 if __name__ == "__main__":
