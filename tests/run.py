@@ -38,65 +38,68 @@ def build(preset, targets=()):
     return ROOT / "build" / preset
 
 
-def run_gtest(tally, program, prefix, extra_env=None, timeout=900, only="*"):
-    """Runs one GoogleTest program and adds each of its cases."""
+def run_gtest(cell, program, prefix, extra_env=None, timeout=900, only="*"):
+    """Runs one GoogleTest program and adds each of its cases to the cell."""
     with tempfile.NamedTemporaryFile(suffix=".json") as report:
         env = dict(os.environ, GTEST_BRIEF="1", **(extra_env or {}))
         try:
             done = run([program, f"--gtest_output=json:{report.name}", f"--gtest_filter={only}"], env=env, timeout=timeout)
         except subprocess.TimeoutExpired as late:
-            tally.add(f"{prefix}.{program.name}", False, f"no end after {timeout} s\n{late.stdout or ''}")
+            cell.add(f"{prefix}.{program.name}", False, f"no end after {timeout} s\n{late.stdout or ''}")
             return
         try:
             suites = json.load(report)["testsuites"]
         except json.JSONDecodeError:
-            tally.add(f"{prefix}.{program.name}", False, done.stdout[-6000:])
+            cell.add(f"{prefix}.{program.name}", False, done.stdout[-6000:])
             return
     failed = False
     for suite in suites:
         for case in suite["testsuite"]:
             name = f"{prefix}.{suite['name']}.{case['name']}"
             if case.get("result") == "SKIPPED":
-                tally.skip(name, "it says so itself")
+                cell.skip(name, "it says so itself")
             else:
                 failures = "\n".join(f["failure"] for f in case.get("failures", []))
                 failed = failed or bool(failures)
-                tally.add(name, not failures, failures)
+                cell.add(name, not failures, failures)
     if done.returncode != 0 and not failed:
-        tally.add(f"{prefix}.{program.name}.exit", False, done.stdout[-6000:])
+        cell.add(f"{prefix}.{program.name}.exit", False, done.stdout[-6000:])
 
 
-def units(tally, prefix, folder, modules=None, env=None):
+def units(prefix, folder, modules=None, env=None):
+    """The cells of the modules' tests."""
     for program in sorted(folder.glob("kaon/*/kaon_*_test")):
         module = program.parent.name
         if modules is None or module in modules:
-            tally.cell(f"{prefix}.{module}", lambda p=program, m=module: run_gtest(tally, p, f"{prefix}.{m}", env))
+            yield f"{prefix}.{module}", lambda cell, p=program, m=module: run_gtest(cell, p, f"{prefix}.{m}", env)
 
 
-def examples(tally, folder):
+def examples(cell, folder):
     done = run(["ctest", "--test-dir", folder, "-L", "example", "--output-on-failure"])
     for name, verdict in re.findall(r"Test +#\d+: (\S+) \.* *(Passed|\*\*\*\S+)", done.stdout):
-        tally.add(name, verdict == "Passed", done.stdout)
+        cell.add(name, verdict == "Passed", done.stdout)
 
 
 def part_unit(tally, full):
     folder = build("release")
-    units(tally, "unit", folder)
-    tally.cell("unit.fuzz", lambda: run_gtest(tally, folder / "fuzz/kaon_fuzz_replay", "unit.fuzz"))
-    tally.cell("unit.examples", lambda: examples(tally, folder))
+    tally.cells([*units("unit", folder),
+                 ("unit.fuzz", lambda cell: run_gtest(cell, folder / "fuzz/kaon_fuzz_replay", "unit.fuzz"))])
+    tally.cell("unit.examples", lambda cell: examples(cell, folder))
 
 
-def scenario(tally, prefix, folder, seeds, env=None):
+def scenario(prefix, folder, seeds, env=None):
+    """The cells of the scenarios: small enough that no core is idle."""
     program = folder / "tests/scenario/kaon_scenario_test"
-    tally.cell(prefix, lambda: run_gtest(tally, program, prefix, env, only="-Scenario.*"))
-    for first in range(1, seeds + 1, SEEDS_PER_CELL):
-        some = f"{first}-{min(first + SEEDS_PER_CELL - 1, seeds)}"
+    size = min(SEEDS_PER_CELL, -(-seeds // (os.cpu_count() or 1)))
+    for first in range(1, seeds + 1, size):
+        some = f"{first}-{min(first + size - 1, seeds)}"
         seeded = dict(env or {}, KAON_SEED=some)
-        tally.cell(f"{prefix}.seeds-{some}", lambda e=seeded: run_gtest(tally, program, prefix, e, 3600, "Scenario.*"))
+        yield f"{prefix}.seeds-{some}", lambda cell, e=seeded: run_gtest(cell, program, prefix, e, 3600, "Scenario.*")
+    yield prefix, lambda cell: run_gtest(cell, program, prefix, env, only="-Scenario.*")
 
 
 def part_scenario(tally, full):
-    scenario(tally, "scenario", build("release"), 10000 if full else 100)
+    tally.cells(scenario("scenario", build("release"), 10000 if full else 100))
 
 
 def part_sanitize(tally, full):
@@ -104,10 +107,9 @@ def part_sanitize(tally, full):
     modules = sorted({test.relative_to(ROOT).parts[1] for test in ROOT.glob("kaon/**/*_test.cc")})
     folder = build("asan-ubsan", [*(f"kaon_{m}_test" for m in modules), "kaon_scenario_test"])
     env = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
-    units(tally, "asan", folder, env=env)
-    scenario(tally, "asan.scenario", folder, 200 if full else 10, env)
+    tally.cells([*units("asan", folder, env=env), *scenario("asan.scenario", folder, 200 if full else 10, env)])
     folder = build("tsan", [f"kaon_{m}_test" for m in TSAN_MODULES])
-    units(tally, "tsan", folder, TSAN_MODULES, {"TSAN_OPTIONS": "halt_on_error=0 exitcode=66"})
+    tally.cells(units("tsan", folder, TSAN_MODULES, {"TSAN_OPTIONS": "halt_on_error=0 exitcode=66"}))
 
 
 class Program:
@@ -171,8 +173,8 @@ PARTS = {
 }
 
 
-# Only by name and in a full run: they build much beside Kaon, or measure.
-BY_NAME = {"interop", "bench", "package", "fuzz"}
+# Only by name and in a full run: it builds much beside Kaon.
+BY_NAME = {"interop"}
 
 
 def write_verification(tally, what):

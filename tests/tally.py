@@ -1,8 +1,11 @@
 """What the test runs count and remember; see run.py."""
 
+import concurrent.futures
 import hashlib
 import json
+import os
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -28,25 +31,11 @@ def version():
     return commit + ("+" + hashlib.sha256(changes.encode()).hexdigest()[:8] if changes else "")
 
 
-class Tally:
-    """Cases that passed, failed and were skipped. In a full run they are gathered in cells, and a cell that has passed at
-    this version is not run again: its counts come from the file of an earlier run."""
+class Cell:
+    """Cases that passed, failed and were skipped."""
 
-    def __init__(self, full):
-        self.full = full
-        self.passed, self.failed, self.skipped, self.seconds = 0, [], [], 0.0
-        self.known = {}
-        if full:
-            self.recall()
-
-    def recall(self):
-        lines = MEMORY.read_text().splitlines() if MEMORY.exists() else []
-        if lines and lines[0] == version():
-            self.known = {cell["name"]: cell for cell in map(json.loads, lines[1:])}
-            say(f"going on with {version()}: {len(self.known)} cells have passed")
-        else:
-            MEMORY.parent.mkdir(exist_ok=True)
-            MEMORY.write_text(version() + "\n")
+    def __init__(self):
+        self.passed, self.failed, self.skipped = 0, [], []
 
     def add(self, name, ok, detail=""):
         if ok:
@@ -59,24 +48,54 @@ class Tally:
         self.skipped.append(name)
         print(f"skipped {name}: {why}", flush=True)
 
+
+class Tally(Cell):
+    """All cases of a run. In a full run they are gathered in cells, and a cell that has passed at this version is not run
+    again: its counts come from the file of an earlier run."""
+
+    def __init__(self, full):
+        super().__init__()
+        self.full, self.seconds, self.known = full, 0.0, {}
+        self.lock = threading.Lock()
+        if full:
+            self.recall()
+
+    def recall(self):
+        lines = MEMORY.read_text().splitlines() if MEMORY.exists() else []
+        if lines and lines[0] == version():
+            self.known = {cell["name"]: cell for cell in map(json.loads, lines[1:])}
+            say(f"going on with {version()}: {len(self.known)} cells have passed")
+        else:
+            MEMORY.parent.mkdir(exist_ok=True)
+            MEMORY.write_text(version() + "\n")
+
     def cell(self, name, work):
-        """Runs `work`, which adds cases, unless it is known to pass."""
+        """Runs `work(cell)`, which adds cases to the cell, unless it is known to pass."""
         if self.reuse(name):
             return
-        start, before = time.monotonic(), (self.passed, len(self.failed), len(self.skipped))
-        work()
+        start, cell = time.monotonic(), Cell()
+        work(cell)
         seconds = time.monotonic() - start
-        passed, failed, skipped = self.passed - before[0], len(self.failed) - before[1], self.skipped[before[2]:]
-        say(f"{name}: {passed} passed, {failed} failed, {len(skipped)} skipped, {seconds:.1f} s")
-        self.remember(name, passed, failed, skipped, seconds)
+        say(f"{name}: {cell.passed} passed, {len(cell.failed)} failed, {len(cell.skipped)} skipped, {seconds:.1f} s")
+        with self.lock:
+            self.passed += cell.passed
+            self.failed += cell.failed
+            self.skipped += cell.skipped
+            self.remember(name, cell.passed, cell.failed, cell.skipped, seconds)
+
+    def cells(self, works):
+        """The same for many (name, work), side by side: most tests keep one core busy."""
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(lambda one: self.cell(*one), works))
 
     def reuse(self, name):
         cell = self.known.get(name)
         if cell is None:
             return False
-        self.passed += cell["passed"]
-        self.skipped += cell["skipped"]
-        self.seconds += cell["seconds"]
+        with self.lock:
+            self.passed += cell["passed"]
+            self.skipped += cell["skipped"]
+            self.seconds += cell["seconds"]
         return True
 
     def remember(self, name, passed, failed, skipped, seconds):

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Kaon against other WebRTC stacks: every case of cases.py with every stack of stacks.py in both roles.
 
-    tests/interop/run.py [WORD...]     only cases with one of the words in their name, which is STACK.CASE.ROLE
-    tests/interop/run.py --full        writes docs/interop.md, too
+    tests/interop/run.py [WORD...]     cases with one of the words in their name, which is STACK.CASE.ROLE; without words
+                                       data and one kind of media with each
+    tests/interop/run.py --full        all; writes docs/interop.md, too
 
 ROLE is what the other stack does; Kaon does the opposite. KAON_PEER names Kaon's own program.
 """
@@ -22,7 +23,7 @@ from session import Fault, run_pair  # noqa: E402
 from stacks import BUILD, KNOWN_FAULTS, ROOT, STACKS, Broken, Missing  # noqa: E402
 
 KAON = Path(os.environ.get("KAON_PEER", ROOT / "build/release/tests/interop/peers/kaon/interop_kaon"))
-AT_ONCE = 3
+AT_ONCE = max(2, (os.cpu_count() or 2) - 1)
 SECONDS = 40
 ROLES = ("offerer", "answerer")
 
@@ -78,35 +79,38 @@ async def prepare(report, function, names):
     return False
 
 
-async def run_stacks(report, prepare_function, chosen, slots):
-    """The chosen (stack, case, role) of all stacks that are prepared by one function."""
+async def run_stacks(report, prepare_function, chosen, slots, building):
+    """The chosen (stack, case, role) of all stacks that are prepared by one function, one after another: each uses all cores."""
     names = sorted({stack.name for stack, _, _ in chosen})
-    if await prepare(report, prepare_function, names):
+    async with building:
+        ready = await prepare(report, prepare_function, names)
+    if ready:
         await asyncio.gather(*(run_case(report, *one, slots) for one in chosen))
 
 
-async def run_all(report, words):
-    slots = asyncio.Semaphore(AT_ONCE)
+async def run_all(report, words, full):
+    slots, building = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(1)
     groups = {}
     for stack in STACKS:
         for case in CASES:
             for role in ROLES:
                 name = f"{stack.name}.{case.name}.{role}"
-                if case.fits(stack, role) and (not words or any(word in name for word in words)):
+                wanted = any(word in name for word in words) if words else full or case.short
+                if case.fits(stack, role) and wanted:
                     groups.setdefault(stack.prepare, []).append((stack, case, role))
-    await asyncio.gather(*(run_stacks(report, function, chosen, slots) for function, chosen in groups.items()))
+    await asyncio.gather(*(run_stacks(report, function, chosen, slots, building) for function, chosen in groups.items()))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*", metavar="WORD")
-    parser.add_argument("--full", action="store_true", help="write docs/interop.md, too")
+    parser.add_argument("--full", action="store_true", help="all cases; write docs/interop.md, too")
     arguments = parser.parse_args()
     if not KAON.exists():
         parser.error(f"there is no {KAON}; ninja makes it as interop_kaon, and KAON_PEER may name another")
     BUILD.mkdir(parents=True, exist_ok=True)
     report = Report()
-    asyncio.run(run_all(report, arguments.words))
+    asyncio.run(run_all(report, arguments.words, arguments.full))
     if arguments.full and not arguments.words:
         page.write(report)
     return 1 if report.failed() else 0

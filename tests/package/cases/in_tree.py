@@ -14,14 +14,24 @@ def archive():
     return file
 
 
-def build(folder):
-    sh(f"cmake -S . -B build {OPTIONS} && cmake --build build", folder,
+def build(folder, target="all"):
+    sh(f"cmake -S . -B build {OPTIONS} && cmake --build build --target {target}", folder,
        CCACHE_SLOPPINESS="pch_defines,time_macros,include_file_mtime,include_file_ctime")
     unwanted = [*folder.glob("build/**/kaon_*_test"), *folder.glob("build/**/apps/kaon/kaon"), *folder.glob("build/**/*.so")]
     expect(not unwanted, f"built without need: {unwanted}")
 
 
+def test_add_subdirectory_of_one_module():
+    folder = project("add-subdirectory-one", HELLO, like="add-subdirectory")
+    sh(f"tar -xf {archive()}", folder)
+    build(folder, "kaon_rtp")
+    expect(list(folder.glob("build/**/libkaon_rtp.a")), "the module is not built")
+    planned = sh("ninja -C build -t commands hello", folder)
+    expect("webrtc/peer_connection.cc" in planned and "sfu/server.cc" not in planned, "hello is not built of what it uses")
+
+
 def test_add_subdirectory():
+    """Compiles everything that a connection needs."""
     folder = project("add-subdirectory", HELLO)
     sh(f"tar -xf {archive()}", folder)
     build(folder)
@@ -47,4 +57,4 @@ def test_sources_configure_as_the_guide_says():
         expect("_test.cc" not in planned, "tests are built too")
 
 
-test_add_subdirectory.long = True
+test_add_subdirectory.long = test_add_subdirectory.full = True

@@ -8,7 +8,7 @@ from kit import GUIDE, HELLO, PREFIX, ROOT, WORK, expect, fresh, guide, megabyte
 
 MODULES = sorted(path.parent.name for path in ROOT.glob("kaon/*/CMakeLists.txt"))
 LIBRARY = PREFIX / "lib/libkaon.so"
-MAX_LIBRARY = 3_500_000  # a third of it is sfu
+MAX_LIBRARY = 4_500_000  # a quarter of it is sfu; the aim is 2 MB
 MAX_COMMAND = 10_000_000
 THE_LANGUAGES = {"libc", "libm", "libstdc++", "libgcc_s", "ld-linux-x86-64"}
 
