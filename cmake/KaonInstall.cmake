@@ -43,7 +43,7 @@ endfunction()
 kaon_bundle(kaon_core_static STATIC kaon-core ${core_modules})
 target_link_libraries(kaon_core_static PRIVATE OpenSSL::Crypto)
 kaon_bundle(kaon_static STATIC kaon ${edge_modules})
-target_link_libraries(kaon_static PUBLIC kaon_core_static Threads::Threads)
+target_link_libraries(kaon_static PUBLIC kaon_core_static Threads::Threads PRIVATE OpenSSL::SSL)
 set_target_properties(kaon_core_static PROPERTIES EXPORT_NAME core)
 set_target_properties(kaon_static PROPERTIES EXPORT_NAME kaon)
 

@@ -159,7 +159,7 @@ def run_traced(log, program):
         sender.wait(timeout=20)
     # strace is not our child (-D), so that the server's signals reach the server; it has the last word.
     for _ in range(100):
-        if f"{server.process.pid} +++ exited" in Path(log).read_text(encoding="utf-8", errors="replace"):
+        if re.search(rf"^{server.process.pid} +\+\+\+ exited", Path(log).read_text(encoding="utf-8", errors="replace"), re.M):
             return
         time.sleep(0.1)
     sys.exit("the trace has no end")
