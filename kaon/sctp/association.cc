@@ -89,12 +89,16 @@ void Association::Impl::abort(std::string_view reason, Time now) {
   if (!ended()) abort_peer(ErrorCause::UserInitiatedAbort, reason, CloseReason::AbortedLocally);
 }
 
-void Association::Impl::abort_peer(ErrorCause cause, std::string_view text, CloseReason reason) {
+void Association::Impl::abort_peer(ErrorCause cause, ByteView info, CloseReason reason, std::string_view detail) {
   if (const Tcb* block = tcb()) {
     replies_.clear();
-    reply(block->peer_tag, ChunkType::Abort, 0, make_cause(cause, as_bytes(text)));
+    reply(block->peer_tag, ChunkType::Abort, 0, make_cause(cause, info));
   }
-  end(reason, std::string(text));
+  end(reason, std::string(detail));
+}
+
+void Association::Impl::abort_peer(ErrorCause cause, std::string_view text, CloseReason reason) {
+  abort_peer(cause, as_bytes(text), reason, text);
 }
 
 void Association::Impl::end(CloseReason reason, std::string detail) {
@@ -111,9 +115,9 @@ void Association::Impl::reply(uint32_t tag, ChunkType type, uint8_t flags, ByteV
 }
 
 // §8.1. False: that was one too many.
-bool Association::Impl::count_timeout() {
+bool Association::Impl::count_timeout(std::optional<uint32_t> limit) {
   ++timeouts_in_row_;
-  if (!config_.max_retransmissions || timeouts_in_row_ <= *config_.max_retransmissions) return true;
+  if (!limit || timeouts_in_row_ <= *limit) return true;
   abort_peer(ErrorCause::UserInitiatedAbort, "too many time-outs", CloseReason::TooManyTimeouts);
   return false;
 }
@@ -132,7 +136,9 @@ void Association::Impl::on_timer(Timer timer) {
   auto* open = std::get_if<Open>(&state_);
   switch (timer) {
     case Timer::Init:
-      if (!count_timeout()) return;
+      if (!count_timeout(config_.max_init_retransmissions ? config_.max_init_retransmissions
+                                                          : config_.max_retransmissions))
+        return;
       rto_.back_off();
       if (auto* wait = std::get_if<CookieWait>(&state_)) wait->due = wait->resent = true;
       if (auto* echoed = std::get_if<CookieEchoed>(&state_)) echoed->due = true;
@@ -226,7 +232,7 @@ void Association::Impl::update_timers() {
   // §6.3.2, R1 to R3.
   if (block->sender.take_progress()) deadline(Timer::Retransmission) = kNever;
   run(Timer::Retransmission, block->sender.outstanding(), rto_.current());
-  deadline(Timer::LossProbe) = block->sender.probe_deadline(rto_);
+  deadline(Timer::LossProbe) = config_.tail_loss_probe ? block->sender.probe_deadline(rto_) : kNever;
   deadline(Timer::Reordering) = block->sender.reordering_deadline();
   deadline(Timer::Pacing) = block->sender.pacing_deadline(now_);
   deadline(Timer::PathMtu) = block->path_mtu.timeout();

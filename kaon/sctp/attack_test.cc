@@ -65,7 +65,7 @@ struct Attack {
       const auto ack = InitChunk::parse(chunk.value);
       tag = ack->initiate_tag;
       engine_tsn = ack->initial_tsn;
-      return {ack->cookie.begin(), ack->cookie.end()};
+      return {ack->cookie->begin(), ack->cookie->end()};
     }
     ADD_FAILURE() << "no INIT ACK";
     return {};

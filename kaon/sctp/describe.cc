@@ -75,7 +75,7 @@ void describe_init(const Chunk& chunk, Outline& out) {
            init->incoming_streams, ", initial tsn ", init->initial_tsn.value());
   if (init->capabilities.partial_reliability) out.line("partial reliability");
   if (init->capabilities.stream_reset) out.line("stream reset");
-  if (!init->cookie.empty()) out.line("cookie ", init->cookie.size(), " bytes");
+  if (init->cookie) out.line("cookie ", init->cookie->size(), " bytes");
 }
 
 void describe_sack(const Chunk& chunk, Outline& out) {

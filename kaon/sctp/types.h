@@ -57,6 +57,12 @@ struct Config {
   Duration cookie_lifetime = std::chrono::seconds(60);
   /// Time-outs in a row after which the association is given up; none: never, because ICE consent decides (RFC 7675).
   std::optional<uint32_t> max_retransmissions;
+  /// Another limit for INIT and COOKIE ECHO (RFC 9260 §5.1.6); none: the same.
+  std::optional<uint32_t> max_init_retransmissions;
+  /// What a peer may wait before it acknowledges (§6.2): the RTO stays this much above the round trip.
+  Duration peer_sack_delay = std::chrono::milliseconds(220);
+  /// After two round trips without an answer something is sent once more (RFC 8985 §7), before the RTO.
+  bool tail_loss_probe = true;
   /// In packets of max_packet_size, RFC 6928.
   uint32_t initial_window = 10;
   CongestionControlFactory congestion_control = make_cubic;

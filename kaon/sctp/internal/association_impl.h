@@ -125,7 +125,8 @@ class Association::Impl {
   // dispatch.cc
   bool checksum_fits(Bytes packet) const;
   bool tag_fits(const Chunk& first, uint32_t tag);
-  void handle_ended(const Chunk& chunk);
+  bool is_out_of_the_blue(const Chunk& first) const;
+  void handle_out_of_the_blue(ByteView packet, uint32_t tag);
   bool handle_chunk(const Chunk& chunk, uint32_t tag);
   bool handle_chunk_of_open(const Chunk& chunk);
   bool handle_unknown(const Chunk& chunk);
@@ -143,6 +144,7 @@ class Association::Impl {
   // transmit.cc
   std::optional<net::Transmit> transmit(PacketWriter& writer, uint32_t tag, Bytes out,
                                         PacketWriter::Checksum checksum = PacketWriter::Checksum::Crc32c);
+  std::optional<net::Transmit> transmit_cookie_echo(PacketWriter& writer, CookieEchoed& echoed, Bytes out);
   std::optional<net::Transmit> transmit_open(PacketWriter& writer, Open& open, Bytes out);
   std::optional<net::Transmit> transmit_probe(Tcb& tcb, Bytes out);
   PacketWriter::Checksum checksum_for(const Tcb& tcb) const;
@@ -152,8 +154,10 @@ class Association::Impl {
   void reply(uint32_t tag, ChunkType type, uint8_t flags, ByteView value);
   void drop(DropReason reason) { drops_.add(reason); }
   void end(CloseReason reason, std::string detail);
+  void abort_peer(ErrorCause cause, ByteView info, CloseReason reason, std::string_view detail = {});
   void abort_peer(ErrorCause cause, std::string_view text, CloseReason reason);
-  bool count_timeout();
+  bool count_timeout(std::optional<uint32_t> limit);
+  bool count_timeout() { return count_timeout(config_.max_retransmissions); }
   void on_timer(Timer timer);
   void heartbeat();
   void on_retransmission_timeout();
@@ -181,7 +185,6 @@ class Association::Impl {
   std::optional<uint64_t> heartbeat_nonce_;
   Time heartbeat_sent_{};
   uint32_t timeouts_in_row_ = 0;
-  uint32_t ended_tag_ = 0;  // the peer's, to answer a repeated SHUTDOWN ACK
   bool shutdown_wanted_ = false;
   Stats totals_;
   Counters<DropReason> drops_;

@@ -31,7 +31,7 @@ void Association::Impl::handle_packet(Bytes packet, Time now) {
   bool first = true;
   while (const auto chunk = chunks.next()) {
     if (std::exchange(first, false)) {
-      if (ended()) return handle_ended(*chunk);
+      if (is_out_of_the_blue(*chunk)) return handle_out_of_the_blue(packet, header.verification_tag);
       // §3: INIT, INIT ACK and SHUTDOWN COMPLETE travel alone.
       const bool alone = chunk->type == ChunkType::Init || chunk->type == ChunkType::InitAck ||
                          chunk->type == ChunkType::ShutdownComplete;
@@ -66,10 +66,28 @@ bool Association::Impl::tag_fits(const Chunk& first, uint32_t tag) {
   return local != 0 && tag == local;
 }
 
-// §8.4, 5: the peer did not get our SHUTDOWN COMPLETE.
-void Association::Impl::handle_ended(const Chunk& chunk) {
-  if (chunk.type != ChunkType::ShutdownAck || ended_tag_ == 0) return drop(DropReason::UnexpectedChunk);
-  reply(ended_tag_, ChunkType::ShutdownComplete, 0, {});
+// §8.4 and §8.5.1 E: of no association, because there is none yet or none any more.
+bool Association::Impl::is_out_of_the_blue(const Chunk& first) const {
+  if (ended()) return true;
+  if (tcb() != nullptr) return false;
+  if (std::holds_alternative<CookieWait>(state_)) return first.type == ChunkType::ShutdownAck;
+  return first.type != ChunkType::Init && first.type != ChunkType::CookieEcho;
+}
+
+void Association::Impl::handle_out_of_the_blue(ByteView packet, uint32_t tag) {
+  drop(DropReason::UnexpectedChunk);
+  ChunkReader chunks(packet.subspan(kCommonHeaderSize));
+  bool answers = true;
+  std::optional<ChunkType> first;
+  while (const auto chunk = chunks.next()) {
+    if (!first) first = chunk->type;
+    // What would be answered without end, and what only says that the peer has forgotten, too.
+    answers = answers && chunk->type != ChunkType::Abort && chunk->type != ChunkType::ShutdownComplete &&
+              chunk->type != ChunkType::Error && chunk->type != ChunkType::CookieAck;
+  }
+  // Once ended there is no new association; an INIT gets no answer then.
+  if (!answers || first == ChunkType::Init || first == ChunkType::CookieEcho) return;
+  reply(tag, first == ChunkType::ShutdownAck ? ChunkType::ShutdownComplete : ChunkType::Abort, kTagReflected, {});
 }
 
 // False: the rest of the packet is not to be looked at.
@@ -137,7 +155,10 @@ void Association::Impl::handle_data(const Chunk& chunk) {
   }
   const auto data = DataChunk::parse(chunk);
   if (!data) return drop(DropReason::MalformedChunk);
-  if (data->payload.empty()) return abort_peer(ErrorCause::NoUserData, {}, CloseReason::ProtocolViolation);
+  if (data->payload.empty()) {
+    // §3.3.10.9: the TSN of the chunk.
+    return abort_peer(ErrorCause::NoUserData, chunk.value.first(4), CloseReason::ProtocolViolation, "no user data");
+  }
   if (open.phase == Open::Phase::ShutdownReceived || open.phase == Open::Phase::ShutdownAckSent) {
     return drop(DropReason::UnexpectedChunk);
   }
@@ -245,8 +266,7 @@ void Association::Impl::handle_shutdown(ByteView value) {
 void Association::Impl::handle_shutdown_ack() {
   const State now = state();
   if (now != State::ShutdownSent && now != State::ShutdownAckSent) return drop(DropReason::UnexpectedChunk);
-  ended_tag_ = tcb()->peer_tag;
-  reply(ended_tag_, ChunkType::ShutdownComplete, 0, {});
+  reply(tcb()->peer_tag, ChunkType::ShutdownComplete, 0, {});
   end(CloseReason::Shutdown, {});
 }
 

@@ -71,6 +71,7 @@ std::optional<InitChunk> InitChunk::parse(ByteView value) {
   while (const auto parameter = parameters.next()) {
     switch (parameter->type) {
       case kStateCookie: init.cookie = parameter->value; continue;
+      case kHostNameAddress: init.host_name = parameter->whole; continue;
       case kSupportedExtensions: read_extensions(parameter->value, init.capabilities); continue;
       case kForwardTsnSupported: init.capabilities.partial_reliability = true; continue;
       case kZeroChecksumAcceptable:
@@ -93,7 +94,7 @@ size_t InitChunk::size() const {
   size_t size = kFixedSize + kChunkHeaderSize + padded(extensions_of(capabilities, extensions));
   if (capabilities.partial_reliability) size += kChunkHeaderSize;
   if (capabilities.zero_checksum) size += kChunkHeaderSize + sizeof kProtectedByDtls;
-  if (!cookie.empty()) size += kChunkHeaderSize + padded(cookie.size());
+  if (cookie) size += kChunkHeaderSize + padded(cookie->size());
   for (const ByteView parameter : unrecognized) size += kChunkHeaderSize + padded(parameter.size());
   return size;
 }
@@ -114,8 +115,8 @@ void InitChunk::write(Bytes out) const {
     store_be32(method.data(), kProtectedByDtls);
     write_parameter(writer, kZeroChecksumAcceptable, method);
   }
-  if (!cookie.empty()) write_parameter(writer, kStateCookie, cookie);
   for (const ByteView parameter : unrecognized) write_parameter(writer, kUnrecognizedParameter, parameter);
+  if (cookie) write_parameter(writer, kStateCookie, *cookie);
 }
 
 }  // namespace kaon::sctp

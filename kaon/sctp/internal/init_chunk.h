@@ -30,8 +30,10 @@ struct InitChunk {
   uint16_t incoming_streams = 0;
   Tsn initial_tsn;
   Capabilities capabilities;
-  /// INIT ACK only; borrowed when parsed.
-  ByteView cookie;
+  /// INIT ACK only; borrowed when parsed. It may be empty.
+  std::optional<ByteView> cookie;
+  /// A Host Name Address parameter as it came; borrowed when parsed.
+  std::optional<ByteView> host_name;
   /// Parameters of unknown type that ask to be reported, each as it came; borrowed when parsed, at most kMaxReported.
   std::vector<ByteView> unrecognized;
 

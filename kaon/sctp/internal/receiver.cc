@@ -49,6 +49,8 @@ Receiver::Outcome Receiver::handle_data(const DataChunk& chunk, BufferPool& pool
     case Reassembly::Status::MessageTooLarge: return Outcome::MessageTooLarge;
   }
   tracker_.add(chunk.tsn);
+  // The peer's first measurement of the round trip should not have our delay in it.
+  if (!std::exchange(heard_, true)) sack_now_ = true;
   if (had_gaps || tracker_.has_gaps()) sack_now_ = true;
   return Outcome::Taken;
 }

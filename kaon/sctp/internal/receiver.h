@@ -22,7 +22,8 @@ class Receiver {
   /// The peer sends whole windows on one SACK: then one SACK is enough for the packets of a batch.
   void coalesce_sacks() { coalesces_ = true; }
 
-  /// RFC 9260 §6.2: at once on gaps, duplicates, the I bit and every second packet; otherwise a little later.
+  /// RFC 9260 §6.2: at once on the first data, gaps, duplicates, the I bit and every second packet; otherwise a little
+  /// later.
   bool sack_now() const { return sack_now_; }
   bool sack_later() const { return unacknowledged_packets_ != 0; }
   void want_sack() { sack_now_ = true; }
@@ -63,6 +64,7 @@ class Receiver {
   bool coalesces_ = false;
   bool sack_now_ = false;
   bool packet_had_data_ = false;
+  bool heard_ = false;
 };
 
 }  // namespace kaon::sctp

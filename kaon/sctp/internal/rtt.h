@@ -10,7 +10,11 @@ namespace kaon::sctp {
 class RetransmissionTimeout {
  public:
   explicit RetransmissionTimeout(const Config& config)
-      : min_(config.rto_min), max_(config.rto_max), backoff_max_(config.backoff_max), rto_(config.rto_initial) {}
+      : min_(config.rto_min),
+        max_(config.rto_max),
+        backoff_max_(config.backoff_max),
+        peer_sack_delay_(config.peer_sack_delay),
+        rto_(config.rto_initial) {}
 
   void observe(Duration rtt) {
     rtt = std::max(rtt, Duration::zero());
@@ -23,7 +27,7 @@ class RetransmissionTimeout {
       srtt_ = std::max(Duration(1), srtt_ + (rtt - srtt_) / 8);
     }
     // The peer may delay a SACK by 200 ms (§6.2), of which a steady measurement shows no variance.
-    rto_ = std::clamp(srtt_ + std::max(4 * rttvar_, kPeerSackDelay), min_, max_);
+    rto_ = std::clamp(srtt_ + std::max(4 * rttvar_, peer_sack_delay_), min_, max_);
     backoff_ = 0;
   }
   /// Something that had not been acknowledged was: the path is there again, and what it once took is known. (RFC 9260
@@ -36,10 +40,10 @@ class RetransmissionTimeout {
   Duration current() const { return std::min(rto_ * (int64_t{1} << backoff_), std::max(rto_, backoff_max_)); }
 
  private:
-  static constexpr Duration kPeerSackDelay = std::chrono::milliseconds(220);
   Duration min_;
   Duration max_;
   Duration backoff_max_;
+  Duration peer_sack_delay_;
   Duration rto_;
   Duration srtt_{};
   Duration rttvar_{};

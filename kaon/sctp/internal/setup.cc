@@ -1,4 +1,6 @@
 // Association set-up, RFC 9260 §5.
+#include <array>
+
 #include "kaon/sctp/internal/association_impl.h"
 
 namespace kaon::sctp {
@@ -55,6 +57,15 @@ void Association::Impl::handle_init(ByteView value) {
     drop(DropReason::MalformedChunk);
     return reply(init->initiate_tag, ChunkType::Abort, 0, make_cause(ErrorCause::InvalidMandatoryParameter, {}));
   }
+  if (init->host_name) {  // §3.3.2: MUST
+    drop(DropReason::MalformedChunk);
+    return reply(init->initiate_tag, ChunkType::Abort, 0,
+                 make_cause(ErrorCause::UnresolvableAddress, *init->host_name));
+  }
+  if (state() == State::ShutdownAckSent) {  // §9.2: MUST
+    std::get<Open>(state_).shutdown_due = true;
+    return;
+  }
   if (!jar_) jar_.emplace(env_.random);
 
   StateCookie cookie;
@@ -81,6 +92,7 @@ void Association::Impl::handle_init(ByteView value) {
   }
 
   InitChunk ack = own_init(cookie.local_tag, cookie.local_initial_tsn);
+  ack.outgoing_streams = std::min(ack.outgoing_streams, init->incoming_streams);
   const auto sealed = jar_->seal(cookie);
   ack.cookie = sealed;
   ack.unrecognized = init->unrecognized;
@@ -97,7 +109,11 @@ void Association::Impl::handle_init_ack(ByteView value) {
   if (wait == nullptr) return drop(DropReason::UnexpectedChunk);
   const auto ack = InitChunk::parse(value);
   const size_t room = config_.max_packet_size - kCommonHeaderSize - kChunkHeaderSize;
-  if (!ack || ack->initiate_tag == 0 || ack->cookie.size() > room) return drop(DropReason::MalformedChunk);
+  if (!ack || ack->cookie.value_or(ByteView()).size() > room) return drop(DropReason::MalformedChunk);
+  if (ack->initiate_tag == 0) {  // §3.3.3: MUST
+    reply(0, ChunkType::Abort, 0, make_cause(ErrorCause::InvalidMandatoryParameter, {}));
+    return end(CloseReason::ProtocolViolation, "an initiate tag of zero");
+  }
   StateCookie agreed;
   agreed.local_tag = wait->local_tag;
   agreed.peer_tag = ack->initiate_tag;
@@ -110,13 +126,18 @@ void Association::Impl::handle_init_ack(ByteView value) {
   if (!wait->resent) rto_.observe(now_ - wait->sent);
   auto block = make_tcb(agreed);
   if (wait->refused) block->sender.adopt(std::move(wait->refused->sender));
-  std::vector<uint8_t> cookie(ack->cookie.begin(), ack->cookie.end());
-  state_ = CookieEchoed{std::move(block), std::move(cookie), true};
-  if (ack->cookie.empty()) {
-    return abort_peer(ErrorCause::MissingMandatoryParameter, {}, CloseReason::ProtocolViolation);
+  const ByteView cookie = ack->cookie.value_or(ByteView());
+  state_ = CookieEchoed{std::move(block), {cookie.begin(), cookie.end()}, true};
+  if (!ack->cookie) {
+    // §3.3.10.2: one parameter, number 7.
+    constexpr std::array<uint8_t, 6> kStateCookie = {0, 0, 0, 1, 0, 7};
+    return abort_peer(ErrorCause::MissingMandatoryParameter, kStateCookie, CloseReason::ProtocolViolation);
+  }
+  if (ack->host_name) {  // §3.3.3: MUST
+    return abort_peer(ErrorCause::UnresolvableAddress, *ack->host_name, CloseReason::ProtocolViolation);
   }
   if (ack->outgoing_streams == 0 || ack->incoming_streams == 0) {
-    return abort_peer(ErrorCause::InvalidMandatoryParameter, {}, CloseReason::ProtocolViolation);
+    return abort_peer(ErrorCause::InvalidMandatoryParameter, ByteView(), CloseReason::ProtocolViolation);
   }
   for (const ByteView parameter : ack->unrecognized) {
     reply(agreed.peer_tag, ChunkType::Error, 0, make_cause(ErrorCause::UnrecognizedParameters, parameter));

@@ -30,6 +30,10 @@ void Association::Impl::write_sack(PacketWriter& writer, Tcb& block) {
 std::optional<net::Transmit> Association::Impl::poll_transmit(Bytes out) {
   KAON_ASSERT(out.size() >= config_.max_packet_size);
   PacketWriter writer(out, config_.max_packet_size);
+  // §5.1: COOKIE ECHO comes first; errors of the INIT ACK and data may ride along.
+  if (auto* echoed = std::get_if<CookieEchoed>(&state_); echoed != nullptr && std::exchange(echoed->due, false)) {
+    return transmit_cookie_echo(writer, *echoed, out);
+  }
   if (!replies_.empty()) {
     const Reply answer = replies_.pop_front();
     writer.add(answer.type, answer.flags, answer.value);
@@ -44,19 +48,25 @@ std::optional<net::Transmit> Association::Impl::poll_transmit(Bytes out) {
   Tcb* block = tcb();
   if (block == nullptr) return std::nullopt;
 
-  // §5.1: COOKIE ECHO and COOKIE ACK come first; data may ride along.
-  auto* echoed = std::get_if<CookieEchoed>(&state_);
-  if (echoed != nullptr) {
-    if (!std::exchange(echoed->due, false)) return std::nullopt;  // and nothing but them before the COOKIE ACK
-    writer.add(ChunkType::CookieEcho, 0, echoed->cookie);
-    block->sender.fill(writer, now_);
-    update_timers();
-    return transmit(writer, block->peer_tag, out);
-  }
+  if (std::holds_alternative<CookieEchoed>(state_)) return std::nullopt;  // nothing else before the COOKIE ACK
   auto& open = std::get<Open>(state_);
   if (auto probe = transmit_probe(*block, out)) return probe;
   PacketWriter packet(out, block->path_mtu.size());
   return transmit_open(packet, open, out);
+}
+
+std::optional<net::Transmit> Association::Impl::transmit_cookie_echo(PacketWriter& writer, CookieEchoed& echoed,
+                                                                     Bytes out) {
+  Tcb& block = *echoed.tcb;
+  writer.add(ChunkType::CookieEcho, 0, echoed.cookie);
+  while (!replies_.empty() && replies_.front().type == ChunkType::Error &&
+         replies_.front().verification_tag == block.peer_tag && writer.space() >= replies_.front().value.size()) {
+    const Reply error = replies_.pop_front();
+    writer.add(error.type, error.flags, error.value);
+  }
+  block.sender.fill(writer, now_);
+  update_timers();
+  return transmit(writer, block.peer_tag, out);
 }
 
 std::optional<net::Transmit> Association::Impl::transmit_open(PacketWriter& writer, Open& open, Bytes out) {
