@@ -31,7 +31,8 @@ void look_at_init(ByteView value) {
   KAON_ASSERT(again.has_value());
   KAON_ASSERT(again->initiate_tag == init->initiate_tag && again->initial_tsn == init->initial_tsn);
   KAON_ASSERT(again->outgoing_streams == init->outgoing_streams && again->incoming_streams == init->incoming_streams);
-  KAON_ASSERT(std::ranges::equal(again->cookie, init->cookie));
+  KAON_ASSERT(again->cookie.has_value() == init->cookie.has_value());
+  KAON_ASSERT(std::ranges::equal(again->cookie.value_or(ByteView()), init->cookie.value_or(ByteView())));
 }
 
 void look_at_sack(ByteView value) {
