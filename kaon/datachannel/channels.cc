@@ -122,8 +122,9 @@ Result<ChannelId, OpenError> Channels::Impl::open(ChannelOptions options, Time n
     if (!options.stream) return fail(OpenError::NoStreamLeft);
   }
   Channel& channel = add_channel(std::move(options));
-  if (role_) begin(channel);
-  return channel.id;
+  const ChannelId id = channel.id;
+  if (role_) begin(channel);  // which may be its end
+  return id;
 }
 
 // The channel has its stream. RFC 8832 §6: data may follow OPEN at once, which may travel with the association's

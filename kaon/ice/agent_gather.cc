@@ -26,6 +26,10 @@ Result<void, Error> Agent::add_local_candidate(const LocalAddress& address, Time
   if (address.address.ip.is_none() || address.address.ip.is_any() || address.address.ip.is_multicast()) {
     return fail(Error::BadAddress);
   }
+  const bool tcp = address.protocol == net::Protocol::Tcp;
+  if ((!tcp && address.protocol != net::Protocol::Udp) || tcp != (address.tcp_type != TcpType::None)) {
+    return fail(Error::Unsupported);
+  }
   const net::Endpoint base = address.base.ip.is_none() ? address.address : address.base;
   const bool known = std::ranges::any_of(locals_, [&](const Local& l) {
     return l.base == base && l.candidate.address == address.address && l.candidate.type == address.type &&

@@ -92,7 +92,7 @@ enum class Error : uint8_t {
   RestartNeeded,  ///< other remote credentials within one generation: call restart() first
   Unresolved,     ///< a host name: resolve it, then add it again
   Refused,        ///< by the AddressPolicy
-  Unsupported,    ///< component other than 1, or TCP of a type that fits none of ours
+  Unsupported,    ///< component other than 1, TCP of a type that fits none of ours, or of none
   TooMany,
   BadAddress,
 };

@@ -7,7 +7,7 @@
 #include <iostream>
 #include <map>
 
-#include "kaon/sctp/packetdrill_player.h"
+#include "kaon/sctp/internal/packetdrill_player.h"
 #include "kaon_testdata.h"
 
 namespace kaon::sctp {

@@ -8,7 +8,7 @@
 #include "kaon/base/crc.h"
 #include "kaon/base/text.h"
 #include "kaon/sctp/association.h"
-#include "kaon/sctp/packetdrill_packet.h"
+#include "kaon/sctp/internal/packetdrill_packet.h"
 
 namespace kaon::sctp::test {
 

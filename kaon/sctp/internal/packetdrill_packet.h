@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "kaon/sctp/internal/packet.h"
-#include "kaon/sctp/packetdrill_script.h"
+#include "kaon/sctp/internal/packetdrill_script.h"
 
 namespace kaon::sctp::test {
 
