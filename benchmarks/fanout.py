@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 
 from base import Bench, Process, Unavailable
+from machine import cpu_seconds
 from peers import BUILD
 
 LINE_BREAK = "\x1f"
@@ -39,11 +40,6 @@ class Signalling:
                 print(f"fanout: the server refused an offer: {error}", flush=True)
                 continue
             self.ours.sendall(f"answer {index} {answer}\n".encode())
-
-
-def cpu_seconds(pid):
-    """User and system time of a process and all its threads: what clock_getcpuclockid() gives the clock of."""
-    return time.clock_gettime(~pid << 3 | 2)
 
 
 class Server:

@@ -115,7 +115,7 @@ class Libdatachannel(Node):
     package = "node-datachannel"
 
 
-COTURN = ROOT / "build" / "interop" / "coturn"
+COTURN = stacks.BUILD / "coturn"
 
 
 class Coturn(Peer):
@@ -130,12 +130,8 @@ class Coturn(Peer):
     def make(self):
         if self.program():
             return
-        folder = COTURN.parent / "download"
-        folder.mkdir(parents=True, exist_ok=True)
         stacks.run([ROOT / "tools/deps.sh", "turn"], ROOT, stacks.Missing)
-        stacks.run(["apt-get", "download", "coturn"], folder, stacks.Missing)
-        package = max(folder.glob("coturn_*.deb"), key=lambda path: path.stat().st_mtime)
-        stacks.run(["dpkg-deb", "-x", package, COTURN], ROOT, stacks.Missing)
+        stacks.unpack("coturn")
 
     def turn_command(self, ip, port, folder):
         return [self.program(), "-n", "--no-cli", "-L", ip, "-E", ip, "-p", str(port), "--no-tls", "--no-dtls", "-r", "kaon", "-a",

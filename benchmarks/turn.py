@@ -6,21 +6,13 @@ import socket
 import subprocess
 import tempfile
 import time
-from pathlib import Path
 
 from base import Bench, Unavailable
+from machine import cpu_seconds
 from peers import BUILD
 
 # What is measured: packets sent at once, and how they travel.
 LOADS = {"channel_bursts": (9, "channels"), "channel_single": (1, "channels"), "indication_single": (1, "indications")}
-
-
-def cpu_seconds(pid):
-    """Of all threads, finer than the clock ticks of its stat."""
-    nanoseconds = 0
-    for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-        nanoseconds += int(path.read_text(encoding="ascii").split()[0])
-    return nanoseconds / 1e9
 
 
 def address():

@@ -59,7 +59,7 @@ if(KAON_BUILD_TESTS)
     CONTENT "// Where the test data lies.\n#pragma once\n#define KAON_TESTDATA \"${PROJECT_SOURCE_DIR}/testdata\"\n")
   # What a test itself does need not be fast, and GoogleTest's macros take half the time to compile so.
   add_library(kaon_test_flags INTERFACE)
-  # gcc then sees only one half of a pair of new and delete in allocation_test.h.
+  # gcc then sees only one half of a pair of new and delete in srtp/allocation_test.cc.
   target_compile_options(kaon_test_flags INTERFACE $<$<CONFIG:Release>:-O1> $<$<CXX_COMPILER_ID:GNU>:-Wno-mismatched-new-delete>)
   kaon_pch(kaon_edge_test_pch kaon_flags "<cmake/pch_core_test.h>")
   target_link_libraries(kaon_edge_test_pch PRIVATE kaon_test_flags GTest::gmock)

@@ -26,12 +26,6 @@ constexpr size_t kFirstRead = 2048;
 net::Endpoint from_tcp(const tcp::endpoint& endpoint) { return {from_asio(endpoint.address()), endpoint.port()}; }
 tcp::endpoint to_tcp(const net::Endpoint& endpoint) { return {to_asio(endpoint.ip), endpoint.port}; }
 
-struct PathHash {
-  size_t operator()(const ice::Path& path) const {
-    return std::hash<net::Endpoint>()(path.local) * 31 + std::hash<net::Endpoint>()(path.remote);
-  }
-};
-
 class IceTcpImpl;
 
 class Connection final : public std::enable_shared_from_this<Connection> {
@@ -50,6 +44,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   Time since() const { return since_; }
 
  private:
+  bool attach();
   void begin();
   void read();
   bool take_packets();
@@ -99,12 +94,16 @@ class IceTcpImpl final : public IceTcp, public std::enable_shared_from_this<IceT
  private:
   using Acceptor = tcp::acceptor;
   void accept(const std::shared_ptr<Acceptor>& acceptor);
+  void add_stranger(const std::shared_ptr<Connection>& connection);
   void sweep(Time now);
+  void set_timer();
 
   Loop& loop_;
   Handlers handlers_;
   TimerId timer_;
   std::vector<std::shared_ptr<Acceptor>> acceptors_;
+  std::vector<std::shared_ptr<Acceptor>> stalled_;  // could not accept
+  Time accept_again_ = kNever;
   std::unordered_set<net::Endpoint> active_;
   std::vector<std::shared_ptr<Connection>> strangers_;
   std::unordered_map<ice::Path, std::shared_ptr<Connection>, PathHash> by_path_;
@@ -121,26 +120,25 @@ void Connection::begin() {
   socket_.non_blocking(true, ignored);
 }
 
-void Connection::accept() {
+// Of a socket that is connected. False if it is not any more.
+bool Connection::attach() {
   error_code error;
   path_ = {from_tcp(socket_.local_endpoint(error)), {}, net::Protocol::Tcp};
   if (!error) path_.remote = from_tcp(socket_.remote_endpoint(error));
-  if (error) return close();
+  if (error) return close(), false;
   LoopAccess::watch(loop_, socket_.native_handle());
   begin();
-  read();
+  return true;
+}
+
+void Connection::accept() {
+  if (attach()) read();
 }
 
 void Connection::resume(std::vector<uint8_t> bytes) {
   std::ranges::copy(bytes, in_.begin());
   filled_ = bytes.size();
-  error_code error;
-  path_ = {from_tcp(socket_.local_endpoint(error)), {}, net::Protocol::Tcp};
-  if (!error) path_.remote = from_tcp(socket_.remote_endpoint(error));
-  if (error) return close();
-  LoopAccess::watch(loop_, socket_.native_handle());
-  begin();
-  if (take_packets()) read();
+  if (attach() && take_packets()) read();
 }
 
 void Connection::connect(const ice::Path& path) {
@@ -288,20 +286,36 @@ void IceTcpImpl::accept(const std::shared_ptr<Acceptor>& acceptor) {
   acceptor->async_accept([weak = weak_from_this(), acceptor](const error_code& failed, tcp::socket socket) {
     const auto self = weak.lock();
     if (!self || self->shut_) return;
-    if (!failed) {
-      if (self->strangers_.size() >= kMaxStrangers) self->strangers_.front()->close();
-      auto connection = std::make_shared<Connection>(*self, self->loop_, std::move(socket));
-      self->strangers_.push_back(connection);
-      self->loop_.schedule(self->timer_, self->strangers_.front()->since() + kPatience);
-      connection->accept();
+    if (failed) {  // at once again would be for ever
+      self->stalled_.push_back(acceptor);
+      self->accept_again_ = Loop::now() + kAcceptAgain;
+      return self->set_timer();
     }
+    if (self->strangers_.size() >= kMaxStrangers) self->strangers_.front()->close();
+    auto connection = std::make_shared<Connection>(*self, self->loop_, std::move(socket));
+    self->add_stranger(connection);
+    connection->accept();
     self->accept(acceptor);
   });
 }
 
+void IceTcpImpl::add_stranger(const std::shared_ptr<Connection>& connection) {
+  strangers_.push_back(connection);
+  set_timer();
+}
+
 void IceTcpImpl::sweep(Time now) {
   while (!strangers_.empty() && now >= strangers_.front()->since() + kPatience) strangers_.front()->close();
-  loop_.schedule(timer_, strangers_.empty() ? kNever : strangers_.front()->since() + kPatience);
+  if (now >= accept_again_) {
+    accept_again_ = kNever;
+    for (const auto& acceptor : std::exchange(stalled_, {})) accept(acceptor);
+  }
+  set_timer();
+}
+
+void IceTcpImpl::set_timer() {
+  const Time patience = strangers_.empty() ? kNever : strangers_.front()->since() + kPatience;
+  loop_.schedule(timer_, std::min(patience, accept_again_));
 }
 
 void IceTcpImpl::take(AcceptedTcp accepted) {
@@ -310,8 +324,7 @@ void IceTcpImpl::take(AcceptedTcp accepted) {
   socket.assign(accepted.v6 ? tcp::v6() : tcp::v4(), accepted.descriptor, error);
   if (error || shut_) return;
   auto connection = std::make_shared<Connection>(*this, loop_, std::move(socket));
-  strangers_.push_back(connection);
-  loop_.schedule(timer_, strangers_.front()->since() + kPatience);
+  add_stranger(connection);
   connection->resume(std::move(accepted.read));
 }
 

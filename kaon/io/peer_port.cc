@@ -17,12 +17,6 @@ constexpr std::string_view kLoopNames = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklm
 
 class Port;
 
-struct PathHash {
-  size_t operator()(const ice::Path& path) const {
-    return std::hash<net::Endpoint>()(path.local) * 31 + std::hash<net::Endpoint>()(path.remote);
-  }
-};
-
 class Shard;
 
 class Hosted final : public HostedPeer, public Driven {

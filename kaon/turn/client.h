@@ -71,8 +71,7 @@ enum class ClientDrop : uint8_t {
 /// next_frame()). wrap() and receive() are the way of the data, which is never copied here.
 ///
 /// Permissions and channels follow from what is sent: the first packet to an address asks for a permission just before
-/// it, the first that is no STUN message for a channel too. Both are renewed as
-/// long as they are used. Give each client
+/// it, the first that is no STUN message for a channel too. Both are renewed as long as they are used. Give each client
 /// a local port of its own: a server knows one allocation per address.
 class Client {
  public:

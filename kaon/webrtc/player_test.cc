@@ -62,8 +62,8 @@ TEST_F(Playing, SendsSoundAndPictureInTheirTime) {
   make_player();
   add("vp8.ivf");
   add("opus.ogg");
+  const Time before = io::Loop::now();  // playing begins within the negotiation
   negotiate(*alice_, *bob_);
-  const Time before = io::Loop::now();
   ASSERT_TRUE(ended());
   EXPECT_EQ(*end_.get(), "");
   const Frames expected = vp8_frames();

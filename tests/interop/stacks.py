@@ -82,18 +82,22 @@ def prepare_python():
     stamp.write_bytes(wanted)
 
 
+def unpack(name):
+    """A package of Debian below build/interop, not installed: its service would listen to the world from then on."""
+    need("apt-get")
+    download = BUILD / "download"
+    download.mkdir(parents=True, exist_ok=True)
+    run(["apt-get", "download", name], download, Missing)
+    package = max(download.glob(f"{name}_*.deb"), key=lambda path: path.stat().st_mtime)
+    run(["dpkg-deb", "-x", package, BUILD / name], ROOT, Missing)
+
+
 JANUS = BUILD / "janus"
 
 
 def prepare_janus():
-    """Unpacked and not installed: the package's service would listen to the world from then on."""
-    if (JANUS / "usr/bin/janus").exists():
-        return
-    need("apt-get")
-    (BUILD / "download").mkdir(exist_ok=True)
-    run(["apt-get", "download", "janus"], BUILD / "download", Missing)
-    package = max((BUILD / "download").glob("janus_*.deb"), key=lambda path: path.stat().st_mtime)
-    run(["dpkg-deb", "-x", package, JANUS], ROOT, Missing)
+    if not (JANUS / "usr/bin/janus").exists():
+        unpack("janus")
 
 
 def janus_version():

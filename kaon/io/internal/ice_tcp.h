@@ -13,6 +13,12 @@
 
 namespace kaon::io {
 
+struct PathHash {
+  size_t operator()(const ice::Path& path) const {
+    return std::hash<net::Endpoint>()(path.local) * 31 + std::hash<net::Endpoint>()(path.remote);
+  }
+};
+
 /// A connection that another loop has accepted: its descriptor and what has been read from it.
 struct AcceptedTcp {
   int descriptor = -1;
@@ -32,6 +38,8 @@ class IceTcp {
   static constexpr size_t kMaxWaiting = 512 * 1024;
   /// From accept to confirm().
   static constexpr Duration kPatience = std::chrono::seconds(10);
+  /// After a connection could not be accepted, usually for want of descriptors.
+  static constexpr Duration kAcceptAgain = std::chrono::seconds(1);
 
   struct Handlers {
     std::function<void(std::span<const net::Datagram>, Time)> on_data;

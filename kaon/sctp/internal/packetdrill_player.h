@@ -43,6 +43,7 @@ class Player {
       }
       if (wrong) return cat("line ", step.line, ": ", *wrong);
     }
+    if (!sent_.empty()) return cat("after the last line: a packet too many, ", hex(sent_.front().bytes));
     return std::nullopt;
   }
 

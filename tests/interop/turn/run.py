@@ -6,6 +6,7 @@
 """
 
 import argparse
+import contextlib
 import os
 import re
 import shutil
@@ -24,6 +25,9 @@ sys.path.insert(0, str(ROOT / "tests/server"))
 from cases.command_line import certificate  # noqa: E402
 from kaon import until  # noqa: E402
 from turn_client import ALLOCATE, CHANNEL, NUMBER, PEER, TRANSPORT, UDP, TurnClient, TurnServer, xor_address6  # noqa: E402
+
+sys.path.append(str(ROOT / "tests/interop"))  # not sooner: it has a module called cases, too
+import stacks  # noqa: E402
 
 SECONDS = 150
 # What follows `-n MESSAGES -m CLIENTS`: the options of turnutils_uclient. Without -t UDP, with -S in TLS or DTLS.
@@ -88,9 +92,7 @@ def run_case(name, full):
 def test_two_hundred_clients_of_a_thousand_messages_lose_nothing(full):
     with Echo() as echo, TurnServer() as server:
         detail = uclient(server.ports["udp"], echo.port, 200, 1000, ["-c", "-l", "170"])
-        # User and system time in clock ticks.
-        times = Path(f"/proc/{server.process.pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
-        cpu = sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
+        cpu = time.clock_gettime(~server.process.pid << 3 | 2)  # of the process and all its threads
         metrics = server.metrics()
         packets = sum(metrics[f'kaon_turn_relayed_packets_total{{to="{to}"}}'] for to in ("peer", "client"))
     assert packets >= 400_000, packets
@@ -144,19 +146,15 @@ def test_the_machine_itself_is_not_reached_in_disguise(full):
     return f"kaon {answers['kaon']}, coturn {version} {answers['coturn'] or 'lets it through'}"
 
 
-COTURN = ROOT / "build/interop/coturn"
+COTURN = stacks.BUILD / "coturn"
 
 
 def prepare():
     """coturn's programs in PATH: unpacked, because the installed package starts its server. What it links, tools/deps.sh installs."""
     os.environ["PATH"] = f"{COTURN}/usr/bin:{os.environ['PATH']}"
-    if shutil.which("turnutils_uclient"):
-        return
-    folder = COTURN.parent / "download"
-    folder.mkdir(parents=True, exist_ok=True)
-    if subprocess.run(["apt-get", "download", "coturn"], cwd=folder, capture_output=True).returncode == 0:
-        package = max(folder.glob("coturn_*.deb"), key=lambda path: path.stat().st_mtime)
-        subprocess.run(["dpkg-deb", "-x", package, COTURN], check=True)
+    if not shutil.which("turnutils_uclient"):
+        with contextlib.suppress(stacks.Missing):
+            stacks.unpack("coturn")
 
 
 def main():
