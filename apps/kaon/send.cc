@@ -46,7 +46,8 @@ class SendSession final : public TransferSession {
   void on_writable() override { go_on(); }
 
   void go_on() {
-    for (size_t i = 0; i < kChunksPerTurn && !ended(); ++i) {
+    for (size_t i = 0; i < kChunksPerTurn; ++i) {
+      if (ended()) return;
       if (phase_ == Phase::Comparing && position_ >= std::min(accepted_.offset, size_)) begin();
       if (phase_ == Phase::Sending && position_ == size_) return end();
       if (phase_ != Phase::Comparing && phase_ != Phase::Sending) return;

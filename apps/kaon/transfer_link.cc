@@ -20,6 +20,8 @@ using transfer::Invitation;
 using Kind = Invitation::Kind;
 
 constexpr int kPollMilliseconds = 20;
+/// The mailbox stays for so long after the last wrong code, whose giver still has to learn that it was wrong.
+constexpr int kLastWord = 1000;  // ms
 constexpr auto kGatheringLimit = std::chrono::seconds(5);
 constexpr auto kConnectLimit = std::chrono::seconds(60);
 /// As long as a person may take to carry a line to the other machine and one back.
@@ -60,9 +62,8 @@ void add_link_options(CLI::App& command, LinkOptions& options) {
   command.add_option("--token", options.token, "Bearer token of that server")->type_name("SECRET");
   command.add_flag("--insecure", options.insecure, "Accept any certificate of that server");
   command
-      .add_option(
-          "--ice-server", options.ice_servers,
-          "stun:HOST:PORT, or turn:HOST:PORT,USER,CREDENTIAL, for machines behind different NATs; may be repeated")
+      .add_option("--ice-server", options.ice_servers,
+                  "stun:HOST:PORT or turn:HOST:PORT,USER,CREDENTIAL, for machines behind NATs; may be repeated")
       ->type_name("SERVER");
   command.add_option("--log", options.log, "How much to log")
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
@@ -261,6 +262,7 @@ Result<bool, std::string> TransferLink::invite_by_code(std::string_view command,
     if (auto used = use(*line, Kind::Answer); !used) return fail(used.error());
     return await_open(stop);
   }
+  stop.wait(kLastWord);
   return fail(std::string("The code was given wrongly three times, so it is void. Start again for a new one."));
 }
 

@@ -17,6 +17,9 @@ std::string amount(double bytes) {
   return text;
 }
 
+// Before that a rate means nothing.
+constexpr auto kFirstGuess = std::chrono::milliseconds(250);
+
 double rate(const TransferState& state, std::chrono::duration<double> elapsed) {
   return static_cast<double>(state.position - state.begin) / std::max(elapsed.count(), 0.001);
 }
@@ -27,10 +30,11 @@ std::string progress_text(const TransferState& state, std::chrono::duration<doub
   const auto size = static_cast<double>(state.size), position = static_cast<double>(state.position);
   const double speed = rate(state, elapsed);
   char text[160];
-  std::snprintf(text, sizeof text, "%s of %s  %3.0f %%  %s/s", amount(position).c_str(), amount(size).c_str(),
-                size > 0 ? 100 * position / size : 100, amount(speed).c_str());
+  std::snprintf(text, sizeof text, "%s of %s  %3.0f %%", amount(position).c_str(), amount(size).c_str(),
+                size > 0 ? 100 * position / size : 100);
   std::string line = text;
-  if (speed > 0 && position < size) {
+  if (elapsed > kFirstGuess) line += "  " + amount(speed) + "/s";
+  if (speed > 0 && position < size && elapsed > kFirstGuess) {
     std::snprintf(text, sizeof text, "  %.0f s left", (size - position) / speed);
     line += text;
   }

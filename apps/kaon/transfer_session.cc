@@ -74,8 +74,9 @@ int TransferSession::run(StopSignal& stop, std::string_view stopped_hint) {
     if (state_.moving && !std::exchange(moving, true)) begun = std::chrono::steady_clock::now();
     if (moving) progress.show(progress_text(state_, std::chrono::steady_clock::now() - begun));
     const bool stopped = stop.wait(kPollMilliseconds);
+    const auto end = link_.ended();  // first: what ended it may have been told before the end
     if (auto what = error()) failure = *what;
-    if (failure.empty() && !state_.done && link_.ended()) failure = cat(link_.ended()->sentence, ' ', stopped_hint);
+    if (failure.empty() && !state_.done && end) failure = cat(end->sentence, ' ', stopped_hint);
     if (stopped && failure.empty() && !state_.done) {
       link_.loop().invoke([this] { give_up("It was stopped there."); });
       failure = cat("Stopped. ", stopped_hint);
