@@ -201,7 +201,7 @@ void Agent::update_state(Time now) {
   const Pair* current = pair(selected_);
   if (current == nullptr) {
     const bool checking = generations_[kCurrent].remote && !pairs_.empty();
-    if (checking && (state_ != State::Checking)) set_state(State::Checking);
+    if (checking && state_ != State::Disconnected) set_state(State::Checking);
     return;
   }
   deadline(Timer::Patience) = kNever;
