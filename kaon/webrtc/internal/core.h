@@ -10,9 +10,11 @@
 #include "kaon/io/peer_port.h"
 #include "kaon/webrtc/peer_connection.h"
 
-namespace kaon::webrtc::internal {
-
+namespace kaon::webrtc {
 struct IceUrl;
+}
+
+namespace kaon::webrtc::internal {
 
 /// Most URLs of a configuration that are used.
 inline constexpr size_t kMaxIceServers = ice::Agent::kMaxStunServers + io::HostedPeer::kMaxRelays;

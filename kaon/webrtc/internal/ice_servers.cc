@@ -3,7 +3,7 @@
 #include "kaon/webrtc/internal/core.h"
 #include "kaon/webrtc/internal/dispatch.h"
 #include "kaon/webrtc/internal/environment.h"
-#include "kaon/webrtc/internal/ice_url.h"
+#include "kaon/webrtc/ice_url.h"
 
 namespace kaon::webrtc::internal {
 namespace {
