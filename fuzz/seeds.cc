@@ -15,6 +15,8 @@
 #include "kaon/peer/connection.h"
 #include "kaon/rtp/header.h"
 #include "kaon/sim/pump.h"
+#include "kaon/transfer/invitation.h"
+#include "kaon/transfer/message.h"
 
 namespace {
 
@@ -46,6 +48,19 @@ class Folder {
 Bytes8 read(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void add_transfer(Folder& out) {
+  using namespace kaon::transfer;
+  for (const Message& message : {Message(Offer{"holiday.mp4", 12345}), Message(Accept{99, {}}), Message(Begin{99}),
+                                 Message(End{}), Message(Done{}), Message(Abort{"The disk is full."})}) {
+    out.add("transfer_message", to_bytes(message));
+  }
+  Invitation invitation{.ufrag = "aB3/", .password = "0123456789abcdefghijkl"};
+  invitation.candidates = {{kaon::ice::CandidateType::Host, {kaon::net::IpAddress::v4(192, 0, 2, 7), 5004}}};
+  const std::string line = invitation.to_text();
+  out.add("transfer_message", as_bytes(line));
+  out.add("transfer_message", as_bytes("7-copper-violin"));
 }
 
 void add_sdp(Folder& out) {
@@ -226,6 +241,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   Folder out(argv[1]);
+  add_transfer(out);
   add_sdp(out);
   add_rtp(out);
   add_media(out);

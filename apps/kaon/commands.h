@@ -13,6 +13,9 @@ void add_stun(CLI::App& app, int& status);
 void add_doctor(CLI::App& app, int& status);
 void add_whip(CLI::App& app, int& status);
 void add_record(CLI::App& app, int& status);
+void add_send(CLI::App& app, int& status);
+void add_receive(CLI::App& app, int& status);
+void add_pipe(CLI::App& app, int& status);
 void add_inspect(CLI::App& app, int& status);
 
 }  // namespace kaon::apps

@@ -19,6 +19,9 @@ int main(int argc, char** argv) {
   kaon::apps::add_doctor(app, status);
   kaon::apps::add_whip(app, status);
   kaon::apps::add_record(app, status);
+  kaon::apps::add_send(app, status);
+  kaon::apps::add_receive(app, status);
+  kaon::apps::add_pipe(app, status);
   kaon::apps::add_inspect(app, status);
   try {
     app.parse(argc, argv);

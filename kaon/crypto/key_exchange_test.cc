@@ -4,29 +4,14 @@
 
 #include <algorithm>
 
-#include "kaon/crypto/internal/test_hex.h"
+#include "kaon/crypto/internal/test_random.h"
 #include "kaon/crypto/system_random.h"
 
 namespace kaon::crypto {
 namespace {
 
+using internal::FixedRandom;
 using internal::from_hex;
-
-/// Hands out given bytes, as private keys of published vectors.
-class FixedRandom final : public Random {
- public:
-  explicit FixedRandom(std::string_view hex) : bytes_(from_hex(hex)) {}
-  void fill(Bytes out) override {
-    ASSERT_LE(out.size(), bytes_.size() - used_);
-    std::copy_n(bytes_.begin() + static_cast<ptrdiff_t>(used_), out.size(), out.begin());
-    used_ += out.size();
-  }
-  bool used_up() const { return used_ == bytes_.size(); }
-
- private:
-  std::vector<uint8_t> bytes_;
-  size_t used_ = 0;
-};
 
 std::vector<Group> available_groups() {
   std::vector<Group> groups;

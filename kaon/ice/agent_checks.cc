@@ -135,7 +135,10 @@ bool Agent::run_ordinary(Time now) {
     Pair* p = next_due(now);
     if (p == nullptr) return false;
     if (p->attempts >= max_attempts(*p) && p->id != selected_) {
-      p->state = PairState::Failed;
+      const bool again = config_.recheck > Duration() && !selected_path_;
+      p->state = again ? PairState::Waiting : PairState::Failed;
+      if (again) p->attempts = 0;
+      if (again) p->next_check = now + config_.recheck;
       p->nominating = p->nominate_on_success = false;
       continue;
     }

@@ -203,6 +203,22 @@ TEST(IceAgent, WithoutAnyAnswerItFailsAfterItsPatienceAndStaysQuiet) {
   EXPECT_EQ(p.a.packets_sent, sent);
 }
 
+TEST(IceAgent, APeerThatBeginsMinutesLaterIsFoundByWhoKeepsChecking) {
+  Config patient;
+  patient.patience = std::chrono::minutes(15);
+  patient.recheck = seconds(8);
+  Pairing p(10, patient, patient);
+  p.hosts();
+  // Only one side knows the other: its checks are not answered.
+  p.world.tap = [](const Packet&) { return false; };
+  p.world.connect(p.a, p.b);
+  p.world.run(std::chrono::minutes(10));
+  ASSERT_EQ(p.a.agent.state(), State::Checking);
+  EXPECT_LE(p.a.packets_sent, 10u * 60 / 8 * 10) << "no more than a series of checks each 8 s";
+  p.world.tap = nullptr;
+  EXPECT_TRUE(p.world.run(seconds(9), [&] { return usable(p.a) && usable(p.b); }));
+}
+
 TEST(IceAgent, BothControllingOrBothControlledEndsWithOneOfEach) {
   for (const Role role : {Role::Controlling, Role::Controlled}) {
     for (uint64_t seed = 0; seed < 20; ++seed) {

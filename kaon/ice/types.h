@@ -50,6 +50,9 @@ struct Config {
   Duration pace = std::chrono::milliseconds(20);
   /// No pair found for so long, counted from the latest candidate that was signalled: Failed (RFC 8863 §3).
   Duration patience = std::chrono::milliseconds(39500);
+  /// A pair whose checks went unanswered is checked anew after so long while none is found; zero: never. For peers that
+  /// begin minutes later, because a person carries the descriptions: it also keeps the translators in between open.
+  Duration recheck{};
   /// Mean distance of consent checks, drawn ±20 % each time (RFC 7675 §5.1).
   Duration consent_interval = std::chrono::seconds(5);
   /// No answer for so long: no more sending (RFC 7675 §5.1).

@@ -59,7 +59,7 @@ size_t Unknown::write(Bytes out) const {
   Writer writer(out);
   write_header(writer, static_cast<PacketType>(packet.type), packet.count, size());
   writer.bytes(packet.body);
-  writer.zeros(size() - writer.size());
+  write_padding(writer, out, size());
   return writer.size();
 }
 

@@ -244,6 +244,19 @@ TEST(Compound, AllowsReducedSizeAndKeepsUnknownPackets) {
   EXPECT_EQ(kinds, (std::vector<size_t>{11, 0}));
 }
 
+TEST(Compound, WritesAnUnknownPacketWithThePaddingItHad) {
+  // Without its padding it would be a whole REMB.
+  const std::vector<uint8_t> bytes = {0xaf, 0xce, 0, 6, 0, 0, 0, 1, 0, 0, 0, 2, 'R', 'E',
+                                      'M',  'B',  0, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9,   11};
+  const auto unknown = [](const std::vector<uint8_t>& packet) {
+    return std::get<Unknown>(*parse_message(*Compound::parse(packet)->begin())).packet;
+  };
+  ASSERT_EQ(unknown(bytes).body.size(), 13u);
+  const auto& again = written(Unknown{unknown(bytes)});
+  EXPECT_EQ(to_hex(again), "afce0004000000010000000252454d4200000003");
+  EXPECT_TRUE(std::ranges::equal(unknown(again).body, unknown(bytes).body));
+}
+
 TEST(Compound, RefusesLengthsThatLie) {
   const auto error_of = [](std::vector<uint8_t> bytes) { return Compound::parse(bytes).error(); };
   EXPECT_EQ(error_of({}), ParseError::TooShort);

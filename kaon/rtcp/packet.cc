@@ -61,4 +61,12 @@ void write_header(Writer& writer, PacketType type, size_t count, size_t size) {
   writer.u16(static_cast<uint16_t>(size / 4 - 1));
 }
 
+void write_padding(Writer& writer, Bytes packet, size_t size) {
+  const size_t padding = size - writer.size();
+  if (padding == 0) return;
+  packet[0] |= 0x20;
+  writer.zeros(padding - 1);
+  writer.u8(static_cast<uint8_t>(padding));
+}
+
 }  // namespace kaon::rtcp

@@ -95,4 +95,8 @@ class CompoundBuilder {
 /// First four bytes of a packet of `size` bytes in all, a multiple of four.
 void write_header(Writer& writer, PacketType type, size_t count, size_t size);
 
+/// Fills the packet that `writer` has begun at `packet` up to `size` with padding (RFC 3550 §6.4.1). The RFC has
+/// padding in fours; libwebrtc pads with one to three bytes, and so do we.
+void write_padding(Writer& writer, Bytes packet, size_t size);
+
 }  // namespace kaon::rtcp

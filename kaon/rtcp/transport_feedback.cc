@@ -253,11 +253,7 @@ WrittenFeedback write_transport_feedback(FeedbackHead head, uint8_t feedback_cou
     }
   }
   plan.encoder().flush(emit);
-  if (const size_t padding = extent.size() - writer.size(); padding != 0) {
-    out[0] |= 0x20;  // RFC 3550 §6.4.1: the padding bit, and the count in the last byte
-    writer.zeros(padding - 1);
-    writer.u8(static_cast<uint8_t>(padding));
-  }
+  write_padding(writer, out, extent.size());
   return {.size = writer.size(), .arrivals = extent.arrivals};
 }
 

@@ -38,7 +38,7 @@ void Control::handle(HttpRequest request, Respond respond) {
   }
   if (request.method == "OPTIONS" && !request.header("Access-Control-Request-Method").empty()) {
     HttpResponse preflight{204, {}, {}};
-    preflight.headers = {{"Access-Control-Allow-Methods", "GET, HEAD, POST, PATCH, DELETE, OPTIONS"},
+    preflight.headers = {{"Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"},
                          {"Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match"},
                          {"Access-Control-Max-Age", "86400"}};
     return reply(std::move(preflight));
@@ -48,12 +48,13 @@ void Control::handle(HttpRequest request, Respond respond) {
     if (target->session.empty()) return handle_endpoint(request, *target, std::move(reply));
     return handle_session(request, *target, std::move(reply));
   }
+  if (request.path.starts_with("/api/mailboxes")) return reply(handle_mailbox(request));
   if (request.method != "GET" && request.method != "HEAD")
     return reply(HttpResponse::error(405, "Only GET is possible here."));
   if (request.path == "/api/streams") return reply(streams_json());
   if (request.path == "/api/connections") return reply(connections_json());
   if (request.path == "/api/status") return tell_status(0, {}, std::move(reply));
-  reply(HttpResponse::error(404, "There is /api/streams, /api/connections and /api/status."));
+  reply(HttpResponse::error(404, "There is /api/streams, /api/connections, /api/status and /api/mailboxes."));
 }
 
 std::optional<HttpResponse> Control::refuse_unauthorized(const HttpRequest& request) const {

@@ -98,6 +98,9 @@ struct Configuration {
   ice::AddressPolicy remote_addresses = {};
   /// 1.2 for paths that lose records of 1.3, as some relays of calls do.
   dtls::Version max_dtls_version = dtls::Version::Dtls13;
+  /// How long to look for a way to the peer, from its description on. More than the default for a peer that may begin
+  /// much later, because a person carries the descriptions: checks are then repeated every few seconds.
+  Duration ice_patience = ice::Config().patience;
   /// Largest UDP payload of media and handshake packets.
   size_t mtu = 1200;
   /// Must outlive the connection; null for silence.

@@ -185,7 +185,10 @@ struct Call {
         if (!line.starts_with("a=candidate") || line.find(only) != std::string::npos) description.sdp += line + "\n";
       }
     };
-    const auto set_remote = [&](PeerConnection& connection) { connection.set_remote_description(description).value(); };
+    const auto set_remote = [&](PeerConnection& connection) {
+      const auto set = connection.set_remote_description(description);
+      ASSERT_TRUE(set) << to_string(set.error()) << "\n" << description.sdp;
+    };
     alice->on_loop(set_local);
     bob->on_loop(set_remote);
     bob->on_loop(set_local);

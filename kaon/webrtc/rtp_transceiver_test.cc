@@ -165,7 +165,7 @@ TEST_F(Sending, GoesOnWithAnotherSourceAtItsFirstKeyFrame) {
   EXPECT_EQ(send(frames_[1], 3'000'000'000).error(), MediaError::NotKeyframe);
   ASSERT_TRUE(send(frames_[0], 3'000'006'000));
   ASSERT_TRUE(send(frames_[1], 3'000'012'000));
-  ASSERT_TRUE(wait_for(4));
+  ASSERT_TRUE(wait_for(4)) << testing::PrintToString(received_.get().timestamps);
   const Received received = received_.get();
   EXPECT_EQ(received.frames[2], frames_[0]);
   EXPECT_GT(received.timestamps[2], received.timestamps[1]);

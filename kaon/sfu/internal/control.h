@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kaon/crypto/certificate.h"
+#include "kaon/crypto/system_random.h"
 #include "kaon/io/loop.h"
 #include "kaon/io/peer_port.h"
 #include "kaon/sfu/http_server.h"
@@ -17,6 +18,7 @@
 #include "kaon/sfu/server.h"
 #include "kaon/sfu/session.h"
 #include "kaon/sfu/stream.h"
+#include "kaon/transfer/mailboxes.h"
 
 namespace kaon::sfu::internal {
 
@@ -83,6 +85,9 @@ class Control final : public SessionOwner {
   void add_ice_servers(HttpResponse& response) const;
   std::string new_etag();
 
+  // mailbox.cc
+  HttpResponse handle_mailbox(const HttpRequest& request);
+
   // api.cc
   HttpResponse streams_json() const;
   HttpResponse connections_json() const;
@@ -100,6 +105,8 @@ class Control final : public SessionOwner {
   std::map<std::string, StreamEntry> streams_;
   std::map<std::string, SessionEntry> sessions_;
   std::unordered_map<uint64_t, std::string> by_number_;
+  crypto::SystemRandom random_;
+  transfer::Mailboxes mailboxes_{random_};
   // Per loop, touched on that loop only.
   std::vector<std::unordered_map<uint64_t, std::unique_ptr<Session>>> live_;
   std::vector<Drops> retired_;  ///< of sessions that are gone

@@ -7,6 +7,12 @@
 #include "kaon/webrtc/internal/environment.h"
 
 namespace kaon::webrtc::internal {
+namespace {
+
+// Often enough that translators of addresses do not forget us, whose shortest memory is some 30 s.
+constexpr Duration kRecheck = std::chrono::seconds(8);
+
+}  // namespace
 
 Core::Core(io::Loop& loop, Configuration configuration, PeerConnectionHandlers handlers)
     : loop_(loop),
@@ -20,6 +26,8 @@ Core::~Core() = default;
 peer::Config Core::peer_config() const {
   peer::Config config{.certificate = config_.certificate ? *config_.certificate : shared_certificate()};
   config.ice.remote_policy = config_.remote_addresses;
+  if (config_.ice_patience > config.ice.patience) config.ice.recheck = kRecheck;
+  config.ice.patience = config_.ice_patience;
   config.negotiation = config_.negotiation;
   config.data = config_.data;
   config.max_dtls_version = config_.max_dtls_version;
