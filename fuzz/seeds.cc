@@ -11,6 +11,7 @@
 #include "kaon/datachannel/channels.h"
 #include "kaon/datachannel/internal/dcep.h"
 #include "kaon/dtls/internal/protocol.h"
+#include "kaon/mdns/node.h"
 #include "kaon/peer/connection.h"
 #include "kaon/rtp/header.h"
 #include "kaon/sim/pump.h"
@@ -206,6 +207,34 @@ void add_channels(Folder& out) {
 
 }  // namespace
 
+// A question, its answer and a goodbye. Each stands behind the choice of a packet that is taken as it is.
+void add_mdns(Folder& out) {
+  SeededRandom random(1);
+  NullLogger log;
+  const Time now(1h);
+  mdns::Node asker(Env{random, log}), asked(Env{random, log});
+  const net::IpAddress ip = net::IpAddress::v4(10, 0, 0, 1);
+  for (mdns::Node* node : {&asker, &asked}) node->set_interfaces({{1, ip, 24}}, now);
+  const std::string name = *asked.publish(ip);
+  static_cast<void>(asker.resolve(name, now));
+  Bytes8 memory(mdns::Node::kMaxPacket);
+  const auto pass = [&](mdns::Node& from, mdns::Node& to) {
+    while (const auto transmit = from.poll_transmit(memory)) {
+      Bytes8 packet(memory.begin(), memory.begin() + static_cast<ptrdiff_t>(transmit->size));
+      out.add("mdns_node", packet);
+      Bytes8 taken{4, static_cast<uint8_t>(packet.size())};
+      taken.insert(taken.end(), packet.begin(), packet.end());
+      taken.insert(taken.end(), {1, 1});
+      out.add("mdns_node", taken);
+      to.handle_packet({.local = {ip, mdns::kPort}, .remote = {ip, mdns::kPort}, .bytes = packet}, now);
+    }
+  };
+  pass(asker, asked);
+  pass(asked, asker);
+  asked.withdraw(name, now);
+  pass(asked, asker);
+}
+
 int main(int argc, char** argv) {
   if (argc != 2) {
     std::fprintf(stderr, "kaon_fuzz_seeds FOLDER\n");
@@ -218,5 +247,6 @@ int main(int argc, char** argv) {
   add_media(out);
   add_peers(out);
   add_channels(out);
+  add_mdns(out);
   return 0;
 }

@@ -10,6 +10,7 @@ namespace kaon::apps {
 void add_serve(CLI::App& app, int& status);
 void add_turn(CLI::App& app, int& status);
 void add_stun(CLI::App& app, int& status);
+void add_doctor(CLI::App& app, int& status);
 void add_whip(CLI::App& app, int& status);
 void add_record(CLI::App& app, int& status);
 void add_send(CLI::App& app, int& status);

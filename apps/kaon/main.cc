@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
   kaon::apps::add_serve(app, status);
   kaon::apps::add_turn(app, status);
   kaon::apps::add_stun(app, status);
+  kaon::apps::add_doctor(app, status);
   kaon::apps::add_whip(app, status);
   kaon::apps::add_record(app, status);
   kaon::apps::add_send(app, status);

@@ -9,6 +9,13 @@
 
 namespace kaon::ice {
 
+namespace {
+
+// Data that comes over another pair than the selected one means something once that has been quiet for so long.
+constexpr Duration kElsewhere = std::chrono::milliseconds(50);
+
+}  // namespace
+
 std::string_view to_text(State state) {
   static constexpr std::array<std::string_view, 7> kNames{"new",          "checking", "connected", "completed",
                                                           "disconnected", "failed",   "closed"};
@@ -201,7 +208,7 @@ void Agent::update_state(Time now) {
   const Pair* current = pair(selected_);
   if (current == nullptr) {
     const bool checking = generations_[kCurrent].remote && !pairs_.empty();
-    if (checking && (state_ != State::Checking)) set_state(State::Checking);
+    if (checking && state_ != State::Disconnected) set_state(State::Checking);
     return;
   }
   deadline(Timer::Patience) = kNever;
@@ -313,6 +320,13 @@ void Agent::count_received(const Path& path, size_t packets, size_t bytes, Time 
   p->counters.last_packet_received = now;
   p->last_received = std::max(p->last_received, now);
   p->sent_unheard_since = kNever;
+  // The peer sends over another pair than ours: is it still where we send to?
+  Pair* current = pair(selected_);
+  if (current != nullptr && current != p && now >= current->last_received + kElsewhere) {
+    notice_moved(*p, now);
+    deadline(Timer::Check) = std::min(deadline(Timer::Check), next_check_of(*current));
+    deadline(Timer::Liveness) = std::min(deadline(Timer::Liveness), std::max(now, stale_at(*current)));
+  }
   if (!std::exchange(p->heard_data, true)) deadline(Timer::Check) = std::min(deadline(Timer::Check), next_check_of(*p));
 }
 

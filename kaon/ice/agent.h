@@ -52,13 +52,20 @@ class Agent {
   // -- commands ------------------------------------------------------------------------------------------------------
   /// A local address; gives a LocalCandidate event. A relayed one comes from a TURN allocation.
   Result<void, Error> add_local_candidate(const LocalAddress& address, Time now);
+  /// The socket of this base is gone, or its address: with it go its candidates and their pairs, at once. If one of
+  /// them carried the data, every other pair is tried; without a path the agent is Disconnected, and Failed once
+  /// Config::patience is over.
+  void remove_local_candidate(const net::Endpoint& base, net::Protocol protocol, Time now);
+  /// Use nomination numbers from now on (draft-thatcher-ice-renomination): both sides have the option.
+  void set_renomination(bool on) { config_.renomination = on; }
   /// Asked from each host address of the same family, those to come included.
   Result<void, Error> add_stun_server(const net::Endpoint& server, Time now);
   /// No more local addresses will come; GatheringDone follows when the STUN servers have answered or timed out.
   void end_of_local_candidates(Time now);
   /// `lite`: the peer is a lite agent, so that we control.
   Result<void, Error> set_remote_credentials(const Credentials& remote, bool lite, Time now);
-  /// A signalled candidate; may come before the credentials. A candidate of another generation (its ufrag) is dropped.
+  /// A signalled candidate, with its address if it has a name; may come before the credentials. A candidate of another
+  /// generation (its ufrag) is dropped.
   Result<void, Error> add_remote_candidate(const Candidate& candidate, Time now);
   void end_of_remote_candidates(Time now);
   /// New credentials; local candidates are announced again; the selected pair carries data until a new one is found.

@@ -14,6 +14,11 @@ constexpr Duration kMappingRefresh = std::chrono::seconds(15);
 
 }  // namespace
 
+net::Endpoint hidden(net::Family family) {
+  constexpr uint16_t kDiscard = 9;
+  return {net::IpAddress::any(family), kDiscard};
+}
+
 uint16_t Agent::default_preference(const LocalAddress& address) const {
   const auto before = std::ranges::count_if(locals_, [&](const Local& l) {
     return l.candidate.type == address.type && l.base.ip.family() == address.address.ip.family();
@@ -63,6 +68,23 @@ Result<void, Error> Agent::add_local_candidate(const LocalAddress& address, Time
   }
   update(now);
   return {};
+}
+
+void Agent::remove_local_candidate(const net::Endpoint& base, net::Protocol protocol, Time now) {
+  const auto gone = [&](const Local& l) { return l.base == base && l.candidate.protocol == protocol; };
+  if (std::ranges::none_of(locals_, gone)) return;
+  std::erase_if(pairs_, [&](const Pair& p) { return p.path.local == base && p.path.protocol == protocol; });
+  std::erase_if(clients_, [&](const auto& client) { return client->config().local == base; });
+  std::erase_if(locals_, gone);
+  update_gathering();
+  if (inert()) return;
+  if (selected_path_ && pair(selected_) == nullptr) {
+    unselect();
+    set_state(State::Disconnected);
+    await_pairs(now);
+    recheck_all(now);
+  }
+  update(now);
 }
 
 void Agent::announce(const Local& local) {
@@ -118,11 +140,16 @@ void Agent::drain_client(stun::Client& client) {
   }
 }
 
-// Redundant ones (RFC 8445 §5.1.3) are not added: without a NAT the mapped address is the base itself.
+// Redundant ones (RFC 8445 §5.1.3) are not added: without a NAT the mapped address is the base itself. Where the base
+// hides behind a name its mapped address is no secret any more, and the only one that is of use outside
+// (draft-ietf-mmusic-mdns-ice-candidates §3.1.2.2).
 void Agent::add_reflexive(CandidateType type, const Local& base, const net::IpAddress& server,
                           const net::Endpoint& mapped) {
-  const bool redundant = std::ranges::any_of(
-      locals_, [&](const Local& l) { return l.candidate.address == mapped && l.base == base.base; });
+  const bool signalled = type == CandidateType::ServerReflexive;
+  const bool redundant = std::ranges::any_of(locals_, [&](const Local& l) {
+    const bool hides = signalled && !l.candidate.hostname.empty();
+    return l.candidate.address == mapped && l.base == base.base && !hides;
+  });
   if (redundant || locals_.size() >= kMaxLocalCandidates || mapped.ip.family() != base.base.ip.family()) return;
   Local local;
   local.id = next_id_++;
@@ -135,13 +162,12 @@ void Agent::add_reflexive(CandidateType type, const Local& base, const net::IpAd
   c.type = type;
   c.priority = candidate_priority(type, base.preference, 1, c.protocol);
   c.address = mapped;
-  // A host address hidden behind an mDNS name must not leak here.
-  c.related = base.candidate.hostname.empty() ? base.base : net::Endpoint{};
+  c.related = base.candidate.hostname.empty() ? base.base : hidden(base.base.ip.family());
   c.network_id = base.candidate.network_id;
   c.network_cost = base.candidate.network_cost;
   locals_.push_back(local);
   // Peer-reflexive candidates are not signalled: the peer found them itself.
-  if (type == CandidateType::ServerReflexive) announce(local);
+  if (signalled) announce(local);
 }
 
 void Agent::end_of_local_candidates(Time now) {

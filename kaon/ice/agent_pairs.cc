@@ -11,6 +11,9 @@ bool AddressPolicy::permits(const net::Endpoint& remote) const {
   const net::IpAddress ip = remote.ip.unmapped();
   if (ip.is_none() || ip.is_any() || ip.is_multicast() || ip == net::IpAddress::v4(255, 255, 255, 255)) return false;
   if (remote.port == 0 || remote.port < min_port) return false;
+  const auto holds = [&](const net::IpRange& range) { return range.contains(ip); };
+  if (!only.empty() && std::ranges::none_of(only, holds)) return false;
+  if (std::ranges::any_of(refused, holds)) return false;
   if (ip.is_loopback()) return loopback;
   if (ip.is_link_local()) return link_local;
   return private_networks || !ip.is_private();
@@ -22,6 +25,8 @@ namespace {
 // rest.
 bool pairable(const Candidate& local, const net::IpAddress& base, const Candidate& remote) {
   if (base.family() != remote.address.ip.family() || local.protocol != remote.protocol) return false;
+  // A TURN server would learn what the name hides (draft-ietf-mmusic-mdns-ice-candidates §3.3.2).
+  if (local.type == CandidateType::Relayed && !remote.hostname.empty()) return false;
   if (base.is_loopback() != remote.address.ip.is_loopback()) return false;
   if (base.is_link_local() != remote.address.ip.is_link_local()) return false;
   switch (local.tcp_type) {
@@ -38,7 +43,7 @@ bool pairable(const Candidate& local, const net::IpAddress& base, const Candidat
 Result<void, Error> Agent::add_remote_candidate(const Candidate& candidate, Time now) {
   if (state_ == State::Closed) return fail(Error::Closed);
   if (candidate.component != 1) return fail(Error::Unsupported);
-  if (!candidate.hostname.empty()) return fail(Error::Unresolved);
+  if (!candidate.hostname.empty() && candidate.address.ip.is_none()) return fail(Error::Unresolved);
   // The port of an active TCP candidate means nothing (RFC 6544 §4.5).
   net::Endpoint checked = candidate.address;
   if (candidate.tcp_type == TcpType::Active) checked.port = 0xffff;

@@ -84,17 +84,6 @@ Result<void, CandidateError> parse_attributes(Words& words, Candidate& candidate
 
 }  // namespace
 
-bool is_mdns_name(std::string_view name) {
-  constexpr std::string_view kForm = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx.local";
-  if (name.size() != kForm.size()) return false;
-  for (size_t i = 0; i < kForm.size(); ++i) {
-    const char c = name[i] >= 'A' && name[i] <= 'Z' ? static_cast<char>(name[i] - 'A' + 'a') : name[i];
-    const bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-    if (kForm[i] == 'x' ? !hex : c != kForm[i]) return false;
-  }
-  return true;
-}
-
 std::string_view to_text(CandidateType type) { return kTypes[static_cast<size_t>(type)]; }
 std::string_view to_text(TcpType type) { return kTcpTypes[static_cast<size_t>(type)]; }
 

@@ -32,10 +32,6 @@ enum class CandidateError : uint8_t {
   TooLong
 };
 
-/// True for the names that hide addresses in browsers: a UUID and ".local" (draft-ietf-mmusic-mdns-ice-candidates
-/// §3.1.1). No other name should be looked up for a peer: it could name anything.
-bool is_mdns_name(std::string_view name);
-
 /// One candidate as it is signalled, RFC 8839 §5.1.
 struct Candidate {
   /// Longer lines are refused.
@@ -49,7 +45,8 @@ struct Candidate {
   uint32_t priority = 0;
   /// The address; its IP is none while `hostname` waits to be resolved.
   net::Endpoint address;
-  /// A name instead of an address, as mDNS candidates have it ("uuid.local"); otherwise empty.
+  /// A name instead of an address, as mDNS candidates have it ("uuid.local"); otherwise empty. Where it is known what
+  /// it stands for, that is in `address`; the name is what is told.
   std::string hostname;
   /// raddr and rport.
   std::optional<net::Endpoint> related;

@@ -56,17 +56,6 @@ TEST(IceCandidate, ARelatedAddressThatIsNoneCountsAsHidden) {
   EXPECT_EQ(Candidate::parse(srflx->to_string()), srflx);
 }
 
-TEST(IceCandidate, A9OnlyAUuidInLocalIsAnMdnsName) {
-  EXPECT_TRUE(is_mdns_name("1f4712db-ea17-4bcf-a596-105139dfd8bf.local"));
-  EXPECT_TRUE(is_mdns_name("1F4712DB-EA17-4BCF-A596-105139DFD8BF.LOCAL"));
-  for (const auto name :
-       {"", ".local", "printer.local", "example.org", "1f4712db-ea17-4bcf-a596-105139dfd8bf",
-        "1f4712db-ea17-4bcf-a596-105139dfd8bf.local.", "1f4712dbxea17-4bcf-a596-105139dfd8bf.local",
-        "gf4712db-ea17-4bcf-a596-105139dfd8bf.local", "1f4712db-ea17-4bcf-a596-105139dfd8bf.local.evil"}) {
-    EXPECT_FALSE(is_mdns_name(name)) << name;
-  }
-}
-
 TEST(IceCandidate, WritesWhatItReads) {
   for (const std::string_view line :
        {"candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host",

@@ -4,10 +4,12 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "kaon/base/time.h"
 #include "kaon/ice/candidate.h"
 #include "kaon/ice/credentials.h"
+#include "kaon/net/ip_range.h"
 
 namespace kaon::ice {
 
@@ -27,6 +29,10 @@ struct AddressPolicy {
   bool private_networks = true;
   /// Lower ports are refused: 1 permits all, 1024 keeps us from knocking at well-known services.
   uint16_t min_port = 1;
+  /// If there are any, only addresses in these.
+  std::vector<net::IpRange> only;
+  /// Never an address in these.
+  std::vector<net::IpRange> refused;
 
   bool permits(const net::Endpoint& remote) const;
 };
@@ -72,7 +78,13 @@ struct LocalAddress {
   uint16_t network_cost = 0;
   /// RFC 8445 §5.1.2.1; default: local_preference() by family, cost and order of addition.
   std::optional<uint16_t> preference;
+
+  bool operator==(const LocalAddress&) const = default;
 };
+
+/// What is told as raddr and rport of a candidate whose base is nobody's business: the unspecified address, port 9 (RFC
+/// 8839 §9.1).
+net::Endpoint hidden(net::Family family);
 
 /// Two ends that packets travel between. `local` is a base: what goes into Transmit.
 struct Path {

@@ -4,6 +4,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 
+#include <bit>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -25,6 +26,15 @@ std::optional<net::IpAddress> address_of(const sockaddr* address, uint32_t index
   return ip.is_link_local() ? net::IpAddress::from_bytes({v6.sin6_addr.s6_addr, 16}, index) : ip;
 }
 
+// A netmask is an address with leading ones.
+uint8_t prefix_of(const sockaddr* netmask) {
+  const auto mask = address_of(netmask, 0);
+  if (!mask) return 0;
+  int bits = 0;
+  for (const uint8_t byte : mask->bytes()) bits += std::popcount(byte);
+  return static_cast<uint8_t>(bits);
+}
+
 }  // namespace
 
 Result<std::vector<Interface>, IoError> interfaces() {
@@ -37,7 +47,7 @@ Result<std::vector<Interface>, IoError> interfaces() {
     const uint32_t index = ::if_nametoindex(entry->ifa_name);
     const auto ip = address_of(entry->ifa_addr, index);
     if (!ip) continue;
-    found.push_back({entry->ifa_name, index, *ip, (entry->ifa_flags & IFF_LOOPBACK) != 0,
+    found.push_back({entry->ifa_name, index, *ip, prefix_of(entry->ifa_netmask), (entry->ifa_flags & IFF_LOOPBACK) != 0,
                      (entry->ifa_flags & IFF_POINTOPOINT) != 0});
   }
   return found;

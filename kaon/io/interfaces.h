@@ -13,9 +13,11 @@ namespace kaon::io {
 struct Interface {
   std::string name;
   uint32_t index = 0;
-  net::IpAddress ip;  ///< with the index as its scope where link-local
+  net::IpAddress ip;   ///< with the index as its scope where link-local
+  uint8_t prefix = 0;  ///< bits of `ip` that name its network
   bool loopback = false;
   bool point_to_point = false;  ///< tunnels and VPNs, usually
+  bool operator==(const Interface&) const = default;
 };
 
 /// One entry per address of each interface that is up, in the system's order.

@@ -115,6 +115,8 @@ struct Loop::Impl {
   std::unique_ptr<uint8_t[]> receive_memory;
   std::vector<net::Datagram> datagrams;
   std::shared_ptr<void> udp_messages;
+  std::weak_ptr<Mdns> mdns;
+  std::weak_ptr<NetworkMonitor> network_monitor;
 
   void post(Posted work, Loop& loop);
   void on_wake();
@@ -417,6 +419,8 @@ Bytes LoopAccess::receive_memory(Loop& loop) {
 
 std::vector<net::Datagram>& LoopAccess::datagrams(Loop& loop) { return loop.impl_->datagrams; }
 std::shared_ptr<void>& LoopAccess::udp_messages(Loop& loop) { return loop.impl_->udp_messages; }
+std::weak_ptr<Mdns>& LoopAccess::mdns(Loop& loop) { return loop.impl_->mdns; }
+std::weak_ptr<NetworkMonitor>& LoopAccess::network_monitor(Loop& loop) { return loop.impl_->network_monitor; }
 
 void LoopAccess::watch(Loop& loop, int fd) { loop.impl_->shadow.watch(fd); }
 void LoopAccess::watch_writable(Loop& loop, int fd, bool on) { loop.impl_->shadow.watch_writable(fd, on); }

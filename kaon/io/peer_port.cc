@@ -1,13 +1,17 @@
 #include "kaon/io/peer_port.h"
 
 #include <algorithm>
+#include <map>
 #include <unordered_map>
 #include <utility>
 
 #include "kaon/io/driver.h"
 #include "kaon/io/interfaces.h"
 #include "kaon/io/internal/ice_tcp.h"
+#include "kaon/io/internal/told_addresses.h"
 #include "kaon/io/loop.h"
+#include "kaon/io/mdns.h"
+#include "kaon/io/network_monitor.h"
 #include "kaon/stun/message.h"
 
 namespace kaon::io {
@@ -120,7 +124,12 @@ class Shard final : public PeerShard, public UdpHandler, public std::enable_shar
   void close_relays(Hosted& hosted);
   void close_tcp(Hosted& hosted);
   std::shared_ptr<IceTcp> make_tcp();
-  void add_active_candidates(Hosted& hosted, Time now);
+  void update_addresses(std::span<const Interface> interfaces);
+  void network_changed(std::span<const Interface> interfaces);
+  void add_address(Hosted& hosted, ice::LocalAddress address, Time now);
+  void add_active_candidate(Hosted& hosted, const net::IpAddress& ip, Time now);
+  void remove_address(Hosted& hosted, const ice::LocalAddress& address, Time now);
+  const std::string& hidden_name(const net::IpAddress& ip);
   template <class Change>
   void tell_others(Change change);
 
@@ -132,6 +141,12 @@ class Shard final : public PeerShard, public UdpHandler, public std::enable_shar
   Exits exits_;
   std::shared_ptr<IceTcp> tcp_;
   uint16_t next_active_ = kFirstActivePort;
+  std::shared_ptr<NetworkMonitor> monitor_;
+  std::shared_ptr<void> subscription_;
+  std::vector<ice::LocalAddress> addresses_;
+  std::vector<net::IpAddress> interface_addresses_;
+  std::shared_ptr<Mdns> mdns_;
+  std::map<net::IpAddress, std::string> names_;  // that hide our addresses
   std::unique_ptr<Driver> driver_;
   UdpShard* udp_ = nullptr;
   uint64_t next_id_ = 1;
@@ -154,20 +169,15 @@ class Port final : public PeerPort {
   size_t size() const override { return shards_.size(); }
   PeerShard& shard(size_t index) override { return *shards_[index]; }
   const std::shared_ptr<Shard>& own_shard(size_t index) const { return shards_[index]; }
-  const std::vector<ice::LocalAddress>& addresses() const { return addresses_; }
-  const std::vector<net::IpAddress>& interface_addresses() const { return interface_addresses_; }
+  std::span<const net::Endpoint> bound() const { return udp_->bound(); }
   const PeerPortOptions& options() const { return options_; }
 
  private:
-  Result<void, IoError> collect_addresses();
-  void add_addresses(const net::IpAddress& ip, net::Protocol protocol);
   bool listen_tcp();
 
   PeerPortOptions options_;
   std::vector<std::shared_ptr<Shard>> shards_;
   std::unique_ptr<UdpPort> udp_;
-  std::vector<ice::LocalAddress> addresses_;
-  std::vector<net::IpAddress> interface_addresses_;
 };
 
 // -- Hosted ----------------------------------------------------------------------------------------------------------
@@ -227,7 +237,8 @@ bool Hosted::use_relay(Relay& relay, const turn::Allocated& allocated, net::Prot
   address.address = allocated.relayed;
   // Who wants a relay only does not want to be known by his own address (RFC 8828 §5.2).
   const net::Family family = allocated.relayed.ip.family();
-  address.related = relay_only_ ? net::Endpoint{net::IpAddress::any(family), 0} : allocated.mapped;
+  const bool hides = relay_only_ || shard_.port_.options().hide_addresses;
+  address.related = hides ? ice::hidden(family) : allocated.mapped;
   // Of several relays the one reached over UDP first, over TLS last.
   const auto rank = static_cast<uint16_t>(protocol);
   address.preference = ice::local_preference(family, static_cast<uint16_t>(10 * rank), relays_.size());
@@ -261,6 +272,10 @@ void Shard::open(UdpShard& udp) {
   tcp_ = make_tcp();
   exits_.open(udp, tcp_);
   driver_ = std::make_unique<Driver>(loop_, exits_);
+  monitor_ = NetworkMonitor::of(loop_);
+  subscription_ = monitor_->subscribe([this](std::span<const Interface> now) { network_changed(now); });
+  if (port_.options().hide_addresses) mdns_ = Mdns::of(loop_);
+  update_addresses(monitor_->interfaces());
 }
 
 void Shard::shut() {
@@ -269,6 +284,11 @@ void Shard::shut() {
     driver_->detach(hosted->handle_);
     close_relays(*hosted);
   }
+  subscription_.reset();
+  monitor_.reset();
+  for (const auto& [ip, name] : names_) mdns_->withdraw(name);
+  names_.clear();
+  mdns_.reset();
   if (tcp_) tcp_->shut();
   hosted_.clear();
   driver_.reset();
@@ -285,12 +305,8 @@ HostedPeer* Shard::create(peer::Config config, PeerHandler& handler, Gathering g
   if (!mux_.add(id, connection.ice().local_credentials().ufrag, tag)) return nullptr;
   tell_others([tag, home = index_](Shard& other) { other.foreign_tags_[tag] = home; });
   hosted->relay_only_ = gathering == Gathering::RelayOnly;
-  for (const ice::LocalAddress& address : port_.addresses()) {
-    if (hosted->relay_only_) break;
-    // A family the peer's policy refuses costs nothing; the agent counts it.
-    static_cast<void>(connection.add_local_address(address, now));
-  }
-  if (!hosted->relay_only_ && port_.options().tcp_active) add_active_candidates(*hosted, now);
+  for (const ice::LocalAddress& address : addresses_) add_address(*hosted, address, now);
+  for (const net::IpAddress& ip : interface_addresses_) add_active_candidate(*hosted, ip, now);
   if (gathering == Gathering::Ended) connection.end_of_local_addresses(now);
   hosted->handle_ = driver_->attach(*hosted);
   Hosted* result = hosted.get();
@@ -383,19 +399,73 @@ std::shared_ptr<IceTcp> Shard::make_tcp() {
   return IceTcp::make(loop_, std::move(handlers));
 }
 
-// The port told is 9 (RFC 6544 §4.1); the one of the base names the connection on this loop.
-void Shard::add_active_candidates(Hosted& hosted, Time now) {
-  constexpr uint16_t kDiscard = 9;
-  for (const net::IpAddress& ip : port_.interface_addresses()) {
-    if (next_active_ == 0) next_active_ = kFirstActivePort;
-    const net::Endpoint base{ip, next_active_++};
-    ice::LocalAddress address{.address = {ip, kDiscard}, .base = base};
-    address.protocol = net::Protocol::Tcp;
-    address.tcp_type = ice::TcpType::Active;
-    if (!hosted.connection_.add_local_address(address, now)) continue;
-    hosted.active_.push_back(base);
-    tcp_->add_active(base);
+void Shard::update_addresses(std::span<const Interface> interfaces) {
+  interface_addresses_ = usable_addresses(port_.options(), port_.bound(), interfaces);
+  addresses_ = told_addresses(port_.options(), port_.port(), interface_addresses_);
+}
+
+// Connections learn of new addresses before they lose old ones, so that they need not look for a path in between.
+void Shard::network_changed(std::span<const Interface> interfaces) {
+  const std::vector<ice::LocalAddress> before = addresses_;
+  const std::vector<net::IpAddress> before_ips = interface_addresses_;
+  update_addresses(interfaces);
+  const auto lacks = [](const auto& list, const auto& entry) { return std::ranges::find(list, entry) == list.end(); };
+  const Time now = Loop::now();
+  for (const auto& [id, hosted] : hosted_) {
+    for (const ice::LocalAddress& address : addresses_) {
+      if (lacks(before, address)) add_address(*hosted, address, now);
+    }
+    for (const net::IpAddress& ip : interface_addresses_) {
+      if (lacks(before_ips, ip)) add_active_candidate(*hosted, ip, now);
+    }
+    for (const ice::LocalAddress& address : before) {
+      if (lacks(addresses_, address)) remove_address(*hosted, address, now);
+    }
+    hosted->touch();
   }
+  for (auto it = names_.begin(); it != names_.end();) {
+    if (lacks(interface_addresses_, it->first)) mdns_->withdraw(it->second);
+    it = lacks(interface_addresses_, it->first) ? names_.erase(it) : std::next(it);
+  }
+}
+
+void Shard::add_address(Hosted& hosted, ice::LocalAddress address, Time now) {
+  if (hosted.relay_only_) return;
+  if (mdns_ && address.address.ip == address.base.ip) address.hostname = hidden_name(address.base.ip);
+  // A family the peer's policy refuses costs nothing; the agent counts it.
+  static_cast<void>(hosted.connection_.add_local_address(address, now));
+}
+
+// The port told is 9 (RFC 6544 §4.1); the one of the base names the connection on this loop.
+void Shard::add_active_candidate(Hosted& hosted, const net::IpAddress& ip, Time now) {
+  constexpr uint16_t kDiscard = 9;
+  if (!port_.options().tcp_active || hosted.relay_only_) return;
+  if (next_active_ == 0) next_active_ = kFirstActivePort;
+  const net::Endpoint base{ip, next_active_++};
+  ice::LocalAddress address{.address = {ip, kDiscard}, .base = base};
+  address.protocol = net::Protocol::Tcp;
+  address.tcp_type = ice::TcpType::Active;
+  if (mdns_) address.hostname = hidden_name(ip);
+  if (!hosted.connection_.add_local_address(address, now)) return;
+  hosted.active_.push_back(base);
+  tcp_->add_active(base);
+}
+
+void Shard::remove_address(Hosted& hosted, const ice::LocalAddress& address, Time now) {
+  hosted.connection_.remove_local_address(address.base, address.protocol, now);
+  std::erase_if(hosted.active_, [&](const net::Endpoint& base) {
+    if (base.ip != address.base.ip) return false;
+    hosted.connection_.remove_local_address(base, net::Protocol::Tcp, now);
+    tcp_->close_local(base);
+    return true;
+  });
+}
+
+// Beyond mdns::Node::kMaxNames a name that nobody answers for: the address stays hidden.
+const std::string& Shard::hidden_name(const net::IpAddress& ip) {
+  std::string& name = names_[ip];
+  if (name.empty()) name = mdns_->publish(ip).value_or("00000000-0000-4000-8000-000000000000.local");
+  return name;
 }
 
 void Shard::close_tcp(Hosted& hosted) {
@@ -478,7 +548,7 @@ Result<void, IoError> Port::open(std::span<Loop* const> loops, Env env) {
     loops[i]->invoke([this, i] { shards_[i]->open(udp_->shard(i)); });
   }
   if (options_.tcp_passive && !listen_tcp()) return fail(IoError::AddressInUse);
-  return collect_addresses();
+  return {};
 }
 
 // On the first loop, which gives connections to the one where they belong.
@@ -488,45 +558,6 @@ bool Port::listen_tcp() {
     for (const net::Endpoint& endpoint : udp_->bound()) listening = listening && shards_[0]->listen_tcp(endpoint);
   });
   return listening;
-}
-
-// Every address of this machine that one of the sockets can send from.
-Result<void, IoError> Port::collect_addresses() {
-  std::vector<net::IpAddress> usable;
-  std::vector<net::IpAddress> loopback;
-  const auto bound = udp_->bound();
-  KAON_TRY(const std::vector<Interface> all, interfaces());
-  for (const Interface& interface : all) {
-    const net::IpAddress& ip = interface.ip;
-    const bool listening = std::any_of(bound.begin(), bound.end(), [&](const net::Endpoint& endpoint) {
-      return endpoint.ip == ip || (endpoint.ip.is_any() && endpoint.ip.family() == ip.family());
-    });
-    if (!listening || ip.is_link_local()) continue;
-    (ip.is_loopback() ? loopback : usable).push_back(ip);
-  }
-  if (options_.loopback || usable.empty()) usable.insert(usable.end(), loopback.begin(), loopback.end());
-  interface_addresses_ = usable;
-  for (const net::IpAddress& ip : usable) add_addresses(ip, net::Protocol::Udp);
-  if (!options_.tcp_passive) return {};
-  for (const net::IpAddress& ip : usable) add_addresses(ip, net::Protocol::Tcp);
-  return {};
-}
-
-// What is announced for one address of the machine.
-void Port::add_addresses(const net::IpAddress& ip, net::Protocol protocol) {
-  ice::LocalAddress address;
-  address.base = {ip, udp_->port()};
-  address.protocol = protocol;
-  if (protocol == net::Protocol::Tcp) address.tcp_type = ice::TcpType::Passive;
-  bool announced = false;
-  for (const net::IpAddress& outside : options_.public_addresses) {
-    if (outside.family() != ip.family() || ip.is_loopback()) continue;
-    address.address = {outside, udp_->port()};
-    addresses_.push_back(address);
-    announced = true;
-  }
-  address.address = address.base;
-  if (!announced) addresses_.push_back(address);
 }
 
 }  // namespace

@@ -1,12 +1,14 @@
 // Peer connections on loops, all behind one UDP port.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
 
 #include "kaon/base/result.h"
 #include "kaon/ice/mux.h"
+#include "kaon/io/interfaces.h"
 #include "kaon/io/relay.h"
 #include "kaon/io/udp.h"
 #include "kaon/peer/connection.h"
@@ -27,10 +29,22 @@ class PeerHandler {
   virtual void on_drain(HostedPeer& peer, Time now) = 0;
 };
 
+/// An address that a 1:1 NAT in front of us maps to one of ours, port for port.
+struct PublicAddress {
+  net::IpAddress told;
+  /// The one it is told instead of; none for all of its family.
+  net::IpAddress local = {};
+};
+
 struct PeerPortOptions {
   UdpOptions udp;
-  /// Announced instead of the addresses of their family (1:1 NAT).
-  std::vector<net::IpAddress> public_addresses;
+  std::vector<PublicAddress> public_addresses;
+  /// Which addresses of the machine are told and used; empty for all. Called on the loops, also later when the network
+  /// changes.
+  std::function<bool(const Interface&)> use_interface;
+  /// Tell names of Multicast DNS instead of addresses (draft-ietf-mmusic-mdns-ice-candidates), new ones for this port;
+  /// not instead of public addresses.
+  bool hide_addresses = false;
   /// Offer loopback addresses too; otherwise only if there is no other.
   bool loopback = false;
   /// ICE over TCP (RFC 6544) beside UDP: listen on the same port number and offer passive candidates; offer active
@@ -63,7 +77,8 @@ class HostedPeer {
 /// and relays first. RelayOnly: as Continues, but the port's own addresses are neither told nor used.
 enum class Gathering : uint8_t { Ended, Continues, RelayOnly };
 
-/// One loop's connections.
+/// One loop's connections. Addresses that appear or vanish while they last are told to them
+/// (NetworkMonitor), and so to their peers.
 class PeerShard {
  public:
   virtual ~PeerShard() = default;

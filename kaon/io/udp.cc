@@ -80,6 +80,29 @@ void Port::tell_buffers(const UdpOptions& options) const {
       ", so bursts may be lost; to raise the limit: sysctl -w net.core.rmem_max=", options.receive_buffer);
 }
 
+Result<std::unique_ptr<UdpPort>, IoError> started(Result<std::unique_ptr<Port>, IoError> port,
+                                                  const UdpOptions& options) {
+  if (!port) return fail(port.error());
+  (*port)->tell_buffers(options);
+  (*port)->start();
+  return std::unique_ptr<UdpPort>(std::move(*port));
+}
+
+// From a place in the range that the clock chooses: from its start, a thousand connections would try each other's
+// ports.
+Result<std::unique_ptr<UdpPort>, IoError> open_in_range(std::span<const UdpPort::Member> members, UdpOptions options) {
+  const auto [first, last] = *options.port_range;
+  if (first == 0 || last < first) return fail(IoError::InvalidArgument);
+  const auto size = static_cast<uint64_t>(last - first) + 1;
+  const auto start = static_cast<uint64_t>(Loop::now().time_since_epoch().count()) / 1000;
+  for (uint64_t i = 0; i < size; ++i) {
+    options.bind.front().port = static_cast<uint16_t>(first + (start + i) % size);
+    auto port = Port::try_open(members, options);
+    if (port || port.error() != IoError::AddressInUse) return started(std::move(port), options);
+  }
+  return fail(IoError::AddressInUse);
+}
+
 }  // namespace
 
 UdpShard::SendResult UdpShard::send(const net::Transmit& transmit, ByteView bytes) {
@@ -95,15 +118,11 @@ Result<std::unique_ptr<UdpPort>, IoError> UdpPort::open(std::span<const Member> 
     if (local.ip.is_none()) return fail(IoError::InvalidArgument);
   }
   const bool free_choice = options.bind.front().port == 0;
+  if (free_choice && options.port_range) return open_in_range(members, options);
   for (int attempt = 1;; ++attempt) {
     auto port = Port::try_open(members, options);
-    if (!port) {
-      if (port.error() == IoError::AddressInUse && free_choice && attempt < kPortAttempts) continue;
-      return fail(port.error());
-    }
-    (*port)->tell_buffers(options);
-    (*port)->start();
-    return std::unique_ptr<UdpPort>(std::move(*port));
+    if (!port && port.error() == IoError::AddressInUse && free_choice && attempt < kPortAttempts) continue;
+    return started(std::move(port), options);
   }
 }
 

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "kaon/base/log.h"
@@ -34,6 +36,9 @@ struct MulticastGroup {
 struct UdpOptions {
   /// What to listen on, on every loop. A port of 0 means one free port for all of them.
   std::vector<net::Endpoint> bind;
+  /// A port of 0 is then chosen from here, both ends included, as a firewall may demand; AddressInUse when all are
+  /// taken.
+  std::optional<std::pair<uint16_t, uint16_t>> port_range{};
   UdpPath path = UdpPath::Batched;
   /// Asked of the kernel for each socket, in bytes.
   int receive_buffer = 4 << 20;

@@ -28,10 +28,14 @@ std::unique_ptr<UdpIo> make_io(UdpPath path, const UdpIoContext& context) {
   return make_linux_udp_io(context, path == UdpPath::Batched);
 }
 
+// RFC 6762 §11: what mDNS sends shows by its TTL that no router has passed it on.
 boost::system::error_code join_groups(UdpSocket& socket, const net::Endpoint& local,
                                       std::span<const MulticastGroup> groups) {
   namespace multicast = boost::asio::ip::multicast;
   boost::system::error_code error;
+  constexpr int kMaxTtl = 255;
+  socket.set_option(multicast::hops(kMaxTtl), error);
+  if (!error) socket.set_option(boost::asio::ip::unicast::hops(kMaxTtl), error);
   for (const auto& [group, interface] : groups) {
     if (error || group.family() != local.ip.family()) continue;
     if (group.is_v6()) {
@@ -70,13 +74,13 @@ Result<net::Endpoint, IoError> Shard::open(const net::Endpoint& local, const Udp
   if (!error && local.ip.is_v6()) socket.set_option(boost::asio::ip::v6_only(true), error);
 #ifdef SO_REUSEPORT
   using ReusePort = boost::asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
-  if (!error && shared) socket.set_option(ReusePort(true), error);
+  if (!error && (shared || !options.groups.empty())) socket.set_option(ReusePort(true), error);
 #else
   if (shared) return fail(IoError::NotSupported);
 #endif
   if (!error && !options.groups.empty()) socket.set_option(UdpSocket::reuse_address(true), error);
   if (!error) socket.bind(endpoint, error);
-  if (!error) error = join_groups(socket, local, options.groups);
+  if (!error && !options.groups.empty()) error = join_groups(socket, local, options.groups);
   if (!error) socket.non_blocking(true, error);
   if (error) return fail(to_error(error));
   entry->local = from_asio(socket.local_endpoint());

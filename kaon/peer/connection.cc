@@ -237,6 +237,11 @@ Result<void, ice::Error> Connection::add_local_address(const ice::LocalAddress& 
   return result;
 }
 
+void Connection::remove_local_address(const net::Endpoint& base, net::Protocol protocol, Time now) {
+  impl_->transport.ice().remove_local_candidate(base, protocol, impl_->advance(now));
+  impl_->settle(now);
+}
+
 Result<void, ice::Error> Connection::add_stun_server(const net::Endpoint& server, Time now) {
   return impl_->transport.ice().add_stun_server(server, impl_->advance(now));
 }
@@ -254,7 +259,11 @@ Result<void, ice::Error> Connection::add_remote_candidate(std::string_view line,
   }
   const auto candidate = ice::Candidate::parse(line);
   if (!candidate) return fail(ice::Error::BadAddress);
-  auto result = impl_->transport.ice().add_remote_candidate(*candidate, now);
+  return add_remote_candidate(*candidate, now);
+}
+
+Result<void, ice::Error> Connection::add_remote_candidate(const ice::Candidate& candidate, Time now) {
+  auto result = impl_->transport.ice().add_remote_candidate(candidate, impl_->advance(now));
   impl_->settle(now);
   return result;
 }

@@ -64,10 +64,14 @@ class Connection {
   // -- connectivity --------------------------------------------------------------------------------------------------
   /// A local address of the socket that carries the connection.
   [[nodiscard]] Result<void, ice::Error> add_local_address(const ice::LocalAddress& address, Time now);
+  /// It is gone, as ice::Agent::remove_local_candidate().
+  void remove_local_address(const net::Endpoint& base, net::Protocol protocol, Time now);
   [[nodiscard]] Result<void, ice::Error> add_stun_server(const net::Endpoint& server, Time now);
   void end_of_local_addresses(Time now);
   /// "candidate:…" of the peer; an empty text ends its candidates.
   [[nodiscard]] Result<void, ice::Error> add_remote_candidate(std::string_view line, Time now);
+  /// One whose name the caller has resolved.
+  [[nodiscard]] Result<void, ice::Error> add_remote_candidate(const ice::Candidate& candidate, Time now);
   /// New credentials; the next offer (or the answer at hand) carries them. UfragChanged follows.
   void restart_ice(Time now);
   /// New credentials of the peer by other means than SDP (WHIP's PATCH): ours change too.

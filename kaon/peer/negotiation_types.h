@@ -63,7 +63,7 @@ struct LocalTransport {
   std::string ice_ufrag;
   std::string ice_pwd;
   bool ice_lite = false;
-  std::vector<std::string> ice_options = {"trickle"};
+  std::vector<std::string> ice_options = {"trickle", "renomination"};
   std::vector<std::string> fingerprints;  ///< "sha-256 AB:CD:…".
   uint16_t sctp_port = 5000;
   uint64_t max_message_size = 262144;

@@ -1,12 +1,14 @@
 #include "kaon/sfu/http_server.h"
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl.hpp>
 #include <chrono>
+#include <ctime>
 
 #include "kaon/base/text.h"
 #include "kaon/io/asio.h"
@@ -18,6 +20,15 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = beast::http;
 using tcp = asio::ip::tcp;
+
+// RFC 9110 §5.6.7; who has a clock says what it shows (§6.6.1).
+std::string date_now() {
+  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  std::tm parts{};
+  ::gmtime_r(&now, &parts);
+  std::array<char, 40> text{};
+  return {text.data(), std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts)};
+}
 
 constexpr auto kIdleTimeout = std::chrono::seconds(30);
 // What a refused client may still send before it reads why.
@@ -165,6 +176,7 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
 
   void respond(HttpResponse response) {
     http::response<http::string_body> message(static_cast<http::status>(response.status), version_);
+    message.set(http::field::date, date_now());
     for (auto& [name, value] : response.headers) message.insert(name, value);
     message.keep_alive(keep_alive_);
     if (head_) {

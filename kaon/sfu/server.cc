@@ -68,7 +68,7 @@ Result<void, std::string> Server::Impl::open_port() {
   options.udp.bind = {{net::IpAddress::any(net::Family::V4), config_.udp_port},
                       {net::IpAddress::any(net::Family::V6), config_.udp_port}};
   options.udp.log = &log_;
-  options.public_addresses = config_.public_addresses;
+  for (const net::IpAddress& ip : config_.public_addresses) options.public_addresses.push_back({ip});
   options.loopback = true;
   options.tcp_passive = config_.ice_tcp;
   std::vector<io::Loop*> loops;

@@ -1,24 +1,21 @@
 // What a PeerConnection is made with.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kaon/base/log.h"
 #include "kaon/base/result.h"
 #include "kaon/crypto/certificate.h"
 #include "kaon/io/loop.h"
-#include "kaon/net/address.h"
+#include "kaon/io/peer_port.h"
 #include "kaon/peer/connection_types.h"
 #include "kaon/trace/sink.h"
-
-namespace kaon::io {
-class PeerPort;
-class PeerShard;
-}  // namespace kaon::io
 
 namespace kaon::webrtc {
 
@@ -33,12 +30,20 @@ struct IceServer {
   std::string credential = {};
 };
 
-/// How a SharedPort is opened.
-struct SharedPortOptions {
+/// How a UDP port is opened, and what of it is told to peers.
+struct PortOptions {
   /// 0 for a free one.
   uint16_t port = 0;
-  /// Announced instead of the machine's own addresses: what a NAT in front maps to us.
-  std::vector<net::IpAddress> public_addresses = {};
+  /// A free one is chosen from here, both ends included.
+  std::optional<std::pair<uint16_t, uint16_t>> port_range = {};
+  /// Told instead of the machine's own addresses, or of one of them: what a 1:1 NAT in front maps to us.
+  std::vector<io::PublicAddress> public_addresses = {};
+  /// Which of the machine's addresses are told and used, by interface or by address; empty for all. Called on the
+  /// loops, also later when the network changes.
+  std::function<bool(const io::Interface&)> use_interface = {};
+  /// Tell names of Multicast DNS instead of addresses, as browsers do: peers on the same network find us by them,
+  /// others by STUN and TURN.
+  bool hide_addresses = false;
   /// Announce loopback addresses too; without any other address they are announced anyway.
   bool loopback = false;
   /// ICE over TCP beside UDP (RFC 6544): connect to peers that listen, and listen on the same port number.
@@ -56,7 +61,7 @@ class SharedPort {
   /// From outside the loops, or from the only one. The loops must outlive the port. Connections are told apart by the
   /// peers' addresses, so that between two shared ports, or within one, there can be one connection only.
   static Result<std::shared_ptr<SharedPort>, io::IoError> open(std::span<io::Loop* const> loops,
-                                                               SharedPortOptions options = {});
+                                                               PortOptions options = {});
   /// Connections keep their port alive. With several loops, release the last reference outside of them.
   ~SharedPort();
 
@@ -83,10 +88,8 @@ struct Configuration {
   std::optional<crypto::Certificate> certificate = {};
   /// Without one, the connection opens a port of its own.
   std::shared_ptr<SharedPort> port = {};
-  /// Of its own port: announce loopback addresses too.
-  bool loopback = false;
-  /// Of its own port: as SharedPortOptions::ice_tcp.
-  bool ice_tcp = false;
+  /// Of its own port. `log` and `trace` there are taken from here.
+  PortOptions own_port = {};
   /// Codecs and RTP header extensions to offer and to accept.
   peer::NegotiatorConfig negotiation = {};
   /// Data channels: most of them, size of their buffers.
@@ -102,7 +105,7 @@ struct Configuration {
   size_t mtu = 1200;
   /// Must outlive the connection; null for silence.
   Logger* log = nullptr;
-  /// Of its own port: as SharedPortOptions::trace.
+  /// Of its own port: as PortOptions::trace.
   trace::Sink* trace = nullptr;
 };
 

@@ -1,8 +1,8 @@
-#include "kaon/webrtc/internal/ice_url.h"
+#include "kaon/webrtc/ice_url.h"
 
 #include <gtest/gtest.h>
 
-namespace kaon::webrtc::internal {
+namespace kaon::webrtc {
 namespace {
 
 void expect(std::string_view text, bool turn, net::Protocol protocol, std::string_view host, uint16_t port) {
@@ -33,4 +33,4 @@ TEST(IceUrl, RefusesWhatIsNone) {
 }
 
 }  // namespace
-}  // namespace kaon::webrtc::internal
+}  // namespace kaon::webrtc

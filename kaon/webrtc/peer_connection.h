@@ -107,8 +107,8 @@ class PeerConnection {
   SessionDescription local_description() const;
   /// RFC 9429 §3.2.
   SignalingState signaling_state() const;
-  /// May come before the remote description. Names of mDNS (a UUID and ".local", up to 16 at once) are resolved by the
-  /// system; any other name is Unresolved.
+  /// May come before the remote description. Names of Multicast DNS (a UUID and ".local") are looked up, up to 16 at
+  /// once; any other name is Unresolved.
   [[nodiscard]] Result<void, ice::Error> add_ice_candidate(const IceCandidate& candidate);
   /// All local candidates are known and stand in local_description().
   bool ice_gathering_complete() const;

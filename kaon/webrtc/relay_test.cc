@@ -150,7 +150,7 @@ Configuration relayed(const std::string& url, IceTransportPolicy policy = IceTra
   Configuration configuration;
   configuration.ice_servers = {{.urls = {url}, .username = "alice", .credential = "secret"}};
   configuration.ice_transport_policy = policy;
-  configuration.loopback = true;
+  configuration.own_port.loopback = true;
   return configuration;
 }
 
@@ -238,7 +238,7 @@ TEST(Relay, CarriesAConnectionWhosePeersMayUseNothingElse) {
     EXPECT_TRUE(seen.errors.empty());
     for (const std::string& candidate : seen.candidates) {
       if (candidate.empty()) continue;
-      EXPECT_THAT(candidate, HasSubstr("typ relay raddr 0.0.0.0 rport 0"));
+      EXPECT_THAT(candidate, HasSubstr("typ relay raddr 0.0.0.0 rport 9"));
     }
   }
   // Each connection gave its allocation back.
@@ -249,7 +249,7 @@ TEST(Relay, CarriesAConnectionWhosePeersMayUseNothingElse) {
 TEST(Relay, OneSideIsEnough) {
   TurnServer server;
   Configuration plain;
-  plain.loopback = true;
+  plain.own_port.loopback = true;
   Call call(relayed(server.url()), plain);
   ASSERT_TRUE(call.seen.wait([](const Seen& s) { return s.received == "hello yourself"; }));
   EXPECT_EQ(server.allocations(), 1u);
@@ -263,7 +263,7 @@ TEST(Relay, WrongPasswordsAndServersThatAreNoneAreToldByUrl) {
   configuration.ice_servers.push_back({.urls = {"turn:nobody.invalid"}, .username = "a", .credential = "b"});
   configuration.ice_servers.push_back({.urls = {"http://example.org"}});
   configuration.ice_servers.push_back({.urls = {"turn:example.org"}});
-  Call call(configuration, {.loopback = true});
+  Call call(configuration, {.own_port = {.loopback = true}});
   ASSERT_TRUE(call.seen.wait([](const Seen& s) { return s.errors.size() == 5 && !s.received.empty(); }));
   std::map<std::string, IceCandidateError> errors;
   for (const IceCandidateError& error : call.seen.get().errors) errors[error.url] = error;
@@ -339,14 +339,15 @@ TEST(Relay, IsReachedOverTcpAndTlsToo) {
 
 TEST(Relay, ACertificateForAnotherNameIsRefused) {
   const StreamServer server;
-  Call call(relayed(cat("turns:localhost:", server.tls_port), IceTransportPolicy::All), {.loopback = true});
+  Call call(relayed(cat("turns:localhost:", server.tls_port), IceTransportPolicy::All),
+            {.own_port = {.loopback = true}});
   ASSERT_TRUE(call.seen.wait([](const Seen& s) { return !s.errors.empty(); }));
   EXPECT_EQ(call.seen.get().errors[0].error_code, 701);
 }
 
 TEST(IceTcp, CarriesAConnectionWhereUdpIsBlocked) {
   Configuration tcp;
-  tcp.loopback = tcp.ice_tcp = true;
+  tcp.own_port.loopback = tcp.own_port.ice_tcp = true;
   Call call(tcp, tcp, " tcp ");
   ASSERT_TRUE(call.seen.wait([](const Seen& s) { return s.received == "hello yourself"; }));
 }

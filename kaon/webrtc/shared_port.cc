@@ -8,14 +8,17 @@ SharedPort::SharedPort(std::unique_ptr<io::PeerPort> port) : port_(std::move(por
 SharedPort::~SharedPort() = default;
 
 Result<std::shared_ptr<SharedPort>, io::IoError> SharedPort::open(std::span<io::Loop* const> loops,
-                                                                  SharedPortOptions options) {
+                                                                  PortOptions options) {
   Env env = internal::environment(options.log);
   env.trace = options.trace;
   io::PeerPortOptions port;
   port.udp.bind = {{net::IpAddress::any(net::Family::V4), options.port},
                    {net::IpAddress::any(net::Family::V6), options.port}};
   port.udp.log = &env.log;
+  port.udp.port_range = options.port_range;
   port.public_addresses = std::move(options.public_addresses);
+  port.use_interface = std::move(options.use_interface);
+  port.hide_addresses = options.hide_addresses;
   port.loopback = options.loopback;
   port.tcp_passive = port.tcp_active = options.ice_tcp;
   auto opened = io::PeerPort::open(loops, port, env);

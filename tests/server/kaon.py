@@ -57,9 +57,9 @@ class Response:
         return self
 
 
-def run(*arguments, env=None):
+def run(*arguments, env=None, seconds=20):
     """Runs the program to its end: (exit status, stdout, stderr)."""
-    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=20,
+    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=seconds,
                           env=dict(os.environ, **(env or {})))
     return done.returncode, done.stdout, done.stderr
 

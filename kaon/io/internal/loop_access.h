@@ -11,6 +11,9 @@ class io_context;
 
 namespace kaon::io {
 
+class Mdns;
+class NetworkMonitor;
+
 /// Receiving needs room for this many reads of up to 64 KiB (a read with GRO holds a run of datagrams).
 inline constexpr size_t kReadsPerBatch = 16;
 inline constexpr size_t kReadSize = 64 * 1024;
@@ -22,6 +25,9 @@ struct LoopAccess {
   /// Where a batch is put together, and what its system calls need; like the memory, for all sockets of the loop.
   static std::vector<net::Datagram>& datagrams(Loop& loop);
   static std::shared_ptr<void>& udp_messages(Loop& loop);
+  /// The loop's one Mdns and NetworkMonitor, while somebody holds them.
+  static std::weak_ptr<Mdns>& mdns(Loop& loop);
+  static std::weak_ptr<NetworkMonitor>& network_monitor(Loop& loop);
   /// A stepped loop's poll_fd() watches the sockets beside Asio.
   static void watch(Loop& loop, int fd);
   static void watch_writable(Loop& loop, int fd, bool on);

@@ -22,6 +22,7 @@ bool Transport::apply(const NegotiatedSession& session, Time now) {
   // A lite agent is controlled unless both are lite (RFC 8445 §6.1.1).
   ice_.set_role(session.ice_controlling ? ice::Role::Controlling : ice::Role::Controlled);
   const RemoteTransport& remote = session.remote;
+  ice_.set_renomination(std::ranges::find(remote.ice_options, "renomination") != remote.ice_options.end());
   if (!ice_.set_remote_credentials({remote.ice_ufrag, remote.ice_pwd}, remote.ice_lite, now)) {
     env_.log.line(LogLevel::Warning, "peer", "remote ICE credentials refused");
   }

@@ -40,8 +40,10 @@ Result<void, io::IoError> Core::open_port() {
   port_ = config_.port;
   if (port_) return {};
   const std::array<io::Loop*, 1> loops{&loop_};
-  auto opened = SharedPort::open(
-      loops, {.loopback = config_.loopback, .ice_tcp = config_.ice_tcp, .log = config_.log, .trace = config_.trace});
+  PortOptions options = config_.own_port;
+  options.log = config_.log;
+  options.trace = config_.trace;
+  auto opened = SharedPort::open(loops, std::move(options));
   if (!opened) return fail(opened.error());
   port_ = std::move(*opened);
   return {};

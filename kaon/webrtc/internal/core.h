@@ -6,17 +6,20 @@
 #include <unordered_map>
 #include <vector>
 
+#include "kaon/io/mdns.h"
 #include "kaon/io/peer_port.h"
 #include "kaon/webrtc/peer_connection.h"
 
-namespace kaon::webrtc::internal {
-
+namespace kaon::webrtc {
 struct IceUrl;
+}
+
+namespace kaon::webrtc::internal {
 
 /// Most URLs of a configuration that are used.
 inline constexpr size_t kMaxIceServers = ice::Agent::kMaxStunServers + io::HostedPeer::kMaxRelays;
 
-/// Names of the peer's candidates that are looked up at once.
+/// Candidates of the peer whose names are looked up at once.
 inline constexpr size_t kMaxNamesResolving = 16;
 
 class Core final : public io::PeerHandler, public std::enable_shared_from_this<Core> {
@@ -85,6 +88,7 @@ class Core final : public io::PeerHandler, public std::enable_shared_from_this<C
   // signaling.cc
   void after_local_description(SdpType type);
   Result<void, ice::Error> resolve_candidate(const std::string& line);
+  void resolve_candidates(const sdp::SessionDescription& remote);
 
   // events.cc
   void handle(const peer::LocalCandidate& event);
@@ -121,7 +125,8 @@ class Core final : public io::PeerHandler, public std::enable_shared_from_this<C
   io::HostedPeer* hosted_ = nullptr;
   bool closed_ = false;
   bool failed_to_start_ = false;
-  int dispatching_ = 0;  // handlers of ours that run now
+  int dispatching_ = 0;             // handlers of ours that run now
+  std::shared_ptr<io::Mdns> mdns_;  // once a peer has told a name
   size_t names_resolving_ = 0;
   size_t servers_pending_ = 0;  // gathering goes on so long
   bool told_negotiation_needed_ = false;

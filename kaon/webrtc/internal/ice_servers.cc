@@ -1,9 +1,9 @@
 // STUN and TURN servers of the configuration: found, asked, and told of if they are of no use.
 #include "kaon/base/text.h"
+#include "kaon/webrtc/ice_url.h"
 #include "kaon/webrtc/internal/core.h"
 #include "kaon/webrtc/internal/dispatch.h"
 #include "kaon/webrtc/internal/environment.h"
-#include "kaon/webrtc/internal/ice_url.h"
 
 namespace kaon::webrtc::internal {
 namespace {

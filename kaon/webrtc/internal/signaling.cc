@@ -66,6 +66,7 @@ Result<void, DescriptionError> Core::set_remote(const SessionDescription& descri
   told_negotiation_needed_ = false;
   touch();
   if (!result) return fail(DescriptionError(result.error()));
+  resolve_candidates(remote);
   return {};
 }
 
@@ -83,25 +84,38 @@ Result<void, ice::Error> Core::add_candidate(const std::string& line) {
   return resolve_candidate(line);
 }
 
-// A name instead of an address, as browsers hide theirs (mDNS): the system may know it. No other names, which a peer
-// could make us look up, and not too many.
+// A name instead of an address, as browsers hide theirs. Names of Multicast DNS only, because a peer could make us look
+// up any other, and not too many.
 Result<void, ice::Error> Core::resolve_candidate(const std::string& line) {
   const auto candidate = ice::Candidate::parse(line);
-  if (!candidate || !ice::is_mdns_name(candidate->hostname)) return fail(ice::Error::Unresolved);
+  if (!candidate) return fail(ice::Error::BadAddress);
   if (names_resolving_ >= kMaxNamesResolving) return fail(ice::Error::TooMany);
+  if (!mdns_) mdns_ = io::Mdns::of(loop_);
+  const auto asked = mdns_->resolve(
+      candidate->hostname, [weak = weak_from_this(), candidate = *candidate](std::optional<net::IpAddress> address) {
+        const auto self = weak.lock();
+        if (!self) return;
+        --self->names_resolving_;
+        if (self->closed_ || !address) return;
+        ice::Candidate resolved = candidate;
+        resolved.address.ip = *address;
+        static_cast<void>(self->connection()->add_remote_candidate(resolved, io::Loop::now()));
+        self->touch();
+      });
+  if (!asked) return fail(asked.error() == mdns::Error::TooMany ? ice::Error::TooMany : ice::Error::Unresolved);
   ++names_resolving_;
-  loop_.resolve(candidate->hostname, [weak = weak_from_this(), candidate = *candidate](const auto& addresses) {
-    const auto self = weak.lock();
-    if (!self) return;
-    --self->names_resolving_;
-    if (self->closed_ || !addresses || addresses->empty()) return;
-    ice::Candidate resolved = candidate;
-    resolved.hostname.clear();
-    resolved.address.ip = addresses->front();
-    static_cast<void>(self->connection()->add_remote_candidate(resolved.to_string(), io::Loop::now()));
-    self->touch();
-  });
   return {};
+}
+
+// Those that stand in a description; of all its sections one carries the transport.
+void Core::resolve_candidates(const sdp::SessionDescription& remote) {
+  for (const sdp::MediaDescription& section : remote.media) {
+    for (const std::string& line : section.candidates) {
+      const auto candidate = ice::Candidate::parse(line);
+      if (candidate && !candidate->hostname.empty()) static_cast<void>(resolve_candidate(line));
+    }
+    if (!section.candidates.empty()) return;
+  }
 }
 
 void Core::restart_ice() {

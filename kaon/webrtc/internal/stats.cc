@@ -86,11 +86,13 @@ class Report {
   }
 
   std::string add_candidate(const ice::Candidate& candidate, std::string_view prefix, std::string_view type) {
-    std::string id = cat(prefix, candidate.foundation, "-", candidate.address);
+    // Neither the id nor the address tells what a name hides (draft-ietf-mmusic-mdns-ice-candidates §3.3.1).
+    const std::string host = candidate.hostname.empty() ? candidate.address.ip.to_string() : candidate.hostname;
+    std::string id = cat(prefix, candidate.foundation, "-", host, ":", candidate.address.port);
     if (report_.find(id) != nullptr) return id;
     entry(id, std::string(type)).members = {
         {"transportId", std::string(kTransportId)},
-        {"address", candidate.hostname.empty() ? candidate.address.ip.to_string() : candidate.hostname},
+        {"address", host},
         {"port", uint64_t{candidate.address.port}},
         {"protocol", std::string(candidate.protocol == net::Protocol::Udp ? "udp" : "tcp")},
         {"candidateType", std::string(ice::to_text(candidate.type))},

@@ -5,25 +5,28 @@ import os from 'node:os';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
 
+// With these, 127.0.0.1 becomes a candidate; and addresses are not hidden, because pages may use devices.
+const SHOWING = ['--use-fake-ui-for-media-stream', '--allow-loopback-in-peer-connection'];
+
 const FLAGS = [
   '--no-sandbox', // root has none
   '--disable-gpu', '--no-first-run', '--no-default-browser-check', '--disable-background-networking', '--disable-component-update',
   '--disable-sync', '--disable-quic', '--autoplay-policy=no-user-gesture-required',
-  '--use-fake-device-for-media-stream=fps=30', '--use-fake-ui-for-media-stream',
-  '--allow-loopback-in-peer-connection', // with the line above: 127.0.0.1 becomes a candidate
+  '--use-fake-device-for-media-stream=fps=30', ...SHOWING,
   // Several pages at once, and none of them is "in the background".
   '--disable-background-timer-throttling', '--disable-backgrounding-occluded-windows', '--disable-renderer-backgrounding',
 ];
 
-/** A browser that ends with the case. `prefix` runs it elsewhere, for example in another network namespace. */
-export async function launch(onEnd, { flags = [], prefix } = {}) {
+/** A browser that ends with the case. `prefix` runs it elsewhere, for example in another network namespace; `hides`: its pages may use no
+ *  device, so that it tells names of Multicast DNS instead of addresses. */
+export async function launch(onEnd, { flags = [], prefix, hides = false } = {}) {
   const home = fs.mkdtempSync(path.join(os.tmpdir(), 'kaon-chromium-'));
   let executablePath = '/usr/bin/chromium';
   if (prefix) {
     executablePath = path.join(home, 'chromium');
     fs.writeFileSync(executablePath, `#!/bin/sh\nexec ${prefix} /usr/bin/chromium "$@"\n`, { mode: 0o755 });
   }
-  const browser = await chromium.launch({ executablePath, headless: true, args: [...FLAGS, ...flags], chromiumSandbox: false, env: { ...process.env, HOME: home } });
+  const browser = await chromium.launch({ executablePath, headless: true, args: [...FLAGS.filter(flag => !hides || !SHOWING.includes(flag)), ...flags], chromiumSandbox: false, env: { ...process.env, HOME: home } });
   onEnd(async () => {
     await browser.close();
     fs.rmSync(home, { recursive: true, force: true });

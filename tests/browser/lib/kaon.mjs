@@ -54,6 +54,25 @@ export async function serve(onEnd, args = [], options = {}) {
   return Object.assign(server, { url: found[0].replace('127.0.0.1', 'localhost') });
 }
 
+/** Kaon's peer of the interoperability tests (tests/interop/peers), here in the hands of a case: {say(object), lines: [object]}. */
+export function startPeer(onEnd, args) {
+  const file = path.join(path.dirname(program), '../../tests/interop/peers/kaon/interop_kaon');
+  const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const ended = new Promise(done => child.on('exit', done));
+  const lines = [];
+  let rest = '';
+  child.stdout.on('data', bytes => {
+    const parts = (rest + bytes).split('\n');
+    rest = parts.pop();
+    lines.push(...parts.filter(Boolean).map(part => JSON.parse(part)));
+  });
+  onEnd(async () => {
+    child.stdin.end();
+    await ended;
+  });
+  return { say: object => child.stdin.write(`${JSON.stringify(object)}\n`), lines };
+}
+
 /** A line of what the server itself added to the delay of all packets so far, or throws. */
 export async function checkAddedDelay(server) {
   const { forward_delay_ms_median: delay } = await (await fetch(`${server.url}api/status`)).json();

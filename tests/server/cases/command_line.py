@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kaon import PROGRAM, Server, run
 
-COMMANDS = ["serve", "turn", "stun", "whip", "record", "send", "receive", "pipe", "inspect"]
+COMMANDS = ["serve", "turn", "stun", "doctor", "whip", "record", "send", "receive", "pipe", "inspect"]
 
 
 def one_line(status, out, err, expected):

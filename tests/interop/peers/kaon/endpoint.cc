@@ -14,6 +14,7 @@ webrtc::Configuration configuration_of(const Options& options) {
     configuration.negotiation.answer_setup = setup == "active" ? sdp::Setup::Active : sdp::Setup::Passive;
   }
   if (options.text("path-mtu-discovery") == "0") configuration.data.sctp.max_probed_packet_size = 0;
+  configuration.own_port.hide_addresses = options.text("hide-addresses") == "1";
   return configuration;
 }
 

@@ -7,12 +7,17 @@
 
 #include "kaon/net/datagram.h"
 
-namespace kaon::webrtc::internal {
+namespace kaon::webrtc {
 
+/// What such a URL names.
 struct IceUrl {
+  /// Otherwise a STUN server.
   bool turn = false;
+  /// Udp, Tcp or Tls.
   net::Protocol protocol = net::Protocol::Udp;
+  /// A name, or an address without brackets.
   std::string host;
+  /// 3478, or 5349 over TLS, unless it says otherwise.
   uint16_t port = 3478;
 };
 
@@ -20,4 +25,4 @@ struct IceUrl {
 /// "stuns" and "turns" over UDP.
 std::optional<IceUrl> parse_ice_url(std::string_view url);
 
-}  // namespace kaon::webrtc::internal
+}  // namespace kaon::webrtc

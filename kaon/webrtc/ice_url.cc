@@ -1,10 +1,10 @@
-#include "kaon/webrtc/internal/ice_url.h"
+#include "kaon/webrtc/ice_url.h"
 
 #include <algorithm>
 
 #include "kaon/base/text.h"
 
-namespace kaon::webrtc::internal {
+namespace kaon::webrtc {
 namespace {
 
 constexpr uint16_t kTlsPort = 5349;
@@ -61,4 +61,4 @@ std::optional<IceUrl> parse_ice_url(std::string_view text) {
   return parse_host(text.substr(0, query), url) ? std::optional(url) : std::nullopt;
 }
 
-}  // namespace kaon::webrtc::internal
+}  // namespace kaon::webrtc
