@@ -37,7 +37,8 @@ class Player {
       if (step.kind == Step::Kind::Out) {
         wrong = expect(step, due);
       } else {
-        advance(due);
+        // What arrives in the very moment in which a timer fires has arrived before.
+        advance(step.kind == Step::Kind::In ? due - Duration(1) : due);
         last_ = now_ = std::max(now_, due);
         wrong = step.kind == Step::Kind::In ? inject(step) : call(step.text);
       }
