@@ -384,11 +384,33 @@ TEST(AttackD7, ResetsHaveTheRightResultCodes) {
   EXPECT_EQ(result(99, 101), 5u);
   a.data(102, kWhole, 10, 1, 0);  // begins at zero again
   EXPECT_EQ(a.events(), 3u);
-  // SSN/TSN reset and more streams are denied.
+  // SSN/TSN reset and requests that we add streams are denied.
   a.send(ChunkType::ReConfig, 0, {0, 15, 0, 8, 0, 0, 0, 102});
   EXPECT_EQ(reset_result(a.drain()), 2u);
-  a.send(ChunkType::ReConfig, 0, {0, 17, 0, 12, 0, 0, 0, 103, 0, 1, 0, 0});
+  a.send(ChunkType::ReConfig, 0, {0, 18, 0, 12, 0, 0, 0, 103, 0, 1, 0, 0});
   EXPECT_EQ(reset_result(a.drain()), 2u);
+}
+
+TEST(AttackD7, StreamsAreAddedOnceAndUpToWhatWeOffered) {
+  Config config;
+  config.incoming_streams = 1200;
+  Attack a(config);
+  a.establish();  // with a thousand
+  const auto added = [&](uint8_t sequence, uint8_t streams) {
+    a.send(ChunkType::ReConfig, 0, {0, 17, 0, 12, 0, 0, 0, sequence, 0, streams, 0, 0});
+    return reset_result(a.drain());
+  };
+  EXPECT_EQ(added(100, 201), 2u);
+  EXPECT_EQ(added(101, 150), 1u);
+  EXPECT_EQ(added(101, 150), 1u);  // the same again
+  EXPECT_EQ(added(102, 51), 2u);
+  a.data(100, kWhole, 4, 1149);
+  EXPECT_EQ(a.events(), 1u);
+  a.data(101, kWhole, 4, 1150);
+  EXPECT_EQ(a.events(), 0u);
+  EXPECT_EQ(added(103, 50), 1u);
+  a.data(102, kWhole, 4, 1199);
+  EXPECT_EQ(a.events(), 1u);
 }
 
 TEST(AttackD7, ResetFloodsAndMalformedOnesAreBounded) {
@@ -456,11 +478,15 @@ TEST(Attack, DataWithoutAByteIsAborted) {
   EXPECT_EQ(a.closed->reason, CloseReason::ProtocolViolation);
 }
 
-TEST(Attack, AStreamThatWasNotAgreedIsReported) {
+TEST(Attack, DataOfAStreamThatWasNotAgreedIsReportedAndAcknowledged) {
   Attack a;
   a.establish();
   a.data(100, kWhole, 4, 1000);
-  EXPECT_EQ(a.drain().at(0).type, ChunkType::Error);
+  const auto sent = a.drain();
+  ASSERT_EQ(sent.size(), 2u);
+  EXPECT_EQ(sent[0].type, ChunkType::Error);
+  EXPECT_EQ(sent[1].type, ChunkType::Sack);
+  EXPECT_EQ(load_be32(sent[1].value.data()), 100u);
   EXPECT_EQ(a.events(), 0u);
 }
 

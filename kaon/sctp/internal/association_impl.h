@@ -26,7 +26,6 @@ struct Tcb {
   Tsn peer_initial_tsn;
   Capabilities capabilities;
   uint16_t outgoing_streams;
-  uint16_t incoming_streams;
   DataFormat format;
   Sender sender;
   Receiver receiver;

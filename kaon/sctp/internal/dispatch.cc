@@ -162,7 +162,7 @@ void Association::Impl::handle_data(const Chunk& chunk) {
   if (open.phase == Open::Phase::ShutdownReceived || open.phase == Open::Phase::ShutdownAckSent) {
     return drop(DropReason::UnexpectedChunk);
   }
-  if (data->stream.value() >= open.tcb->incoming_streams) {
+  if (data->stream.value() >= open.tcb->reset.incoming_streams()) {
     std::array<uint8_t, 4> info{};
     store_be16(info.data(), data->stream.value());
     drop(DropReason::MalformedChunk);
