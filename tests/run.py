@@ -85,7 +85,7 @@ def part_unit(tally, full):
     sctp = folder / "kaon/sctp/kaon_sctp_test"
     long = [*seeded("unit.sctp.chaos", sctp, "Chaos.EveryByte*", 1000),
             *seeded("unit.sctp.commands", sctp, "Chaos.RandomCommands*", 100000)]
-    tally.cells([*units("unit", folder), *(long if full else []),
+    tally.cells([*units("unit", folder, env={"KAON_RECORDS": "10000000"} if full else None), *(long if full else []),
                  ("unit.fuzz", lambda cell: run_gtest(cell, folder / "fuzz/kaon_fuzz_replay", "unit.fuzz"))])
     tally.cell("unit.examples", lambda cell: examples(cell, folder))
 
