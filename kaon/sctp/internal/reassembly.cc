@@ -90,9 +90,12 @@ bool Reassembly::is_orphan(const DataChunk& chunk, const TsnTracker& tracker) co
   if (chunk.format == DataFormat::Data) {
     return !chunk.beginning() && tracker.received(chunk.tsn - 1) && !is_fragment({kByTsn, (chunk.tsn - 1).value()});
   }
-  const Stream* stream = streams_.find(chunk.stream);
-  if (stream == nullptr) return false;
-  return (chunk.unordered() ? stream->first_unordered : stream->next_mid).newer_than(chunk.mid);
+  return is_given_up(chunk.stream, chunk.unordered(), chunk.mid);
+}
+
+bool Reassembly::is_given_up(StreamId id, bool unordered, Mid mid) const {
+  const Stream* stream = streams_.find(id);
+  return stream != nullptr && (unordered ? stream->first_unordered : stream->next_mid).newer_than(mid);
 }
 
 // With DATA: what came early and follows a part of a message given up.
@@ -227,16 +230,6 @@ void Reassembly::skip(const ForwardTsnChunk& chunk, EventQueue& ready) {
       return !last.newer_than(chunk.new_cumulative);
     });
     drop_orphans_from(chunk.new_cumulative + 1);
-  } else if (chunk.skipped_count() != 0) {
-    drop_items([&](const Item& item) {
-      for (size_t i = 0; i < chunk.skipped_count(); ++i) {
-        const auto skipped = chunk.skipped(i);
-        const bool unordered = (item.flags & DataChunk::kUnordered) != 0;
-        if (skipped.stream == item.stream && skipped.unordered == unordered && !item.mid.newer_than(skipped.mid))
-          return true;
-      }
-      return false;
-    });
   }
   for (size_t i = 0; i < chunk.skipped_count(); ++i) {
     const auto [id, number, unordered] = chunk.skipped(i);
@@ -250,6 +243,12 @@ void Reassembly::skip(const ForwardTsnChunk& chunk, EventQueue& ready) {
     deliver_waiting_up_to(stream, mid, ready);
     stream.next_mid = mid + 1;
     deliver_in_turn(stream, ready);
+  }
+  // Once for all that is skipped: a peer may name thousands of streams while thousands of parts wait.
+  if (chunk.format == DataFormat::IData && chunk.skipped_count() != 0) {
+    drop_items([&](const Item& item) {
+      return is_given_up(item.stream, (item.flags & DataChunk::kUnordered) != 0, item.mid);
+    });
   }
 }
 

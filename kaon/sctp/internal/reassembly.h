@@ -68,6 +68,7 @@ class Reassembly {
   Status extend(uint32_t partial, const TsnTracker& tracker, BufferPool& pool, EventQueue& ready);
   bool is_fragment(const Key& key) const;
   bool is_orphan(const DataChunk& chunk, const TsnTracker& tracker) const;
+  bool is_given_up(StreamId stream, bool unordered, Mid mid) const;
   void drop_orphans_from(Tsn tsn);
   Status append(Item& partial, ByteView bytes, BufferPool& pool);
   static bool belongs(const Item& partial, DataFormat format, const Item& fragment);
