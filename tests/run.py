@@ -82,24 +82,32 @@ def examples(cell, folder):
 
 def part_unit(tally, full):
     folder = build("release")
-    tally.cells([*units("unit", folder),
+    sctp = folder / "kaon/sctp/kaon_sctp_test"
+    long = [*seeded("unit.sctp.chaos", sctp, "Chaos.EveryByte*", 1000),
+            *seeded("unit.sctp.commands", sctp, "Chaos.RandomCommands*", 100000)]
+    tally.cells([*units("unit", folder, env={"KAON_RECORDS": "10000000"} if full else None), *(long if full else []),
                  ("unit.fuzz", lambda cell: run_gtest(cell, folder / "fuzz/kaon_fuzz_replay", "unit.fuzz"))])
     tally.cell("unit.examples", lambda cell: examples(cell, folder))
 
 
-def scenario(prefix, folder, seeds, env=None):
-    """The cells of the scenarios: small enough that no core is idle."""
-    program = folder / "tests/scenario/kaon_scenario_test"
+def seeded(prefix, program, only, seeds, env=None):
+    """The cells of a test that goes through seeds: small enough that no core is idle."""
     size = min(SEEDS_PER_CELL, -(-seeds // (os.cpu_count() or 1)))
     for first in range(1, seeds + 1, size):
         some = f"{first}-{min(first + size - 1, seeds)}"
-        seeded = dict(env or {}, KAON_SEED=some)
-        yield f"{prefix}.seeds-{some}", lambda cell, e=seeded: run_gtest(cell, program, prefix, e, 3600, "Scenario.*")
-    yield prefix, lambda cell: run_gtest(cell, program, prefix, env, only="-Scenario.*")
+        one = dict(env or {}, KAON_SEED=some)
+        yield f"{prefix}.seeds-{some}", lambda cell, e=one: run_gtest(cell, program, prefix, e, 3600, only)
+
+
+def scenario(prefix, folder, seeds, transfers, env=None):
+    program = folder / "tests/scenario/kaon_scenario_test"
+    yield from seeded(prefix, program, "Scenario.*", seeds, env)
+    yield from seeded(f"{prefix}.transfer", program, "Transfer.*", transfers, env)
+    yield prefix, lambda cell: run_gtest(cell, program, prefix, env, only="-Scenario.*:Transfer.*")
 
 
 def part_scenario(tally, full):
-    tally.cells(scenario("scenario", build("release"), 10000 if full else 100))
+    tally.cells(scenario("scenario", build("release"), 10000 if full else 100, 1000 if full else 30))
 
 
 def part_sanitize(tally, full):
@@ -107,7 +115,7 @@ def part_sanitize(tally, full):
     modules = sorted({test.relative_to(ROOT).parts[1] for test in ROOT.glob("kaon/**/*_test.cc")})
     folder = build("asan-ubsan", [*(f"kaon_{m}_test" for m in modules), "kaon_scenario_test"])
     env = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
-    tally.cells([*units("asan", folder, env=env), *scenario("asan.scenario", folder, 200 if full else 10, env)])
+    tally.cells([*units("asan", folder, env=env), *scenario("asan.scenario", folder, 200 if full else 10, 30 if full else 4, env)])
     folder = build("tsan", [f"kaon_{m}_test" for m in TSAN_MODULES])
     tally.cells(units("tsan", folder, TSAN_MODULES, {"TSAN_OPTIONS": "halt_on_error=0 exitcode=66"}))
 

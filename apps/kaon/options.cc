@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "kaon/base/text.h"
+#include "kaon/io/interfaces.h"
 
 namespace kaon::apps {
 namespace {
@@ -41,6 +42,33 @@ std::optional<net::Endpoint> listen_address(std::string_view text) {
 }
 
 // CLI11 itself reads such files only for the outermost command.
+std::vector<io::RelayAddress> relays_on(std::vector<net::IpAddress> ips, const std::vector<net::IpAddress>& announced) {
+  const auto interfaces = io::interfaces();
+  for (const bool loopback : {false, true}) {
+    if (!ips.empty() || !interfaces) break;
+    for (const io::Interface& interface : *interfaces) {
+      const bool taken = std::ranges::any_of(ips, [&](auto& ip) { return ip.family() == interface.ip.family(); });
+      if (!taken && interface.loopback == loopback && !interface.ip.is_link_local()) ips.push_back(interface.ip);
+    }
+  }
+  std::vector<io::RelayAddress> relays;
+  for (const net::IpAddress& ip : ips) {
+    io::RelayAddress& relay = relays.emplace_back(io::RelayAddress{ip});
+    for (const net::IpAddress& other : announced) {
+      if (other.family() == ip.family()) relay.announce = other;
+    }
+  }
+  return relays;
+}
+
+std::optional<turn::PortRange> turn_ports(std::string_view text) {
+  const size_t dash = text.find('-');
+  const auto first = parse_number<uint16_t>(text.substr(0, dash));
+  const auto last = dash == std::string_view::npos ? std::nullopt : parse_number<uint16_t>(text.substr(dash + 1));
+  if (!first || !last || *first == 0 || *first > *last) return std::nullopt;
+  return turn::PortRange{*first, *last};
+}
+
 void read_config(CLI::App& command, const std::string& file) {
   for (const CLI::ConfigItem& item : CLI::ConfigTOML().from_file(file)) {
     CLI::Option* option = command.get_option_no_throw("--" + item.name);

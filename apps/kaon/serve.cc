@@ -36,6 +36,9 @@ struct ServeOptions {
   std::string max_dtls = "1.3";
   std::vector<std::string> public_ips;
   std::vector<std::string> ice_servers;
+  std::string turn;
+  std::string turns;
+  std::string turn_ports = "49152-65535";
   std::string token;
   std::string log = "info";
   std::string config_file;
@@ -93,6 +96,33 @@ Result<sfu::TlsIdentity, std::string> tls_identity(const ServeOptions& options) 
   return sfu::TlsIdentity{std::move(*certificate), std::move(*key)};
 }
 
+// The TURN server inside, for clients that reach the media port in no other way.
+Result<std::optional<io::TurnHostOptions>, std::string> turn_options(
+    const ServeOptions& options, const std::vector<net::IpAddress>& public_addresses) {
+  if (options.turn.empty() && options.turns.empty()) return std::nullopt;
+  io::TurnHostOptions turn;
+  if (!options.turn.empty()) {
+    const auto address = listen_address(options.turn);
+    if (!address) return fail(cat("'", options.turn, "' is no ADDR:PORT for --turn."));
+    turn.udp = turn.tcp = {*address};
+  }
+  if (!options.turns.empty()) {
+    const auto address = listen_address(options.turns);
+    if (!address) return fail(cat("'", options.turns, "' is no ADDR:PORT for --turns."));
+    turn.tls_endpoints = {*address};
+    const auto identity = tls_identity(options);
+    if (!identity) return fail(identity.error());
+    turn.tls = io::TurnTls{.certificate = identity->certificate, .private_key = identity->private_key};
+  }
+  const auto ports = turn_ports(options.turn_ports);
+  if (!ports) return fail(cat("'", options.turn_ports, "' is no FIRST-LAST for --turn-ports."));
+  turn.ports = *ports;
+  turn.relays = relays_on({}, public_addresses);
+  if (turn.relays.empty()) return fail(std::string("This machine has no address for relays."));
+  turn.server.realm = turn.server.software = "kaon";
+  return turn;
+}
+
 Result<sfu::ServerConfig, std::string> server_config(const ServeOptions& options) {
   sfu::ServerConfig config;
   config.http = listen_address(options.http);
@@ -121,6 +151,7 @@ Result<sfu::ServerConfig, std::string> server_config(const ServeOptions& options
   config.ice_tcp = options.ice_tcp;
   if (options.max_dtls == "1.2") config.max_dtls_version = dtls::Version::Dtls12;
   config.token = options.token;
+  KAON_TRY(config.turn, turn_options(options, config.public_addresses));
   if (const char* file = std::getenv("SSLKEYLOGFILE")) config.key_log_file = file;
   config.version = cat_version();
   return config;
@@ -143,6 +174,12 @@ int serve(const ServeOptions& options) {
   if (!server) return fail_with(server.error());
   std::printf("Kaon is ready: %s\n", url("http", *(*server)->http_address()).c_str());
   if (const auto https = (*server)->https_address()) std::printf("With HTTPS:    %s\n", url("https", *https).c_str());
+  for (const auto& [protocol, name] : {std::pair(net::Protocol::Udp, "UDP"), std::pair(net::Protocol::Tcp, "TCP"),
+                                       std::pair(net::Protocol::Tls, "TLS")}) {
+    for (const net::Endpoint& address : (*server)->turn_addresses(protocol)) {
+      std::printf("TURN over %s: %s\n", name, address.to_string().c_str());
+    }
+  }
   std::printf("Media over UDP port %u. Ctrl-C stops.\n", (*server)->udp_port());
   std::fflush(stdout);
   stop.wait(-1);
@@ -184,6 +221,17 @@ void add_serve(CLI::App& app, int& status) {
       ->add_option("--ice-server", options->ice_servers,
                    "STUN or TURN server to tell clients of (Link header); may be repeated")
       ->type_name("URL[,USER,CREDENTIAL]");
+  command
+      ->add_option("--turn", options->turn,
+                   "Run a TURN server inside, over UDP and TCP; clients get credentials that end by themselves")
+      ->type_name("ADDR:PORT");
+  command
+      ->add_option("--turns", options->turns,
+                   "The same over TLS, with --cert and --key: passes firewalls that let only HTTPS through")
+      ->type_name("ADDR:PORT");
+  command->add_option("--turn-ports", options->turn_ports, "UDP ports of its relays")
+      ->type_name("FIRST-LAST")
+      ->capture_default_str();
   command->add_option("--token", options->token, "Ask for this bearer token")->type_name("SECRET");
   command->add_option("--log", options->log, "How much to log")
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))

@@ -13,7 +13,6 @@
 #include "apps/kaon/version.h"
 #include "kaon/base/text.h"
 #include "kaon/crypto/system_random.h"
-#include "kaon/io/interfaces.h"
 #include "kaon/io/loop.h"
 #include "kaon/sfu/http_server.h"
 
@@ -71,46 +70,23 @@ Result<std::vector<net::IpAddress>, std::string> addresses(const Texts& texts, s
   return out;
 }
 
-// The first address of each family that reaches further than this machine; those of loopback if there is none.
-std::vector<net::IpAddress> machine_addresses() {
-  std::vector<net::IpAddress> out;
-  const auto interfaces = io::interfaces();
-  if (!interfaces) return out;
-  for (const bool loopback : {false, true}) {
-    for (const io::Interface& interface : *interfaces) {
-      const bool taken = std::ranges::any_of(out, [&](auto& ip) { return ip.family() == interface.ip.family(); });
-      if (!taken && interface.loopback == loopback && !interface.ip.is_link_local()) out.push_back(interface.ip);
-    }
-    if (!out.empty()) break;
-  }
-  return out;
-}
-
 Result<std::vector<io::RelayAddress>, std::string> relay_addresses(const TurnOptions& options) {
   KAON_TRY(std::vector<net::IpAddress> ips, addresses(options.relay_ips, "--relay-ip"));
   KAON_TRY(const std::vector<net::IpAddress> announced, addresses(options.public_ips, "--public-ip"));
-  if (ips.empty()) ips = machine_addresses();
-  std::vector<io::RelayAddress> out;
-  for (const net::IpAddress& ip : ips) {
-    if (std::ranges::any_of(out, [&](auto& relay) { return relay.bind.family() == ip.family(); })) {
+  for (size_t i = 1; i < ips.size(); ++i) {
+    if (i > 1 || ips[1].family() == ips[0].family()) {
       return fail(std::string("--relay-ip takes one address per family."));
     }
-    io::RelayAddress relay{ip};
-    for (const net::IpAddress& other : announced) {
-      if (other.family() == ip.family()) relay.announce = other;
-    }
-    out.push_back(relay);
   }
+  std::vector<io::RelayAddress> out = relays_on(std::move(ips), announced);
   if (out.empty()) return fail(std::string("This machine has no address for relays; give one by --relay-ip."));
   return out;
 }
 
 Result<turn::PortRange, std::string> port_range(std::string_view text) {
-  const size_t dash = text.find('-');
-  const auto first = parse_number<uint16_t>(text.substr(0, dash));
-  const auto last = dash == std::string_view::npos ? std::nullopt : parse_number<uint16_t>(text.substr(dash + 1));
-  if (!first || !last || *first == 0 || *first > *last) return fail(cat("'", text, "' is no FIRST-LAST for --ports."));
-  return turn::PortRange{*first, *last};
+  const auto range = turn_ports(text);
+  if (!range) return fail(cat("'", text, "' is no FIRST-LAST for --ports."));
+  return *range;
 }
 
 Result<turn::PeerPolicy, std::string> peer_policy(const TurnOptions& options) {

@@ -61,8 +61,11 @@ class Ring {
   void release() { *this = Ring(); }
 
  private:
+  // Queues of large things seldom hold many.
+  static constexpr size_t kFirst = sizeof(T) > 64 ? 2 : 8;
+
   void grow() {
-    std::vector<T> bigger(slots_.empty() ? 8 : slots_.size() * 2);
+    std::vector<T> bigger(slots_.empty() ? kFirst : slots_.size() * 2);
     for (size_t i = 0; i < size_; ++i) bigger[i] = std::move((*this)[i]);
     slots_ = std::move(bigger);
     head_ = 0;

@@ -150,6 +150,16 @@ void append(std::vector<uint8_t>& to, ByteView bytes) { to.insert(to.end(), byte
 
 }  // namespace
 
+std::string_view to_string(Group group) {
+  switch (group) {
+    case Group::Secp256r1: return "secp256r1";
+    case Group::Secp384r1: return "secp384r1";
+    case Group::X25519: return "x25519";
+    case Group::X25519MlKem768: return "X25519MLKEM768";
+  }
+  return "";
+}
+
 bool group_available(Group group) { return group != Group::X25519MlKem768 || ml_kem_available(); }
 
 struct KeyExchange::Key {

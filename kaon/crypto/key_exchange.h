@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "kaon/base/bytes.h"
@@ -13,6 +14,8 @@ namespace kaon::crypto {
 /// Values are those of the TLS registry "supported groups".
 enum class Group : uint16_t { Secp256r1 = 0x0017, Secp384r1 = 0x0018, X25519 = 0x001d, X25519MlKem768 = 0x11ec };
 
+/// As the TLS registry names it, "x25519" for example.
+std::string_view to_string(Group group);
 /// Whether libcrypto has it: X25519MlKem768 needs 3.5 or newer, found out at run time.
 bool group_available(Group group);
 

@@ -21,6 +21,12 @@ std::vector<Group> available_groups() {
   return groups;
 }
 
+TEST(KeyExchange, HasTheNamesOfTheRegistry) {
+  EXPECT_EQ(to_string(Group::X25519), "x25519");
+  EXPECT_EQ(to_string(Group::Secp384r1), "secp384r1");
+  EXPECT_EQ(to_string(Group::X25519MlKem768), "X25519MLKEM768");
+}
+
 TEST(KeyExchange, PassesTheDiffieHellmanVectorOfRfc7748) {
   FixedRandom alice_bytes("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a");
   FixedRandom bob_bytes("5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb");

@@ -13,7 +13,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using sctp::test::Pair;
-using sctp::test::seed_or;
 using testing::ElementsAre;
 
 struct Text {
@@ -174,9 +173,9 @@ TEST(Channels, LabelsOf65535BytesArrive) {
 }
 
 TEST(Channels, CloseDeliversWhatWasSentAndThenBothSidesForget) {
-  for (uint64_t seed = 1; seed <= 30; ++seed) {
-    SCOPED_TRACE(seed);
-    Fixture f(seed_or(seed));
+  for (const uint64_t seed : sim::seeds(30)) {
+    SCOPED_TRACE(sim::replay_hint(seed));
+    Fixture f(seed);
     ASSERT_TRUE(f.connect());
     f.pair.path = {10ms, 10ms, 0.2, 0.1};
     const ChannelId id = f.open_named("c");
@@ -225,8 +224,8 @@ TEST(Channels, TheEndOfTheAssociationEndsEveryChannel) {
 }
 
 TEST(Channels, UnorderedMessagesKeepBehindOpenUntilItIsAcknowledged) {
-  for (uint64_t seed = 1; seed <= 20; ++seed) {
-    Fixture f(seed_or(seed));
+  for (const uint64_t seed : sim::seeds(20)) {
+    Fixture f(seed);
     ASSERT_TRUE(f.connect());
     f.pair.path = {10ms, 20ms, 0.2, 0};
     const ChannelId id = f.open({.label = "u", .ordered = false});

@@ -1,7 +1,11 @@
 // What others may send: the rows of the attack list for DTLS, by number.
 #include <gmock/gmock.h>
 
+#include <cstdlib>
+#include <set>
+
 #include "kaon/base/reader.h"
+#include "kaon/base/text.h"
 #include "kaon/base/writer.h"
 #include "kaon/dtls/internal/browser_hello.h"
 #include "kaon/dtls/internal/messages.h"
@@ -380,6 +384,51 @@ TEST_P(EveryVersion, PeersOfTheSameRoleNeverConnect) {
     EXPECT_FALSE(a.connected);
     EXPECT_EQ(a.closed->reason, CloseReason::Timeout);
   }
+}
+
+/// 10^5 records, or what KAON_RECORDS says.
+size_t record_count() {
+  const char* const told = std::getenv("KAON_RECORDS");
+  return told != nullptr ? parse_number<size_t>(told).value_or(0) : 100'000;
+}
+
+// A sequence number that a key uses twice would be a nonce that it uses twice. The receiver takes each number of a key
+// once, so all that arrive were different; where the nonce is on the wire (1.2) it is looked at as well.
+TEST_P(EveryVersion, C7NoKeyUsesANonceTwice) {
+  Config client = config(Role::Client), server = config(Role::Server);
+  client.records_per_key = server.records_per_key = 700;
+  Pair pair(client, server);
+  ASSERT_TRUE(pair.run());
+  ASSERT_TRUE(pair.both_connected());
+  std::set<Packet> nonces;
+  const size_t records = record_count();
+  size_t delivered = 0, lost = 0;
+  for (size_t i = 0; i < records; ++i) {
+    for (const bool of_client : {true, false}) {
+      Side& from = pair.side(of_client);
+      const Packet packet = from.protect("x");
+      if (GetParam() == Version::Dtls12) {
+        Packet nonce(packet.begin() + kRecordHeaderSize, packet.begin() + kRecordHeaderSize + 8);
+        nonce.push_back(of_client ? 1 : 0);
+        EXPECT_TRUE(nonces.insert(std::move(nonce)).second) << i;
+        if (nonces.size() > 200'000) nonces.erase(nonces.begin(), std::next(nonces.begin(), 100'000));
+      }
+      pair.side(!of_client).give(packet, pair.now);
+      delivered += std::exchange(pair.side(!of_client).received, {}).size();
+    }
+    // What changes keys is lost now and then, and sent again.
+    for (const bool of_client : {true, false}) {
+      for (Packet& packet : pair.side(of_client).take_packets()) {
+        if (++lost % 3 != 0) pair.side(!of_client).give(std::move(packet), pair.now);
+      }
+    }
+    pair.now += std::chrono::milliseconds(5);
+    pair.client.connection.handle_timeout(pair.now);
+    pair.server.connection.handle_timeout(pair.now);
+  }
+  EXPECT_EQ(delivered, 2 * records);
+  EXPECT_FALSE(pair.client.closed || pair.server.closed);
+  EXPECT_TRUE(GetParam() == Version::Dtls12 || lost > records / 700) << "keys were changed";
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ namespace kaon::ice {
 
 namespace {
 
-constexpr size_t kMinSlots = 16;
+constexpr size_t kMinSlots = 4;  // most ports carry one connection
 
 // The finaliser of splitmix64: every input bit reaches every output bit.
 uint64_t mix(uint64_t x) {

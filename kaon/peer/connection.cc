@@ -152,13 +152,14 @@ void Connection::Impl::handle_ice_event(ice::Event& event, Time time) {
 
 void Connection::Impl::handle_dtls_event(dtls::Event& event, Time time) {
   if (auto* connected = std::get_if<dtls::Connected>(&event)) {
+    const auto profile = srtp::profile_from_id(connected->srtp_profile);
     env.log.line(LogLevel::Info, "peer", "secured by DTLS ",
                  connected->version == dtls::Version::Dtls13 ? "1.3" : "1.2", ", ",
-                 dtls::to_string(connected->cipher_suite), ", SRTP profile ", connected->srtp_profile);
+                 dtls::to_string(connected->cipher_suite), ", ", crypto::to_string(connected->group),
+                 profile ? ", " : "", profile ? srtp::to_string(*profile) : "");
     if (tracer) tracer->secured(*connected, time);
     emit(Secured{connected->version, connected->cipher_suite, connected->srtp_profile});
-    if (const auto profile = srtp::profile_from_id(connected->srtp_profile))
-      media.set_srtp_overhead(srtp::rtp_overhead(*profile));
+    if (profile) media.set_srtp_overhead(srtp::rtp_overhead(*profile));
     security = std::move(*connected);
     set_state(ConnectionState::Connected);
     start_channels(time);

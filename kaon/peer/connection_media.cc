@@ -44,6 +44,7 @@ Stats Connection::stats(Time now) const {
   if (impl_->security) {
     stats.transport.tls_version = hex_version(impl_->security->version);
     stats.transport.dtls_cipher = dtls::to_string(impl_->security->cipher_suite);
+    stats.transport.tls_group = crypto::to_string(impl_->security->group);
     if (const auto profile = srtp::profile_from_id(impl_->security->srtp_profile))
       stats.transport.srtp_cipher = srtp::to_string(*profile);
   }

@@ -217,6 +217,7 @@ TEST(PeerConnection, TellsOfATransportWhoseFiguresFit) {
   const Stats b = pair.b->stats(pair.now());
   EXPECT_EQ(a.transport.tls_version, "FEFC");
   EXPECT_EQ(a.transport.dtls_cipher, "TLS_AES_128_GCM_SHA256");
+  EXPECT_EQ(a.transport.tls_group, "x25519");
   EXPECT_EQ(a.transport.round_trip_time, 20ms);
   EXPECT_GT(a.transport.bytes_sent, 200'000u);
   EXPECT_LT(a.transport.bytes_sent, 230'000u);

@@ -55,6 +55,7 @@ struct TransportStats {
   std::optional<Duration> round_trip_time;
   std::string tls_version;  ///< "FEFC" is 1.3, "FEFD" 1.2
   std::string dtls_cipher;  ///< TLS registry name
+  std::string tls_group;    ///< TLS registry name of the key exchange
   std::string srtp_cipher;  ///< IANA name of the SRTP profile
   std::optional<ice::Path> path;
 };

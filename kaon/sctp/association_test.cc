@@ -115,9 +115,9 @@ TEST(Association, OneSideAloneConnects) {
 }
 
 TEST(Association, ConnectsUnderAnyLossOfTheHandshake) {
-  for (uint64_t seed = 1; seed <= 100; ++seed) {
-    SCOPED_TRACE(seed);
-    Fixture f(test::seed_or(seed));
+  for (const uint64_t seed : sim::seeds(100)) {
+    SCOPED_TRACE(sim::replay_hint(seed));
+    Fixture f(seed);
     f.pair.path = {10ms, 15ms, 0.3, 0.1};
     ASSERT_TRUE(f.connect());
     EXPECT_EQ(f.a.restarted + f.b.restarted, 0);
@@ -135,9 +135,8 @@ TEST(Association, MessagesQueuedBeforeConnectRideWithTheCookie) {
 }
 
 TEST(Association, WhatRodeWithTheCookieArrivesHoweverTheSetUpsCollide) {
-  const uint64_t first = test::seed_or(1);
-  for (uint64_t seed = first; seed < first + 500; ++seed) {
-    SCOPED_TRACE(seed);
+  for (const uint64_t seed : sim::seeds(500)) {
+    SCOPED_TRACE(sim::replay_hint(seed));
     Fixture f(seed);
     f.pair.path = {.jitter = 200ms, .loss = 0.2, .duplication = 0.1};
     ASSERT_TRUE(f.send(1, "early"));
@@ -180,18 +179,17 @@ TEST(Association, GivesUpAfterTheConfiguredTimeouts) {
 }
 
 TEST(Association, EveryMessageArrivesOnceAndInOrderWhateverThePathDoes) {
-  for (uint64_t seed = 1; seed <= 40; ++seed) {
-    const uint64_t used = test::seed_or(seed);
-    SCOPED_TRACE(testing::Message() << "KAON_SEED=" << used);
-    Fixture f(used);
-    SeededRandom random(used);
+  for (const uint64_t seed : sim::seeds(40)) {
+    SCOPED_TRACE(sim::replay_hint(seed));
+    Fixture f(seed);
+    SeededRandom random(seed);
     f.pair.path = {Duration(random.below(50'000'000)), Duration(random.below(30'000'000)),
                    static_cast<double>(random.below(31)) / 100, static_cast<double>(random.below(20)) / 100};
     ASSERT_TRUE(f.connect());
     std::map<uint16_t, std::vector<std::vector<uint8_t>>> sent;
     for (int i = 0; i < 120; ++i) {
       const auto stream = static_cast<uint16_t>(random.below(5));
-      const auto bytes = pattern(1 + random.below(i % 10 == 0 ? 20'000 : 1'500), used * 1000 + i);
+      const auto bytes = pattern(1 + random.below(i % 10 == 0 ? 20'000 : 1'500), seed * 1000 + i);
       ASSERT_TRUE(f.send(stream, bytes, {.unordered = stream == 4}));
       sent[stream].push_back(bytes);
       f.pair.run_for(Duration(random.below(5'000'000)));
@@ -249,9 +247,9 @@ TEST(Association, SequenceNumbersWrap) {
 }
 
 TEST(Association, LimitedRetransmissionsSkipWhatIsLost) {
-  for (uint64_t seed = 1; seed <= 30; ++seed) {
-    SCOPED_TRACE(seed);
-    Fixture f(test::seed_or(seed));
+  for (const uint64_t seed : sim::seeds(30)) {
+    SCOPED_TRACE(sim::replay_hint(seed));
+    Fixture f(seed);
     ASSERT_TRUE(f.connect());
     f.pair.path = {10ms, 3ms, 0.2, 0.05};
     for (int i = 0; i < 300; ++i) {
@@ -290,9 +288,9 @@ TEST(Association, OldMessagesAreGivenUpAlsoHalfSent) {
 }
 
 TEST(Association, StreamsResetUnderLossAndBeginAgainAtZero) {
-  for (uint64_t seed = 1; seed <= 40; ++seed) {
-    SCOPED_TRACE(seed);
-    Fixture f(test::seed_or(seed));
+  for (const uint64_t seed : sim::seeds(40)) {
+    SCOPED_TRACE(sim::replay_hint(seed));
+    Fixture f(seed);
     ASSERT_TRUE(f.connect());
     f.pair.path = {10ms, 10ms, 0.25, 0.1};
     for (int round = 0; round < 3; ++round) {
@@ -314,9 +312,9 @@ TEST(Association, StreamsResetUnderLossAndBeginAgainAtZero) {
 }
 
 TEST(Association, ShutdownDeliversEverythingFirst) {
-  for (uint64_t seed = 1; seed <= 20; ++seed) {
-    SCOPED_TRACE(seed);
-    Fixture f(test::seed_or(seed));
+  for (const uint64_t seed : sim::seeds(20)) {
+    SCOPED_TRACE(sim::replay_hint(seed));
+    Fixture f(seed);
     ASSERT_TRUE(f.connect());
     f.pair.path = {10ms, 5ms, 0.2, 0.1};
     for (int i = 0; i < 50; ++i) ASSERT_TRUE(f.send(0, pattern(3000, i)));

@@ -3,129 +3,16 @@
 #include <gmock/gmock.h>
 
 #include "kaon/base/crc.h"
-#include "kaon/sctp/association.h"
-#include "kaon/sctp/internal/data_chunk.h"
-#include "kaon/sctp/internal/init_chunk.h"
-#include "kaon/sctp/internal/reconfig_chunk.h"
-#include "kaon/sctp/internal/sack_chunk.h"
+#include "kaon/sctp/internal/attack_test_support.h"
 
 namespace kaon::sctp {
 namespace {
 
 using namespace std::chrono_literals;
-
-struct Sent {
-  ChunkType type;
-  uint8_t flags;
-  std::vector<uint8_t> value;
-  uint32_t tag;
-};
-
-// Speaks SCTP by hand to an association that listens.
-struct Attack {
-  explicit Attack(const Config& config = {}) : random(3), engine(config, Env{random, log}) {}
-
-  void send(uint32_t to, std::initializer_list<std::tuple<ChunkType, uint8_t, std::vector<uint8_t>>> chunks) {
-    std::vector<uint8_t> out(kMaxPacketSize);
-    PacketWriter writer(out, out.size());
-    for (const auto& [type, flags, value] : chunks) writer.add(type, flags, value);
-    out.resize(writer.finish({5000, 5000, to}, checksum));
-    engine.handle_packet(out, now);
-  }
-  void send(ChunkType type, uint8_t flags, std::vector<uint8_t> value) { send(tag, {{type, flags, std::move(value)}}); }
-
-  std::vector<Sent> drain() {
-    std::vector<Sent> all;
-    std::vector<uint8_t> out(kMaxPacketSize);
-    while (const auto t = engine.poll_transmit(out)) {
-      ChunkReader reader(ByteView(out).subspan(12, t->size - 12));
-      while (const auto c = reader.next()) {
-        all.push_back({c->type, c->flags, {c->value.begin(), c->value.end()}, load_be32(&out[4])});
-      }
-    }
-    return all;
-  }
-  std::vector<uint8_t> init(uint32_t own_tag, bool extensions = true) {
-    InitChunk chunk;
-    chunk.capabilities = {true, true, interleaving, false};
-    chunk.initiate_tag = own_tag;
-    chunk.a_rwnd = 100'000;
-    chunk.outgoing_streams = chunk.incoming_streams = 1000;
-    chunk.initial_tsn = Tsn(100);
-    std::vector<uint8_t> out(chunk.size());
-    chunk.write(out);
-    if (!extensions) out.resize(16);
-    return out;
-  }
-  std::vector<uint8_t> cookie_for(const std::vector<uint8_t>& init_value) {
-    send(0, {{ChunkType::Init, 0, init_value}});
-    const auto sent = drain();
-    for (const auto& chunk : sent) {
-      if (chunk.type != ChunkType::InitAck) continue;
-      const auto ack = InitChunk::parse(chunk.value);
-      tag = ack->initiate_tag;
-      engine_tsn = ack->initial_tsn;
-      return {ack->cookie->begin(), ack->cookie->end()};
-    }
-    ADD_FAILURE() << "no INIT ACK";
-    return {};
-  }
-  void establish(bool extensions = true) {
-    const auto cookie = cookie_for(init(0xabc, extensions));
-    send(ChunkType::CookieEcho, 0, cookie);
-    ASSERT_EQ(engine.state(), State::Established);
-    drain();
-    events();
-  }
-  void data(uint32_t tsn, uint8_t flags, size_t size = 10, uint16_t stream = 1, uint16_t ssn = 0) {
-    std::vector<uint8_t> value(DataChunk::header_size(DataFormat::Data) + size);
-    store_be32(&value[0], tsn);
-    store_be16(&value[4], stream);
-    store_be16(&value[6], ssn);
-    send(ChunkType::Data, flags, std::move(value));
-  }
-  void sack(uint32_t cumulative, std::vector<std::pair<uint16_t, uint16_t>> blocks = {}) {
-    std::vector<uint8_t> value(12 + 4 * blocks.size());
-    store_be32(&value[0], cumulative);
-    store_be32(&value[4], 100'000);
-    store_be16(&value[8], static_cast<uint16_t>(blocks.size()));
-    for (size_t i = 0; i < blocks.size(); ++i) {
-      store_be16(&value[12 + 4 * i], blocks[i].first);
-      store_be16(&value[14 + 4 * i], blocks[i].second);
-    }
-    send(ChunkType::Sack, 0, std::move(value));
-  }
-  size_t events() {
-    size_t messages = 0;
-    while (auto event = engine.poll_event()) {
-      messages += std::holds_alternative<Message>(*event);
-      if (auto* c = std::get_if<Closed>(&*event)) closed = *c;
-    }
-    return messages;
-  }
-  uint64_t drops(DropReason reason) { return engine.drops()[reason]; }
-
-  void idata(uint32_t tsn, uint8_t flags, uint32_t mid, uint32_t fsn, uint16_t stream = 1, size_t size = 10) {
-    DataChunk chunk{DataFormat::IData, Tsn(tsn), StreamId(stream), Mid(mid), fsn, Ppid(53), flags, {}};
-    const std::vector<uint8_t> payload(size);
-    chunk.payload = payload;
-    std::vector<uint8_t> value(DataChunk::header_size(chunk.format) + size);
-    chunk.write(value);
-    send(ChunkType::IData, flags, std::move(value));
-  }
-
-  bool interleaving = false;
-  PacketWriter::Checksum checksum = PacketWriter::Checksum::Crc32c;
-  SeededRandom random;
-  NullLogger log;
-  Association engine;
-  Time now{1000s};
-  uint32_t tag = 0;
-  Tsn engine_tsn;
-  std::optional<Closed> closed;
-};
-
-constexpr uint8_t kWhole = DataChunk::kBeginning | DataChunk::kEnd;
+using test::Attack;
+using test::kWhole;
+using test::reset_request;
+using test::Sent;
 
 TEST(AttackD1, WrongVerificationTagsAreDropped) {
   Attack a;
@@ -383,6 +270,38 @@ TEST(AttackD5, ForwardTsnThatJumpsHurtsNobodyElse) {
   EXPECT_EQ(a.engine.state(), State::Established);
 }
 
+// They may be underway while the chunks before them are skipped; nothing would ever complete them.
+TEST(AttackD5, LatePartsOfASkippedMessageAreForgotten) {
+  for (const bool interleaving : {false, true}) {
+    for (const uint8_t unordered : {uint8_t{0}, DataChunk::kUnordered}) {
+      Attack a;
+      a.interleaving = interleaving;
+      a.establish();
+      const auto part = [&](uint32_t tsn, uint8_t flags, uint32_t fsn) {
+        flags |= unordered;
+        interleaving ? a.idata(tsn, flags, 0, fsn) : a.data(tsn, flags);
+      };
+      part(100, DataChunk::kBeginning, 0);
+      part(103, 0, 3);
+      std::vector<uint8_t> skipped(interleaving ? 12 : 8);
+      store_be32(&skipped[0], 101);
+      store_be16(&skipped[4], 1);
+      store_be16(&skipped[6], interleaving && unordered ? 1 : 0);
+      a.send(interleaving ? ChunkType::IForwardTsn : ChunkType::ForwardTsn, 0, skipped);
+      part(104, DataChunk::kEnd, 4);
+      part(102, 0, 2);
+      EXPECT_EQ(a.events(), 0u);
+      EXPECT_EQ(a.engine.stats().receive_buffer_used, 0u);
+      // A number used again after a reset of the stream means another message.
+      a.send(ChunkType::ReConfig, 0, reset_request(100, 104, {StreamId(1)}));
+      part(105, DataChunk::kBeginning, 0);
+      for (uint32_t i = 1; i < 6; ++i) part(105 + i, i == 5 ? DataChunk::kEnd : 0, i);
+      EXPECT_EQ(a.events(), 1u);
+      EXPECT_FALSE(a.closed);
+    }
+  }
+}
+
 TEST(AttackD6, WhatWasNotAgreedIsAborted) {
   for (const ChunkType type : {ChunkType::IData, ChunkType::IForwardTsn}) {
     Attack a;
@@ -440,18 +359,6 @@ TEST(AttackD6, HalvesOfManyMessagesStayWithinTheWindow) {
   EXPECT_EQ(a.engine.state(), State::Established);
 }
 
-std::vector<uint8_t> reset_request(uint32_t sequence, uint32_t last_tsn, std::vector<StreamId> streams) {
-  OutgoingResetRequest request;
-  request.request_sequence = sequence;
-  request.last_assigned_tsn = Tsn(last_tsn);
-  request.streams = std::move(streams);
-  std::vector<uint8_t> out(4 + request.size());
-  store_be16(&out[0], 13);
-  store_be16(&out[2], static_cast<uint16_t>(out.size()));
-  request.write(Bytes(out).subspan(4));
-  return out;
-}
-
 std::optional<uint32_t> reset_result(const std::vector<Sent>& sent) {
   for (const auto& chunk : sent) {
     if (chunk.type == ChunkType::ReConfig && load_be16(chunk.value.data()) == 16) return load_be32(&chunk.value[8]);
@@ -477,11 +384,33 @@ TEST(AttackD7, ResetsHaveTheRightResultCodes) {
   EXPECT_EQ(result(99, 101), 5u);
   a.data(102, kWhole, 10, 1, 0);  // begins at zero again
   EXPECT_EQ(a.events(), 3u);
-  // SSN/TSN reset and more streams are denied.
+  // SSN/TSN reset and requests that we add streams are denied.
   a.send(ChunkType::ReConfig, 0, {0, 15, 0, 8, 0, 0, 0, 102});
   EXPECT_EQ(reset_result(a.drain()), 2u);
-  a.send(ChunkType::ReConfig, 0, {0, 17, 0, 12, 0, 0, 0, 103, 0, 1, 0, 0});
+  a.send(ChunkType::ReConfig, 0, {0, 18, 0, 12, 0, 0, 0, 103, 0, 1, 0, 0});
   EXPECT_EQ(reset_result(a.drain()), 2u);
+}
+
+TEST(AttackD7, StreamsAreAddedOnceAndUpToWhatWeOffered) {
+  Config config;
+  config.incoming_streams = 1200;
+  Attack a(config);
+  a.establish();  // with a thousand
+  const auto added = [&](uint8_t sequence, uint8_t streams) {
+    a.send(ChunkType::ReConfig, 0, {0, 17, 0, 12, 0, 0, 0, sequence, 0, streams, 0, 0});
+    return reset_result(a.drain());
+  };
+  EXPECT_EQ(added(100, 201), 2u);
+  EXPECT_EQ(added(101, 150), 1u);
+  EXPECT_EQ(added(101, 150), 1u);  // the same again
+  EXPECT_EQ(added(102, 51), 2u);
+  a.data(100, kWhole, 4, 1149);
+  EXPECT_EQ(a.events(), 1u);
+  a.data(101, kWhole, 4, 1150);
+  EXPECT_EQ(a.events(), 0u);
+  EXPECT_EQ(added(103, 50), 1u);
+  a.data(102, kWhole, 4, 1199);
+  EXPECT_EQ(a.events(), 1u);
 }
 
 TEST(AttackD7, ResetFloodsAndMalformedOnesAreBounded) {
@@ -549,11 +478,15 @@ TEST(Attack, DataWithoutAByteIsAborted) {
   EXPECT_EQ(a.closed->reason, CloseReason::ProtocolViolation);
 }
 
-TEST(Attack, AStreamThatWasNotAgreedIsReported) {
+TEST(Attack, DataOfAStreamThatWasNotAgreedIsReportedAndAcknowledged) {
   Attack a;
   a.establish();
   a.data(100, kWhole, 4, 1000);
-  EXPECT_EQ(a.drain().at(0).type, ChunkType::Error);
+  const auto sent = a.drain();
+  ASSERT_EQ(sent.size(), 2u);
+  EXPECT_EQ(sent[0].type, ChunkType::Error);
+  EXPECT_EQ(sent[1].type, ChunkType::Sack);
+  EXPECT_EQ(load_be32(sent[1].value.data()), 100u);
   EXPECT_EQ(a.events(), 0u);
 }
 

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <algorithm>
-#include <cstdlib>
 #include <functional>
 #include <queue>
 #include <vector>
 
 #include "kaon/base/env.h"
+#include "kaon/sim/seed.h"
 
 namespace kaon::sctp::test {
 
@@ -17,12 +17,6 @@ struct Path {
   double loss = 0;
   double duplication = 0;
 };
-
-/// KAON_SEED replays a run that failed.
-inline uint64_t seed_or(uint64_t seed) {
-  const char* text = std::getenv("KAON_SEED");
-  return text == nullptr ? seed : std::strtoull(text, nullptr, 10);
-}
 
 template <class Engine, class Event>
 class Pair {

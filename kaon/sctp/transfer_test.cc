@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <map>
+#include <set>
 
 #include "kaon/sctp/association.h"
 #include "kaon/sctp/internal/packet.h"
@@ -191,9 +192,9 @@ TEST(Interleaving, WhoSentAloneOwesANewcomerNothing) {
 }
 
 TEST(Interleaving, WhatIsGivenUpIsSkippedAndTheRestArrives) {
-  for (uint64_t seed = 1; seed <= 20; ++seed) {
-    SCOPED_TRACE(seed);
-    Fixture f(test::seed_or(seed));
+  for (const uint64_t seed : sim::seeds(20)) {
+    SCOPED_TRACE(sim::replay_hint(seed));
+    Fixture f(seed);
     ASSERT_TRUE(f.connect());
     f.pair.path = {10ms, 3ms, 0.2, 0.05};
     for (uint32_t i = 0; i < 300; ++i) {
@@ -343,21 +344,22 @@ TEST(Windows, OneSackAnswersABatchOfAKaonPeer) {
 
 TEST(Chaos, EveryByteArrivesOnceAndInOrder) {
   const size_t total = 1'000'000;
-  for (uint64_t seed = 1; seed <= 30; ++seed) {
-    SCOPED_TRACE(seed);
-    SeededRandom random(test::seed_or(seed) * 7919);
+  for (const uint64_t seed : sim::seeds(30)) {
+    SCOPED_TRACE(sim::replay_hint(seed));
+    SeededRandom random(seed * 7919);
     const auto up_to = [&](double most) { return most * static_cast<double>(random.below(1000)) / 1000; };
     Config config;
     config.interleaving = random.below(2) == 0;
     config.zero_checksum = random.below(2) == 0;
     config.congestion_control = random.below(3) == 0 ? make_new_reno : make_cubic;
-    Fixture f(test::seed_or(seed), config, config);
+    Fixture f(seed, config, config);
     ASSERT_TRUE(f.connect());
     const auto weather = [&] {
       f.pair.path.delay = Duration(random.below(100'000'000));
       f.pair.path.jitter = random.below(2) == 0 ? Duration() : Duration(random.below(50'000'000));
       f.pair.path.loss = random.below(4) == 0 ? 1.0 : up_to(0.3);
       f.pair.path.duplication = up_to(0.1);
+      if (random.below(4) == 0) f.a.association.path_changed(), f.b.association.path_changed();
     };
     size_t sent = 0;
     uint32_t count = 0;
@@ -383,18 +385,39 @@ TEST(Chaos, EveryByteArrivesOnceAndInOrder) {
   }
 }
 
+// Each message carries its number and whether it keeps its place.
+std::vector<uint8_t> numbered(uint32_t number, bool ordered, size_t size) {
+  std::vector<uint8_t> bytes = pattern(size, number);
+  store_be32(bytes.data(), 2 * number + (ordered ? 1 : 0));
+  return bytes;
+}
+
+void check_numbers(const Peer& peer) {
+  for (const auto& [stream, messages] : peer.messages) {
+    std::set<uint32_t> seen;
+    std::optional<uint32_t> last;
+    for (const auto& message : messages) {
+      const uint32_t number = load_be32(message.data());
+      ASSERT_TRUE(message == numbered(number / 2, number % 2 != 0, message.size()));
+      EXPECT_TRUE(seen.insert(number).second) << "came twice";
+      if (number % 2 == 0) continue;
+      EXPECT_TRUE(!last || *last < number) << "overtook";
+      last = number;
+    }
+  }
+}
+
 TEST(Chaos, RandomCommandsInAnyOrderBreakNothing) {
-  for (uint64_t seed = 1; seed <= 1000; ++seed) {
-    SCOPED_TRACE(seed);
-    SeededRandom random(test::seed_or(seed) * 104'729);
+  for (const uint64_t seed : sim::seeds(1000)) {
+    SCOPED_TRACE(sim::replay_hint(seed));
+    SeededRandom random(seed * 104'729);
     Config config;
     config.interleaving = random.below(2) == 0;
     config.send_buffer = 200'000;
-    Fixture f(test::seed_or(seed), config);
-    f.a.keep = f.b.keep = false;
+    Fixture f(seed, config);
     f.pair.path = {5ms, 5ms, 0.1, 0.05};
     f.b.association.connect(f.pair.now());
-    for (int i = 0; i < 60; ++i) {
+    for (uint32_t i = 0; i < 60; ++i) {
       Peer& peer = random.below(2) == 0 ? f.a : f.b;
       Association& engine = peer.association;
       const StreamId stream(static_cast<uint16_t>(random.below(6)));
@@ -415,14 +438,16 @@ TEST(Chaos, RandomCommandsInAnyOrderBreakNothing) {
           SendOptions options{.unordered = random.below(2) == 0};
           if (random.below(3) == 0) options.max_retransmits = static_cast<uint32_t>(random.below(3));
           if (random.below(3) == 0) options.lifetime = Duration(random.below(50'000'000));
-          static_cast<void>(
-              engine.send(stream, Ppid(53), pattern(1 + random.below(30'000), seed), options, f.pair.now()));
+          const auto bytes = numbered(i, !options.unordered, 4 + random.below(30'000));
+          static_cast<void>(engine.send(stream, Ppid(53), bytes, options, f.pair.now()));
         }
       }
       f.pair.run_for(Duration(random.below(10'000'000)));
     }
     f.pair.path = {5ms};
     f.pair.run_for(60s);
+    check_numbers(f.a);
+    check_numbers(f.b);
     // Of a goodbye that was lost, or that waits for the other side, nothing can be said.
     if (f.a.association.state() != State::Established || f.b.association.state() != State::Established) continue;
     for (Peer* peer : {&f.a, &f.b}) {

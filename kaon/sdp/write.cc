@@ -168,7 +168,8 @@ std::string SessionDescription::write() const {
   internal::put_transport(out, transport);
   for (const Attribute& attribute : other) internal::put_attribute(out, attribute);
   for (const MediaDescription& section : media) internal::put_media(out, section);
-  return out;
+  // As large as it is: it is kept as long as the connection. Without exceptions, shrink_to_fit() does nothing.
+  return std::string(std::string_view(out));
 }
 
 }  // namespace kaon::sdp

@@ -1,6 +1,7 @@
 #include "kaon/sfu/server.h"
 
 #include <algorithm>
+#include <array>
 #include <thread>
 
 #include "kaon/base/text.h"
@@ -16,11 +17,15 @@ class Server::Impl {
 
   Result<void, std::string> start();
   std::optional<net::Endpoint> http() const { return http_ ? std::optional(http_->address()) : std::nullopt; }
+  std::vector<net::Endpoint> turn(net::Protocol protocol) const {
+    return turn_ ? turn_->bound(protocol) : std::vector<net::Endpoint>();
+  }
   std::optional<net::Endpoint> https() const { return https_ ? std::optional(https_->address()) : std::nullopt; }
   uint16_t udp_port() const { return port_->port(); }
 
  private:
   Result<void, std::string> open_port();
+  Result<void, std::string> start_turn();
   Result<std::unique_ptr<HttpServer>, std::string> listen(net::Endpoint address, std::optional<TlsIdentity> tls);
 
   ServerConfig config_;
@@ -29,6 +34,7 @@ class Server::Impl {
   std::vector<std::unique_ptr<io::Loop>> loops_;
   std::unique_ptr<internal::Control> control_;
   std::unique_ptr<io::PeerPort> port_;
+  std::unique_ptr<io::TurnHost> turn_;
   std::unique_ptr<HttpServer> http_;
   std::unique_ptr<HttpServer> https_;
 };
@@ -43,6 +49,7 @@ Result<void, std::string> Server::Impl::start() {
   for (auto& loop : loops_) loop->start();
   if (auto opened = open_port(); !opened) return opened;
   control_->attach(*port_);
+  if (auto started = start_turn(); !started) return started;
   if (config_.http) {
     auto server = listen(*config_.http, std::nullopt);
     if (!server) return fail(server.error());
@@ -79,6 +86,24 @@ Result<void, std::string> Server::Impl::open_port() {
   return {};
 }
 
+Result<void, std::string> Server::Impl::start_turn() {
+  if (!config_.turn) return {};
+  std::array<uint8_t, 16> bytes;
+  random_.fill(bytes);
+  const std::string secret = to_hex(bytes);
+  io::TurnHostOptions options = std::move(*config_.turn);
+  options.server.secrets.push_back(secret);
+  options.server.peers.open_own_port(port_->port());
+  Result<void, std::string> result;
+  loops_.front()->invoke([&] {
+    auto started = io::TurnHost::start(*loops_.front(), std::move(options), {random_, log_}, [](const auto&) {});
+    if (!started) return void(result = fail(started.error()));
+    turn_ = std::move(*started);
+    control_->attach(*turn_, secret);
+  });
+  return result;
+}
+
 Result<std::unique_ptr<HttpServer>, std::string> Server::Impl::listen(net::Endpoint address,
                                                                       std::optional<TlsIdentity> tls) {
   Result<std::unique_ptr<HttpServer>, std::string> server = fail(std::string());
@@ -98,6 +123,7 @@ Server::Impl::~Impl() {
   loops_.front()->invoke([this] {
     http_.reset();
     https_.reset();
+    turn_.reset();
     if (control_) control_->close();
   });
   // Sessions go on their own loops, in the order of posting.
@@ -120,5 +146,6 @@ Result<std::unique_ptr<Server>, std::string> Server::start(ServerConfig config, 
 std::optional<net::Endpoint> Server::http_address() const { return impl_->http(); }
 std::optional<net::Endpoint> Server::https_address() const { return impl_->https(); }
 uint16_t Server::udp_port() const { return impl_->udp_port(); }
+std::vector<net::Endpoint> Server::turn_addresses(net::Protocol protocol) const { return impl_->turn(protocol); }
 
 }  // namespace kaon::sfu

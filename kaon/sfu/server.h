@@ -10,6 +10,7 @@
 #include "kaon/base/log.h"
 #include "kaon/base/result.h"
 #include "kaon/dtls/types.h"
+#include "kaon/io/turn_host.h"
 #include "kaon/net/address.h"
 #include "kaon/sfu/http_server.h"
 #include "kaon/trace/sink.h"
@@ -50,6 +51,10 @@ struct ServerConfig {
   size_t max_sessions = kMaxSessions;
   /// Told to who publishes, watches, or asks by OPTIONS with the right token.
   std::vector<IceServer> ice_servers;
+  /// A TURN server beside the media, for clients whose network blocks UDP or more. They are told of it like of
+  /// `ice_servers`, under the host name that they have asked, with credentials that end by themselves. Its relays reach
+  /// the media port of this machine, and what any relay may reach.
+  std::optional<io::TurnHostOptions> turn;
   std::vector<net::IpAddress> public_addresses;
   /// Empty: no token is asked for.
   std::string token;
@@ -71,6 +76,8 @@ class Server {
   std::optional<net::Endpoint> http_address() const;
   std::optional<net::Endpoint> https_address() const;
   uint16_t udp_port() const;
+  /// Where its TURN server listens over UDP, TCP or TLS.
+  std::vector<net::Endpoint> turn_addresses(net::Protocol protocol) const;
 
  private:
   class Impl;

@@ -6,11 +6,14 @@
 #include "kaon/crypto/system_random.h"
 #include "kaon/sdp/trickle_fragment.h"
 #include "kaon/sfu/internal/control.h"
+#include "kaon/stun/credentials.h"
 
 namespace kaon::sfu::internal {
 namespace {
 
 constexpr std::string_view kSdp = "application/sdp";
+/// As long as a call may take before it is restarted.
+constexpr auto kTurnCredentialLifetime = std::chrono::hours(12);
 
 bool is_name(std::string_view name) {
   return !name.empty() && name.size() <= kMaxStreamName && name != "." && name != ".." &&
@@ -77,7 +80,7 @@ void Control::handle_endpoint(const HttpRequest& request, const Target& target, 
   HttpResponse response;
   if (request.method == "OPTIONS") {
     response.headers.emplace_back("Accept-Post", std::string(kSdp));
-    add_ice_servers(response);
+    add_ice_servers(response, request.header("Host"));
   } else if (request.method == "GET" || request.method == "HEAD") {
     if (target.role == SessionRole::Viewer) response.headers.emplace_back("Content-Type", std::string(kSdp));
   } else {
@@ -120,6 +123,7 @@ void Control::post_offer(const HttpRequest& request, const Target& target, Respo
   entry.stream = target.stream;
   entry.loop = choose_loop();
   entry.etag = new_etag();
+  entry.asked_host = request.header("Host");
   entry.started = io::Loop::now();
   if (target.role == SessionRole::Publisher) {
     std::vector<io::Loop*> loops;
@@ -169,13 +173,47 @@ void Control::answered(const std::string& id, Result<std::string, Refusal> answe
   HttpResponse response = HttpResponse::with(201, kSdp, std::move(*answer));
   response.headers.emplace_back("Location", cat(folder_of(entry.role), entry.stream, "/", entry.id));
   response.headers.emplace_back("ETag", entry.etag);
-  add_ice_servers(response);
+  add_ice_servers(response, entry.asked_host);
   respond(std::move(response));
 }
 
 // RFC 9725 §4.6. Links to extensions would stand here too; there are none.
-void Control::add_ice_servers(HttpResponse& response) const {
+void Control::add_ice_servers(HttpResponse& response, std::string_view asked_host) const {
   for (const IceServer& server : config_.ice_servers) response.headers.emplace_back("Link", server.to_link());
+  if (turn_) add_own_turn(response, asked_host);
+}
+
+// Under the name that the client has reached us by: what else is known of how it sees us?
+void Control::add_own_turn(HttpResponse& response, std::string_view asked_host) const {
+  const size_t end = asked_host.starts_with('[') ? asked_host.find(']') + 1 : asked_host.find(':');
+  const std::string host(asked_host.substr(0, end));
+  const bool legal = std::ranges::all_of(host, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view(".-:[]").find(c) != std::string_view::npos;
+  });
+  if (host.empty() || !legal) return;
+  // A name of its own for each, so that quotas are per client.
+  const auto credentials = stun::time_limited_credentials(
+      turn_->secret, random_id().substr(0, 8),
+      std::chrono::duration_cast<std::chrono::seconds>(io::Loop::wall_clock()) + kTurnCredentialLifetime);
+  for (std::string url : turn_->urls) {
+    url.replace(url.find("HOST"), 4, host);
+    response.headers.emplace_back("Link", IceServer{url, credentials.username, credentials.password}.to_link());
+  }
+}
+
+void Control::attach(const io::TurnHost& turn, std::string secret) {
+  TurnAccess access{{}, std::move(secret)};
+  const auto add = [&](net::Protocol protocol, std::string_view scheme, std::string_view transport) {
+    for (const net::Endpoint& bound : turn.bound(protocol)) {
+      access.urls.push_back(cat(scheme, ":HOST:", bound.port, "?transport=", transport));
+      break;  // of one port per protocol it is enough to tell
+    }
+  };
+  add(net::Protocol::Udp, "turn", "udp");
+  add(net::Protocol::Tcp, "turn", "tcp");
+  add(net::Protocol::Tls, "turns", "tcp");
+  turn_ = std::move(access);
 }
 
 std::string Control::new_etag() { return cat('"', random_id().substr(0, 16), '"'); }

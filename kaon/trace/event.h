@@ -72,10 +72,12 @@ struct DtlsConnected {
   static constexpr std::string_view kName = "dtls:connected";
   std::string_view version;
   std::string_view cipher_suite;
+  std::string_view group;
   std::string_view srtp_profile;
   void fields(auto&& visit) const {
     visit("version", version);
     visit("cipher_suite", cipher_suite);
+    visit("group", group);
     visit("srtp_profile", srtp_profile);
   }
 };

@@ -106,6 +106,21 @@ TEST(TurnAttack, B1OfOurOwnAddressesOnlyRelaysAreReached) {
   }
 }
 
+TEST(TurnAttack, B1OneServiceOfThisMachineMayBeReachedAndNoOther) {
+  PeerPolicy policy;
+  policy.set_own({ip("10.0.0.1")}, {50000, 50010}, {ip("127.0.0.1"), ip("8.8.0.1")});
+  for (const char* own : {"127.0.0.1", "8.8.0.1"}) EXPECT_FALSE(policy.allows(ip(own)));
+  policy.open_own_port(7878);
+  for (const char* own : {"10.0.0.1", "127.0.0.1", "8.8.0.1"}) {
+    EXPECT_TRUE(policy.allows(ip(own))) << own;
+    EXPECT_TRUE(policy.allows_port({ip(own), 7878})) << own;
+    for (const uint16_t other : {0, 22, 8080}) EXPECT_FALSE(policy.allows_port({ip(own), other})) << own;
+  }
+  EXPECT_TRUE(policy.allows_port({ip("10.0.0.1"), 50000})) << "another relay";
+  EXPECT_FALSE(policy.allows_port({ip("127.0.0.1"), 50000}));
+  EXPECT_FALSE(policy.allows(ip("10.0.0.2"))) << "a neighbour";
+}
+
 TEST(TurnAttack, B1WhatIsAllowedIsReachedAndWhatIsDeniedIsNot) {
   PeerPolicy policy;
   policy.allow(net::IpRange::parse("10.0.0.0/8").value());

@@ -70,12 +70,14 @@ bool PeerPolicy::allows(const net::IpAddress& ip) const {
   const Verdict verdict = said(ip);
   if (verdict != Verdict::Unsaid) return verdict == Verdict::Allowed;
   // Two clients of this server talk from relay to relay, also where its addresses are private.
-  return in(relays_, ip) || !(in(others_, ip) || refused_by_default(ip));
+  if (in(relays_, ip)) return true;
+  return in(others_, ip) ? open_port_ != 0 : !refused_by_default(ip);
 }
 
 bool PeerPolicy::allows_port(const net::Endpoint& peer) const {
   if (peer.port == 0) return false;
-  return !in(relays_, peer.ip) || ports_.contains(peer.port) || said(peer.ip) == Verdict::Allowed;
+  if (said(peer.ip) == Verdict::Allowed || peer.port == open_port_) return true;
+  return in(relays_, peer.ip) ? ports_.contains(peer.port) : !in(others_, peer.ip);
 }
 
 }  // namespace kaon::turn

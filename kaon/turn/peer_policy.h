@@ -30,6 +30,8 @@ class PeerPolicy {
   /// Addresses of our relays, where only other relays are reached, that is, ports of the range; and all others of this
   /// machine, which are refused: its services trust what comes from its own address.
   void set_own(std::vector<net::IpAddress> relays, PortRange ports, std::vector<net::IpAddress> others = {});
+  /// One port of all those addresses is reached nevertheless: of a service that is there for the clients.
+  void open_own_port(uint16_t port) { open_port_ = port; }
 
   /// Whether a permission for this address may be made.
   bool allows(const net::IpAddress& ip) const;
@@ -45,6 +47,7 @@ class PeerPolicy {
   std::vector<net::IpAddress> relays_;
   PortRange ports_;
   std::vector<net::IpAddress> others_;
+  uint16_t open_port_ = 0;  // 0: none
 };
 
 }  // namespace kaon::turn

@@ -30,7 +30,7 @@ TEST(Memory, AnIdleConnectionIsSmall) {
   const size_t held = before - memory_in_use();
   std::printf("an idle connection with a data channel, audio and video holds %zu KiB\n", held / 1024);
   EXPECT_GT(held, 4u * 1024);
-  EXPECT_LT(held, 96u * 1024);
+  EXPECT_LT(held, 56u * 1024);
 }
 
 TEST(Memory, AMillionGarbagePacketsLeaveNothingBehind) {

@@ -110,7 +110,8 @@ void Tracer::state_changed(ConnectionState state, const std::string& detail, Tim
 void Tracer::secured(const dtls::Connected& connected, Time now) {
   const auto profile = srtp::profile_from_id(connected.srtp_profile);
   tell(trace::DtlsConnected{connected.version == dtls::Version::Dtls13 ? "1.3" : "1.2",
-                            dtls::to_string(connected.cipher_suite), profile ? srtp::to_string(*profile) : ""},
+                            dtls::to_string(connected.cipher_suite), crypto::to_string(connected.group),
+                            profile ? srtp::to_string(*profile) : ""},
        now);
 }
 

@@ -26,7 +26,6 @@ struct Tcb {
   Tsn peer_initial_tsn;
   Capabilities capabilities;
   uint16_t outgoing_streams;
-  uint16_t incoming_streams;
   DataFormat format;
   Sender sender;
   Receiver receiver;
@@ -149,6 +148,8 @@ class Association::Impl {
   std::optional<net::Transmit> transmit_probe(Tcb& tcb, Bytes out);
   PacketWriter::Checksum checksum_for(const Tcb& tcb) const;
   void write_sack(PacketWriter& writer, Tcb& tcb);
+  bool rides_along(const Reply& reply) const;
+  void write_errors(PacketWriter& writer);
   void advance_shutdown(Open& open);
 
   void reply(uint32_t tag, ChunkType type, uint8_t flags, ByteView value);

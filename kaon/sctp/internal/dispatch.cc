@@ -162,10 +162,11 @@ void Association::Impl::handle_data(const Chunk& chunk) {
   if (open.phase == Open::Phase::ShutdownReceived || open.phase == Open::Phase::ShutdownAckSent) {
     return drop(DropReason::UnexpectedChunk);
   }
-  if (data->stream.value() >= open.tcb->incoming_streams) {
+  if (data->stream.value() >= open.tcb->reset.incoming_streams()) {
     std::array<uint8_t, 4> info{};
     store_be16(info.data(), data->stream.value());
     drop(DropReason::MalformedChunk);
+    open.tcb->receiver.discard_data(*data, events_);
     return reply(open.tcb->peer_tag, ChunkType::Error, 0, make_cause(ErrorCause::InvalidStreamIdentifier, info));
   }
   if (!pool_) pool_.emplace();
@@ -179,7 +180,8 @@ void Association::Impl::handle_data(const Chunk& chunk) {
     case Receiver::Outcome::MessageTooLarge:
       return abort_peer(ErrorCause::ProtocolViolation, "message too large", CloseReason::ProtocolViolation);
   }
-  // §9.2: in ShutdownSent every packet with data is answered by SACK and SHUTDOWN.
+  // §9.2: in ShutdownSent every packet with data is answered by SHUTDOWN, and by a SACK if that does not say
+  // everything.
   if (open.phase == Open::Phase::ShutdownSent) {
     open.shutdown_due = true;
     open.tcb->receiver.want_sack();

@@ -48,7 +48,7 @@ class ChunkCoder {
  public:
   ChunkCoder(const Numbers& numbers, bool sent_by_engine) : numbers_(numbers), out_(sent_by_engine) {}
 
-  /// A whole chunk without padding; of INIT, INIT ACK, ABORT and ERROR without what is in its list.
+  /// A whole chunk without padding; of INIT, INIT ACK, ABORT, ERROR and RE-CONFIG without what is in its list.
   Pattern chunk(const Term& term) const {
     Pattern value = fixed_part(term);
     if (!list_of(term)) {
@@ -60,7 +60,8 @@ class ChunkCoder {
   }
   /// Whether parameters or causes follow the fixed part.
   static bool list_of(const Term& term) {
-    return term.atom == "INIT" || term.atom == "INIT_ACK" || term.atom == "ABORT" || term.atom == "ERROR";
+    return term.atom == "INIT" || term.atom == "INIT_ACK" || term.atom == "ABORT" || term.atom == "ERROR" ||
+           term.atom == "RECONFIG";
   }
   static std::vector<const Term*> list_items(const Term& term) {
     std::vector<const Term*> all;
@@ -80,6 +81,14 @@ class ChunkCoder {
                                                           {"COOKIE_PRESERVATIVE", 9},
                                                           {"HOSTNAME_ADDRESS", 11},
                                                           {"SUPPORTED_ADDRESS_TYPES", 12},
+                                                          {"OUTGOING_SSN_RESET", 13},
+                                                          {"INCOMING_SSN_RESET", 14},
+                                                          {"SSN_TSN_RESET", 15},
+                                                          {"RECONFIG_RESPONSE", 16},
+                                                          {"ADD_OUTGOING_STREAMS", 17},
+                                                          {"ADD_INCOMING_STREAMS", 18},
+                                                          {"SUPPORTED_EXTENSIONS", 0x8008},
+                                                          {"FORWARD_TSN_SUPPORTED", 0xc000},
                                                           {"INVALID_STREAM_IDENTIFIER", 1},
                                                           {"MISSING_MANDATORY_PARAMETER", 2},
                                                           {"STALE_COOKIE_ERROR", 3},
@@ -100,6 +109,10 @@ class ChunkCoder {
       for (const Term& item : term.find("types")->items) value.put(item.atom == "IPv4" ? 5 : 6, 2);
     } else if (term.atom == "COOKIE_PRESERVATIVE") {
       value.put(term.number("incr"), 4);
+    } else if (term.atom == "SUPPORTED_EXTENSIONS") {
+      for (const Term& item : term.find("types")->items) value.put(type_of(Term{{}, item.atom, false, {}}), 1);
+    } else if (term.find("req_sn") != nullptr || term.find("resp_sn") != nullptr) {
+      put_reconfiguration(value, term);
     } else if (term.atom == "HOSTNAME_ADDRESS") {
       for (const char c : term.find("addr")->atom) value.put(static_cast<uint8_t>(c), 1);
       value.put(0, 1);
@@ -110,6 +123,28 @@ class ChunkCoder {
   }
 
  private:
+  // A number that counts from the engine's first TSN, or one of the script's own.
+  std::optional<uint64_t> tsn_of(const Term& term, std::string_view name, bool engines) const {
+    const auto tsn = term.number(name);
+    return tsn && engines ? std::optional<uint64_t>(numbers_.tsn(static_cast<uint32_t>(*tsn))) : tsn;
+  }
+
+  // RFC 6525 §4. Whoever asks counts on from its own first TSN.
+  void put_reconfiguration(Pattern& value, const Term& term) const {
+    const auto put = [&](const char* name, bool engines) {
+      if (term.find(name) != nullptr) value.put(tsn_of(term, name, engines), 4);
+    };
+    put("req_sn", out_);
+    put("resp_sn", !out_);
+    put("last_tsn", out_);
+    put("result", false);
+    if (term.find("number_of_new_streams") != nullptr)
+      value.put(term.number("number_of_new_streams"), 2), value.put(0, 2);
+    if (const Term* streams = term.find("sids")) {
+      for (const Term& item : streams->items) value.put(std::strtoull(item.atom.c_str(), nullptr, 0), 2);
+    }
+  }
+
   Pattern cause_value(const Term& term) const {
     Pattern value;
     if (term.atom == "INVALID_STREAM_IDENTIFIER") {
@@ -159,13 +194,25 @@ class ChunkCoder {
       value.put(term.number("is"), 2);
       value.put(out_ ? std::nullopt : term.number("tsn"), 4);
     } else if (term.atom == "DATA") {
-      auto tsn = term.number("tsn");
-      if (tsn && out_) tsn = numbers_.tsn(static_cast<uint32_t>(*tsn));
-      value.put(tsn, 4);
+      value.put(tsn_of(term, "tsn", out_), 4);
       value.put(term.number("sid"), 2);
       value.put(term.number("ssn"), 2);
       value.put(term.number("ppid"), 4);
       for (size_t i = 16; i < term.number("len").value_or(16); ++i) value.put(std::nullopt, 1);
+    } else if (term.atom == "I_DATA") {
+      value.put(tsn_of(term, "tsn", out_), 4);
+      value.put(term.number("sid"), 2), value.put(0, 2);
+      value.put(term.number("mid"), 4);
+      value.put(term.number(term.find("ppid") != nullptr ? "ppid" : "fsn"), 4);
+      for (size_t i = 20; i < term.number("len").value_or(20); ++i) value.put(std::nullopt, 1);
+    } else if (term.atom == "FORWARD_TSN" || term.atom == "I_FORWARD_TSN") {
+      value.put(tsn_of(term, "cum_tsn", out_), 4);
+      // {sid, ssn} or {sid, flags, mid}
+      for (const Term& id : term.find("ids")->items) {
+        for (size_t i = 0; i < id.items.size(); ++i) {
+          value.put(std::strtoull(id.items[i].atom.c_str(), nullptr, 0), i == 2 ? 4 : 2);
+        }
+      }
     } else if (term.atom == "SACK" || term.atom == "SHUTDOWN") {
       put_acknowledgement(value, term);
     } else if (term.atom == "COOKIE_ECHO" && !out_ && !term.find("val")->bracket) {
@@ -177,9 +224,7 @@ class ChunkCoder {
   }
 
   void put_acknowledgement(Pattern& value, const Term& term) const {
-    auto cumulative = term.number("cum_tsn");
-    if (cumulative && !out_) cumulative = numbers_.tsn(static_cast<uint32_t>(*cumulative));
-    value.put(cumulative, 4);
+    value.put(tsn_of(term, "cum_tsn", !out_), 4);
     if (term.atom == "SHUTDOWN") return;
     value.put(term.number("a_rwnd"), 4);
     const auto& gaps = term.find("gaps")->items;
@@ -196,9 +241,10 @@ class ChunkCoder {
 
   static std::optional<uint64_t> type_of(const Term& term) {
     static const std::map<std::string, uint8_t> types = {
-        {"DATA", 0},          {"INIT", 1},        {"INIT_ACK", 2},          {"SACK", 3},         {"HEARTBEAT", 4},
-        {"HEARTBEAT_ACK", 5}, {"ABORT", 6},       {"SHUTDOWN", 7},          {"SHUTDOWN_ACK", 8}, {"ERROR", 9},
-        {"COOKIE_ECHO", 10},  {"COOKIE_ACK", 11}, {"SHUTDOWN_COMPLETE", 14}};
+        {"DATA", 0},          {"INIT", 1},           {"INIT_ACK", 2},           {"SACK", 3},         {"HEARTBEAT", 4},
+        {"HEARTBEAT_ACK", 5}, {"ABORT", 6},          {"SHUTDOWN", 7},           {"SHUTDOWN_ACK", 8}, {"ERROR", 9},
+        {"COOKIE_ECHO", 10},  {"COOKIE_ACK", 11},    {"SHUTDOWN_COMPLETE", 14}, {"I_DATA", 64},      {"RECONFIG", 130},
+        {"FORWARD_TSN", 192}, {"I_FORWARD_TSN", 194}};
     std::string name = term.atom;
     if (const Term* type = term.find("type"); name == "CHUNK" && type != nullptr) name = type->atom;
     const auto known = types.find(name);

@@ -37,7 +37,8 @@ class Player {
       if (step.kind == Step::Kind::Out) {
         wrong = expect(step, due);
       } else {
-        advance(due);
+        // What arrives in the very moment in which a timer fires has arrived before.
+        advance(step.kind == Step::Kind::In ? due - Duration(1) : due);
         last_ = now_ = std::max(now_, due);
         wrong = step.kind == Step::Kind::In ? inject(step) : call(step.text);
       }
@@ -167,7 +168,7 @@ class Player {
     Pattern pattern = ChunkCoder(numbers_, true).chunk(wanted);
     // The I bit (RFC 7053) is newer than the scripts.
     std::vector<uint8_t> bytes(chunk.whole.begin(), chunk.whole.end());
-    if (chunk.type == ChunkType::Data) bytes[1] &= 7;
+    if (chunk.type == ChunkType::Data || chunk.type == ChunkType::IData) bytes[1] &= 7;
     const bool list = ChunkCoder::list_of(wanted);
     const bool open = list || wanted.open();
     pattern.open |= open;
@@ -233,7 +234,10 @@ class Player {
     const size_t equals = text.rfind(") = ");
     const long long result = equals == std::string::npos ? 0 : std::strtoll(text.c_str() + equals + 4, nullptr, 0);
     std::optional<std::string> wrong;
-    if (name == "setsockopt") {
+    if (name == "setsockopt" && text.find("SCTP_RESET_STREAMS") != std::string::npos) {
+      const StreamId stream(static_cast<uint16_t>(number_after(text, "srs_stream_list=[", 0)));
+      if (!engine().reset_streams(std::array{stream}, now_)) wrong = "not reset";
+    } else if (name == "setsockopt") {
       set_option(text);
     } else if (name == "getsockopt") {
       wrong = get_option(text);
@@ -258,8 +262,18 @@ class Player {
     return wrong;
   }
   std::optional<std::string> write(const std::string& text, long long result) {
-    const std::vector<uint8_t> message(size_argument(text), 'x');
-    const bool sent = engine().send(StreamId(0), Ppid(0), message, {}, now_).has_value();
+    // sctp_sendmsg(socket, message, size, address, its size, ppid, flags, stream, lifetime in ms, context)
+    std::vector<std::string> arguments;
+    std::istringstream list(text.substr(0, text.find(") = ")));
+    for (std::string one; std::getline(list, one, ',');) arguments.push_back(one);
+    arguments.resize(std::max<size_t>(arguments.size(), 10));
+    const auto number = [&](size_t at) { return std::strtoull(arguments[at].c_str(), nullptr, 0); };
+    SendOptions options;
+    options.unordered = arguments[6].find("SCTP_UNORDERED") != std::string::npos;
+    if (number(8) != 0) options.lifetime = std::chrono::milliseconds(number(8));
+    const std::vector<uint8_t> message(number(2), 'x');
+    const StreamId stream(static_cast<uint16_t>(number(7)));
+    const bool sent = engine().send(stream, Ppid(0), message, options, now_).has_value();
     return sent == (result >= 0) ? std::nullopt : std::optional<std::string>(sent ? "sent" : "not sent");
   }
   std::optional<std::string> read(size_t size, long long result) {

@@ -42,6 +42,10 @@ Reassembly::Status Reassembly::add(const DataChunk& chunk, const TsnTracker& tra
                                    EventQueue& ready) {
   const Key key = key_of(chunk);
   const uint32_t awaiting = table_.find(key);
+  if (awaiting == kNil && is_orphan(chunk, tracker)) {
+    drop_orphans_from(chunk.tsn + 1);
+    return Status::Ok;
+  }
   if (awaiting == kNil && chunk.beginning()) return start(chunk, tracker, pool, ready);
   Item fragment{Item::Kind::Fragment, chunk.flags, chunk.stream, chunk.mid, chunk.ppid, key, kNil, {}};
   if (awaiting == kNil) {
@@ -78,6 +82,26 @@ Reassembly::Status Reassembly::start(const DataChunk& chunk, const TsnTracker& t
 bool Reassembly::is_fragment(const Key& key) const {
   const uint32_t index = table_.find(key);
   return index != kNil && items_[index].kind == Item::Kind::Fragment;
+}
+
+// Part of a message that the peer has given up: it was on its way when the peer said so, and would wait for ever. With
+// DATA it follows a TSN that is neither missing nor waiting for it.
+bool Reassembly::is_orphan(const DataChunk& chunk, const TsnTracker& tracker) const {
+  if (chunk.format == DataFormat::Data) {
+    return !chunk.beginning() && tracker.received(chunk.tsn - 1) && !is_fragment({kByTsn, (chunk.tsn - 1).value()});
+  }
+  const Stream* stream = streams_.find(chunk.stream);
+  if (stream == nullptr) return false;
+  return (chunk.unordered() ? stream->first_unordered : stream->next_mid).newer_than(chunk.mid);
+}
+
+// With DATA: what came early and follows a part of a message given up.
+void Reassembly::drop_orphans_from(Tsn tsn) {
+  for (Key key{kByTsn, tsn.value()}; is_fragment(key); key = next_key(key)) {
+    const Item orphan = take_item(table_.find(key));
+    table_.erase(key);
+    if ((orphan.flags & DataChunk::kEnd) != 0) return;
+  }
 }
 
 // With I-DATA the key has said it all.
@@ -202,6 +226,7 @@ void Reassembly::skip(const ForwardTsnChunk& chunk, EventQueue& ready) {
       const Tsn last(item.kind == Item::Kind::Partial ? item.key.number - 1 : item.key.number);
       return !last.newer_than(chunk.new_cumulative);
     });
+    drop_orphans_from(chunk.new_cumulative + 1);
   } else if (chunk.skipped_count() != 0) {
     drop_items([&](const Item& item) {
       for (size_t i = 0; i < chunk.skipped_count(); ++i) {
@@ -215,8 +240,11 @@ void Reassembly::skip(const ForwardTsnChunk& chunk, EventQueue& ready) {
   }
   for (size_t i = 0; i < chunk.skipped_count(); ++i) {
     const auto [id, number, unordered] = chunk.skipped(i);
-    if (unordered) continue;
     Stream& stream = streams_[id];
+    if (unordered) {
+      if (number.newer_or_same(stream.first_unordered)) stream.first_unordered = number + 1;
+      continue;
+    }
     const Mid mid = chunk.format == DataFormat::Data ? extend_ssn(stream.next_mid, number) : number;
     if (stream.next_mid.newer_than(mid)) continue;
     deliver_waiting_up_to(stream, mid, ready);

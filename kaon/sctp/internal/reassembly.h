@@ -52,6 +52,7 @@ class Reassembly {
   };
   struct Stream {
     Mid next_mid;
+    Mid first_unordered;            // of the unordered messages that the peer has not given up
     uint32_t first_waiting = kNil;  // in order of their numbers
     uint32_t last_waiting = kNil;
   };
@@ -66,6 +67,8 @@ class Reassembly {
   Status start(const DataChunk& chunk, const TsnTracker& tracker, BufferPool& pool, EventQueue& ready);
   Status extend(uint32_t partial, const TsnTracker& tracker, BufferPool& pool, EventQueue& ready);
   bool is_fragment(const Key& key) const;
+  bool is_orphan(const DataChunk& chunk, const TsnTracker& tracker) const;
+  void drop_orphans_from(Tsn tsn);
   Status append(Item& partial, ByteView bytes, BufferPool& pool);
   static bool belongs(const Item& partial, DataFormat format, const Item& fragment);
   void complete(Item message, DataFormat format, EventQueue& ready);

@@ -29,7 +29,7 @@ bool Receiver::has_room(Tsn tsn, size_t used) const {
   return used < 2 * window_ && tracker_.highest().newer_than(tsn);
 }
 
-Receiver::Outcome Receiver::handle_data(const DataChunk& chunk, BufferPool& pool, EventQueue& events) {
+std::optional<Receiver::Outcome> Receiver::refuse(const DataChunk& chunk, const EventQueue& events) {
   packet_had_data_ = true;
   bytes_in_round_ += chunk.payload.size();
   if (chunk.immediate()) sack_now_ = true;
@@ -42,17 +42,30 @@ Receiver::Outcome Receiver::handle_data(const DataChunk& chunk, BufferPool& pool
     sack_now_ = true;
     return Outcome::WindowFull;
   }
+  return std::nullopt;
+}
+
+void Receiver::acknowledge(Tsn tsn) {
   const bool had_gaps = tracker_.has_gaps();
+  tracker_.add(tsn);
+  // The peer's first measurement of the round trip should not have our delay in it.
+  if (!std::exchange(heard_, true)) sack_now_ = true;
+  if (had_gaps || tracker_.has_gaps()) sack_now_ = true;
+}
+
+Receiver::Outcome Receiver::handle_data(const DataChunk& chunk, BufferPool& pool, EventQueue& events) {
+  if (const auto refused = refuse(chunk, events)) return *refused;
   switch (reassembly_.add(chunk, tracker_, pool, events)) {
     case Reassembly::Status::Ok: break;
     case Reassembly::Status::BrokenFragments: return Outcome::BrokenFragments;
     case Reassembly::Status::MessageTooLarge: return Outcome::MessageTooLarge;
   }
-  tracker_.add(chunk.tsn);
-  // The peer's first measurement of the round trip should not have our delay in it.
-  if (!std::exchange(heard_, true)) sack_now_ = true;
-  if (had_gaps || tracker_.has_gaps()) sack_now_ = true;
+  acknowledge(chunk.tsn);
   return Outcome::Taken;
+}
+
+void Receiver::discard_data(const DataChunk& chunk, const EventQueue& events) {
+  if (!refuse(chunk, events)) acknowledge(chunk.tsn);
 }
 
 bool Receiver::handle_forward_tsn(const ForwardTsnChunk& chunk, EventQueue& events) {
@@ -130,6 +143,13 @@ void Receiver::write_sack(Bytes out, const EventQueue& events) {
   tracker_.clear_duplicates();
   sack_now_ = !owed_.empty();
   if (!sack_now_) unacknowledged_packets_ = 0;
+}
+
+void Receiver::acknowledged_otherwise() {
+  if (tracker_.has_gaps() || !tracker_.duplicates().empty()) return;
+  owed_.clear();
+  sack_now_ = false;
+  unacknowledged_packets_ = 0;
 }
 
 }  // namespace kaon::sctp

@@ -14,6 +14,8 @@ class Receiver {
 
   enum class Outcome : uint8_t { Taken, Duplicate, OutOfRange, WindowFull, BrokenFragments, MessageTooLarge };
   Outcome handle_data(const DataChunk& chunk, BufferPool& pool, EventQueue& events);
+  /// Acknowledged as any other, and forgotten: of a stream that does not exist (RFC 9260 §6.5).
+  void discard_data(const DataChunk& chunk, const EventQueue& events);
   /// False if it is of no use: behind us, or far ahead of everything.
   bool handle_forward_tsn(const ForwardTsnChunk& chunk, EventQueue& events);
   /// After the last chunk of a packet. True if `sack_now()` turned true or a delayed SACK must be due after
@@ -35,6 +37,8 @@ class Receiver {
   /// Size of the SACK's value in at most `space` bytes.
   size_t sack_size(size_t space) const;
   void write_sack(Bytes out, const EventQueue& events);
+  /// The cumulative TSN is told by another chunk; a SACK is needed only for what it cannot tell.
+  void acknowledged_otherwise();
 
   Tsn cumulative() const { return tracker_.cumulative(); }
   Reassembly& reassembly() { return reassembly_; }
@@ -46,6 +50,8 @@ class Receiver {
  private:
   uint32_t advertised(const EventQueue& events) const;
   bool has_room(Tsn tsn, size_t used) const;
+  std::optional<Outcome> refuse(const DataChunk& chunk, const EventQueue& events);
+  void acknowledge(Tsn tsn);
   void grow_window(Duration round_trip, Time now);
 
   size_t usual_window_;

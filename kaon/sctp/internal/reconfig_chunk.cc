@@ -42,6 +42,16 @@ std::optional<IncomingResetRequest> IncomingResetRequest::parse(ByteView value) 
   return request;
 }
 
+std::optional<AddStreamsRequest> AddStreamsRequest::parse(ByteView value) {
+  Reader reader(value);
+  AddStreamsRequest request;
+  request.request_sequence = reader.u32();
+  request.streams = reader.u16();
+  reader.skip(2);
+  if (!reader.ok()) return std::nullopt;
+  return request;
+}
+
 std::optional<ReConfigResponse> ReConfigResponse::parse(ByteView value) {
   Reader reader(value);
   ReConfigResponse response;

@@ -57,6 +57,15 @@ struct IncomingResetRequest {
   static std::optional<IncomingResetRequest> parse(ByteView value);
 };
 
+//  |          Re-configuration Request Sequence Number             |
+//  |      Number of new streams    |         Reserved              |
+struct AddStreamsRequest {
+  uint32_t request_sequence = 0;
+  uint16_t streams = 0;
+
+  static std::optional<AddStreamsRequest> parse(ByteView value);
+};
+
 //  |         Re-configuration Response Sequence Number             |
 //  |                            Result                             |
 //  |         Sender's and Receiver's Next TSN (optional)           |

@@ -12,12 +12,12 @@ Tcb::Tcb(const Config& config, SendQueue& queue, const StateCookie& agreed, uint
       peer_initial_tsn(agreed.peer_initial_tsn),
       capabilities(agreed.peer_capabilities),
       outgoing_streams(std::min(config.outgoing_streams, agreed.peer_incoming_streams)),
-      incoming_streams(std::min(config.incoming_streams, agreed.peer_outgoing_streams)),
       // RFC 8260 §2.2.1: both must have it.
       format(config.interleaving && agreed.peer_capabilities.interleaving ? DataFormat::IData : DataFormat::Data),
       sender(config, queue, agreed.local_initial_tsn, agreed.peer_a_rwnd, agreed.peer_capabilities.partial_reliability),
       receiver(config, agreed.peer_initial_tsn, secret),
-      reset(agreed.local_initial_tsn, agreed.peer_initial_tsn),
+      reset(agreed.local_initial_tsn, agreed.peer_initial_tsn,
+            std::min(config.incoming_streams, agreed.peer_outgoing_streams), config.incoming_streams),
       path_mtu(config.max_packet_size, config.max_probed_packet_size) {
   queue.set_format(format);
 }

@@ -22,8 +22,13 @@ bool StreamReset::handle(ByteView reconfig, Receiver& receiver, SendQueue& queue
         handle_incoming_request(*request, queue);
         break;
       }
+      case ReConfigParameter::AddOutgoingStreams: {
+        const auto request = AddStreamsRequest::parse(parameter->value);
+        if (!request) return false;
+        handle_added_streams(*request);
+        break;
+      }
       case ReConfigParameter::SsnTsnReset:
-      case ReConfigParameter::AddOutgoingStreams:
       case ReConfigParameter::AddIncomingStreams: {
         if (parameter->value.size() < 4) return false;
         const uint32_t sequence = load_be32(parameter->value.data());
@@ -93,6 +98,15 @@ void StreamReset::handle_incoming_request(const IncomingResetRequest& request, S
   if (is_repeat(request.request_sequence)) return;
   for (const StreamId stream : request.streams) queue.begin_reset(stream);
   last_result_ = request.streams.empty() ? ReConfigResult::Denied : ReConfigResult::Performed;
+  respond(request.request_sequence, last_result_);
+}
+
+// §5.2.5: as many as our INIT offered, in all.
+void StreamReset::handle_added_streams(const AddStreamsRequest& request) {
+  if (is_repeat(request.request_sequence)) return;
+  const bool fits = request.streams <= most_incoming_ - incoming_streams_;
+  if (fits) incoming_streams_ += request.streams;
+  last_result_ = fits ? ReConfigResult::Performed : ReConfigResult::Denied;
   respond(request.request_sequence, last_result_);
 }
 

@@ -1,4 +1,4 @@
-// Stream reset in both directions, RFC 6525 §5.
+// Stream reset in both directions, and streams that the peer adds, RFC 6525 §5.
 #pragma once
 
 #include <optional>
@@ -11,8 +11,14 @@ namespace kaon::sctp {
 
 class StreamReset {
  public:
-  StreamReset(Tsn local_initial, Tsn peer_initial)
-      : next_request_(local_initial.value()), expected_request_(peer_initial.value()) {}
+  /// The peer may send on `incoming` streams, and add to them up to `most_incoming`.
+  StreamReset(Tsn local_initial, Tsn peer_initial, uint16_t incoming, uint16_t most_incoming)
+      : next_request_(local_initial.value()),
+        expected_request_(peer_initial.value()),
+        incoming_streams_(incoming),
+        most_incoming_(most_incoming) {}
+
+  uint16_t incoming_streams() const { return incoming_streams_; }
 
   /// False if it breaks a rule; answers wait for write().
   bool handle(ByteView reconfig, Receiver& receiver, SendQueue& queue, EventQueue& events, bool& answered);
@@ -35,10 +41,13 @@ class StreamReset {
   void handle_outgoing_request(const OutgoingResetRequest& request, Receiver& receiver, EventQueue& events);
   ReConfigResult perform(const OutgoingResetRequest& request, Receiver& receiver, EventQueue& events);
   void handle_incoming_request(const IncomingResetRequest& request, SendQueue& queue);
+  void handle_added_streams(const AddStreamsRequest& request);
   void handle_response(const ReConfigResponse& response, SendQueue& queue, EventQueue& events);
 
   uint32_t next_request_;
   uint32_t expected_request_;
+  uint16_t incoming_streams_;
+  uint16_t most_incoming_;
   ReConfigResult last_result_ = ReConfigResult::NothingToDo;
   std::optional<OutgoingResetRequest> request_;
   std::array<ReConfigResponse, kMaxResponses> responses_;

@@ -9,7 +9,7 @@
 
 namespace kaon::sctp {
 
-/// Up to 65,536 streams in pages of 16: constant-time access, stable addresses, no memory for pages never touched.
+/// Up to 65,536 streams in pages of 8: constant-time access, stable addresses, no memory for pages never touched.
 template <class T>
 class StreamTable {
  public:
@@ -39,7 +39,7 @@ class StreamTable {
   void clear() { pages_.clear(); }
 
  private:
-  static constexpr size_t kPageSize = 16;
+  static constexpr size_t kPageSize = 8;
   using Page = std::array<T, kPageSize>;
   std::vector<std::unique_ptr<Page>> pages_;
 };

@@ -34,7 +34,8 @@ std::optional<net::Transmit> Association::Impl::poll_transmit(Bytes out) {
   if (auto* echoed = std::get_if<CookieEchoed>(&state_); echoed != nullptr && std::exchange(echoed->due, false)) {
     return transmit_cookie_echo(writer, *echoed, out);
   }
-  if (!replies_.empty()) {
+  const bool open_now = std::holds_alternative<Open>(state_);
+  if (!replies_.empty() && !(open_now && rides_along(replies_.front()))) {
     const Reply answer = replies_.pop_front();
     writer.add(answer.type, answer.flags, answer.value);
     return transmit(writer, answer.verification_tag, out);
@@ -59,14 +60,22 @@ std::optional<net::Transmit> Association::Impl::transmit_cookie_echo(PacketWrite
                                                                      Bytes out) {
   Tcb& block = *echoed.tcb;
   writer.add(ChunkType::CookieEcho, 0, echoed.cookie);
-  while (!replies_.empty() && replies_.front().type == ChunkType::Error &&
-         replies_.front().verification_tag == block.peer_tag && writer.space() >= replies_.front().value.size()) {
-    const Reply error = replies_.pop_front();
-    writer.add(error.type, error.flags, error.value);
-  }
+  write_errors(writer);
   block.sender.fill(writer, now_);
   update_timers();
   return transmit(writer, block.peer_tag, out);
+}
+
+// §6.10: one packet is better than two.
+bool Association::Impl::rides_along(const Reply& reply) const {
+  return reply.type == ChunkType::Error && reply.verification_tag == tcb()->peer_tag;
+}
+
+void Association::Impl::write_errors(PacketWriter& writer) {
+  while (!replies_.empty() && rides_along(replies_.front()) && writer.space() >= replies_.front().value.size()) {
+    const Reply error = replies_.pop_front();
+    writer.add(error.type, error.flags, error.value);
+  }
 }
 
 std::optional<net::Transmit> Association::Impl::transmit_open(PacketWriter& writer, Open& open, Bytes out) {
@@ -74,6 +83,10 @@ std::optional<net::Transmit> Association::Impl::transmit_open(PacketWriter& writ
   if (std::exchange(open.cookie_ack_due, false)) writer.add(ChunkType::CookieAck, 0, ByteView());
   block.reset.prepare(queue_, block.sender.last_assigned_tsn(), config_.max_packet_size);
   const bool sends_data = block.sender.wants_to_send(now_);
+  write_errors(writer);
+  // §9.2: without gaps and duplicates, SHUTDOWN acknowledges everything.
+  const bool shutdown_acknowledges = open.phase == Open::Phase::ShutdownSent && open.shutdown_due;
+  if (shutdown_acknowledges) block.receiver.acknowledged_otherwise();
   if (block.receiver.sack_now() || (block.receiver.sack_later() && sends_data)) write_sack(writer, block);
   if (block.reset.has_output() && block.reset.write(writer)) deadline(Timer::ReConfig) = now_ + rto_.current();
   if (open.shutdown_due && writer.space() >= 4) {

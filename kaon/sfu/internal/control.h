@@ -30,6 +30,7 @@ struct SessionEntry {
   std::string stream;
   size_t loop = 0;
   std::string etag;
+  std::string asked_host;  ///< of the request that made it
   Time started{};
   bool answered = false;
   SessionSnapshot snapshot;
@@ -48,6 +49,8 @@ class Control final : public SessionOwner {
           Logger& log);
 
   void attach(io::PeerPort& port) { port_ = &port; }
+  /// Clients are told of it; both on the control loop.
+  void attach(const io::TurnHost& turn, std::string secret);
   void handle(HttpRequest request, HttpServer::Respond respond);
   /// Ends every session; on the control loop.
   void close();
@@ -82,7 +85,8 @@ class Control final : public SessionOwner {
                       std::shared_ptr<sdp::SessionDescription> offer, Respond respond);
   void answered(const std::string& id, Result<std::string, Refusal> answer, Respond respond);
   void patch_session(const HttpRequest& request, SessionEntry& entry, Respond respond);
-  void add_ice_servers(HttpResponse& response) const;
+  void add_ice_servers(HttpResponse& response, std::string_view asked_host) const;
+  void add_own_turn(HttpResponse& response, std::string_view asked_host) const;
   std::string new_etag();
 
   // mailbox.cc
@@ -100,6 +104,11 @@ class Control final : public SessionOwner {
   crypto::Certificate certificate_;
   Logger& log_;
   io::PeerPort* port_ = nullptr;
+  struct TurnAccess {
+    std::vector<std::string> urls;  ///< with "HOST" where the host name goes
+    std::string secret;
+  };
+  std::optional<TurnAccess> turn_;
   Time started_;
   ForwardFigures figures_;
   std::map<std::string, StreamEntry> streams_;

@@ -23,12 +23,13 @@ Core::~Core() = default;
 
 // -- beginning -------------------------------------------------------------------------------------------------------
 
-peer::Config Core::peer_config() const {
+// The lists of codecs are large, and nobody else needs them.
+peer::Config Core::take_peer_config() {
   peer::Config config{.certificate = config_.certificate ? *config_.certificate : shared_certificate()};
   config.ice.remote_policy = config_.remote_addresses;
   if (config_.ice_patience > config.ice.patience) config.ice.recheck = kRecheck;
   config.ice.patience = config_.ice_patience;
-  config.negotiation = config_.negotiation;
+  config.negotiation = std::move(config_.negotiation);
   config.data = config_.data;
   config.max_dtls_version = config_.max_dtls_version;
   config.mtu = config_.mtu;
@@ -55,7 +56,7 @@ void Core::start() {
   io::PeerShard* shard = port_->shard(loop_);
   KAON_ASSERT(shard != nullptr);  // Configuration::port was opened without this loop
   const bool relay_only = config_.ice_transport_policy == IceTransportPolicy::Relay;
-  hosted_ = shard->create(peer_config(), *this, relay_only ? io::Gathering::RelayOnly : io::Gathering::Continues);
+  hosted_ = shard->create(take_peer_config(), *this, relay_only ? io::Gathering::RelayOnly : io::Gathering::Continues);
   if (hosted_ == nullptr) return report_failure("The UDP port has no room for another connection");
   use_ice_servers();
 }

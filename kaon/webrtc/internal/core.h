@@ -73,7 +73,7 @@ class Core final : public io::PeerHandler, public std::enable_shared_from_this<C
 
   // core.cc
   Result<void, io::IoError> open_port();
-  peer::Config peer_config() const;
+  peer::Config take_peer_config();
   void report_failure(std::string detail);
   void release_port();
   void tell_negotiation_needed();

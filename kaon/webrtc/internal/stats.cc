@@ -58,6 +58,7 @@ class Report {
     if (transport.tls_version.empty()) return;
     s.members.emplace_back("tlsVersion", transport.tls_version);
     s.members.emplace_back("dtlsCipher", transport.dtls_cipher);
+    s.members.emplace_back("tlsGroup", transport.tls_group);
     s.members.emplace_back("srtpCipher", transport.srtp_cipher);
     for (const ice::PairStats& pair : engine_.candidate_pairs) {
       if (pair.selected) s.members.emplace_back("selectedCandidatePairId", cat("CP", pair.id));

@@ -43,7 +43,8 @@ export async function until(condition, what, seconds = 20) {
 
 /** `kaon serve` on free ports; resolves to {url, ...} when it answers. */
 export async function serve(onEnd, args = [], options = {}) {
-  const server = start(onEnd, ['serve', '--http', '127.0.0.1:0', '--udp', '0', ...args], options);
+  const port = args.includes('--udp') ? [] : ['--udp', '0'];
+  const server = start(onEnd, ['serve', '--http', '127.0.0.1:0', ...port, ...args], options);
   let over = null;
   server.ended.then(code => { over = code; });
   const found = await until(() => {

@@ -1,6 +1,7 @@
 """Publishing: RFC 9725."""
 
 import re
+import time
 
 from kaon import FRAGMENT, PUBLISH, SDP, WATCH, Server, in_parallel, offer, until
 
@@ -120,6 +121,22 @@ def test_ice_servers_are_told_in_link_headers_after_the_token_was_checked():
                                kaon.request("OPTIONS", f"/{folder}/live"), kaon.post(f"/{folder}/live", offer(name)),
                                kaon.request("OPTIONS", f"/{folder}/live", Authorization="Bearer wrong")):
                 assert "Link" not in secretless.headers, "credentials are for those with the token"
+
+
+def test_the_turn_server_inside_is_told_under_the_name_that_was_asked():
+    with Server("--turn", "127.0.0.1:0") as kaon:
+        def servers(host):
+            links = kaon.request("OPTIONS", "/whip/live", Host=host).headers.get_all("Link") or []
+            return [re.fullmatch(r'<(turn:.*:\d+\?transport=\w+)>; rel="ice-server"; username="(\d+:\w+)"; credential="(.*)"; '
+                                 r'credential-type="password"', link).groups() for link in links]
+        for host, name in (("kaon.example:8080", "kaon.example"), ("kaon.example", "kaon.example"), ("[::1]:80", "[::1]")):
+            told = servers(host)
+            assert [re.sub(r"\d+\?", "?", url) for url, *_ in told] == \
+                [f"turn:{name}:?transport=udp", f"turn:{name}:?transport=tcp"], told
+        assert servers("kaon.example")[0][1:] != servers("kaon.example")[0][1:], "each client gets a name of its own"
+        assert int(servers("a")[0][1].split(":")[0]) > time.time() + 3600
+        for hostile in ('a"b', "a>b", "a b", "a;b", "", "[::1"):
+            assert servers(hostile) == [], hostile
 
 
 def test_without_ice_servers_there_is_no_link(kaon):
