@@ -1,5 +1,12 @@
 // What is told of this machine's addresses, and which of them are used.
 #include <gmock/gmock.h>
+#ifdef __linux__
+#include <poll.h>
+#include <sched.h>
+#endif
+
+#include <cstdlib>
+#include <thread>
 
 #include "kaon/base/text.h"
 #include "kaon/io/interfaces.h"
@@ -177,6 +184,101 @@ TEST_F(TwoMachines, ThePeersAddressesAreFiltered) {
     EXPECT_TRUE(connection.add_ice_candidate({"candidate:1 1 udp 1 192.0.2.1 5000 typ host"}));
   });
 }
+
+#ifdef __linux__
+// In a network namespace of its own, whose loopback interface gets other addresses. Both ends live there, and both lose
+// the address they use at the same moment.
+class Moving {
+ public:
+  static bool enter() { return ::unshare(CLONE_NEWNET) == 0 && std::system("ip link set lo up") == 0; }
+
+  void run() {
+    ip("add 10.9.0.1/32");
+    start();
+    ASSERT_TRUE(step_until([&] { return echoed_ > 0; }));
+    ASSERT_THAT(path(), HasSubstr("10.9.0.1"));
+    for (int i = 2; i < 5; ++i) {
+      ip(cat("add 10.9.0.", i, "/32"));
+      ip(cat("del 10.9.0.", i - 1, "/32"));
+      const std::string next = cat("10.9.0.", i);
+      ASSERT_TRUE(step_until([&] { return path().find(next) != std::string::npos; })) << path();
+      const int before = echoed_;
+      ASSERT_TRUE(step_until([&] { return echoed_ > before + 5; }));
+    }
+    EXPECT_EQ(alice_->connection_state(), ConnectionState::Connected);
+    alice_.reset();
+    bob_.reset();
+    loop_.step();
+  }
+
+ private:
+  static void ip(const std::string& words) { ASSERT_EQ(std::system(("ip addr " + words + " dev lo").c_str()), 0); }
+
+  void start() {
+    const auto to = [this](std::unique_ptr<PeerConnection>& other) {
+      return PeerConnectionHandlers{
+          .on_ice_candidate =
+              [this, &other](const IceCandidate& candidate) {
+                loop_.post([&other, candidate] { static_cast<void>(other->add_ice_candidate(candidate)); });
+              },
+          .on_data_channel =
+              [](const std::shared_ptr<DataChannel>& channel) {
+                channel->set_handlers({.on_message = [channel = channel.get()](const Message& message) {
+                  static_cast<void>(channel->send(message.text()));
+                }});
+              }};
+    };
+    alice_ = std::make_unique<PeerConnection>(loop_, Configuration{}, to(bob_));
+    bob_ = std::make_unique<PeerConnection>(loop_, Configuration{}, to(alice_));
+    chat_ = *alice_->create_data_channel("chat", {},
+                                         {.on_open = [this] { EXPECT_TRUE(chat_->send("x")); },
+                                          .on_message =
+                                              [this](const Message&) {
+                                                ++echoed_;
+                                                EXPECT_TRUE(chat_->send("x"));
+                                              }});
+    const auto offer = alice_->set_local_description();
+    ASSERT_TRUE(offer && bob_->set_remote_description(*offer));
+    const auto answer = bob_->set_local_description();
+    ASSERT_TRUE(answer && alice_->set_remote_description(*answer));
+  }
+
+  std::string path() const {
+    const StatsReport stats = alice_->get_stats();
+    const Stats* transport = stats.first_of("transport");
+    const Stats* pair = transport == nullptr ? nullptr : stats.find(transport->text("selectedCandidatePairId"));
+    const Stats* local = pair == nullptr ? nullptr : stats.find(pair->text("localCandidateId"));
+    return local == nullptr ? std::string() : local->text("address");
+  }
+
+  template <class Done>
+  bool step_until(Done done) {
+    const Time limit = io::Loop::now() + kTestLimit;
+    while (!done()) {
+      if (io::Loop::now() > limit) return false;
+      pollfd fd{loop_.poll_fd(), POLLIN, 0};
+      ::poll(&fd, 1, 1);
+      loop_.step();
+    }
+    return true;
+  }
+
+  io::Loop loop_;
+  std::unique_ptr<PeerConnection> alice_, bob_;
+  std::shared_ptr<DataChannel> chat_;
+  int echoed_ = 0;
+};
+
+TEST(NetworkChange, AConnectionGoesOnFromTheNextAddressWhenItsOwnGoes) {
+  bool permitted = true;
+  std::thread elsewhere([&] {
+    permitted = Moving::enter();
+    if (permitted) Moving().run();
+  });
+  elsewhere.join();
+  if (!permitted) GTEST_SKIP() << "a network namespace of its own wants root and the ip command";
+}
+#endif
 
 }  // namespace
 }  // namespace kaon::webrtc

@@ -141,6 +141,21 @@ def data_channels_flow_control():
     assert figures and 0 < int(figures[1]) <= 1115, last
 
 
+def trickle_ice():
+    lines = run("trickle-ice").splitlines()
+    for name in ("alice", "bob"):
+        assert any(line.startswith(f"{name}: candidate:") for line in lines) and f"{name}: no more" in lines, lines
+    assert lines[-1] == "connected", lines
+
+
+def ice_restart():
+    assert run("ice-restart") == "before\nnew credentials\nafter\n"
+
+
+def ice_tcp():
+    assert run("ice-tcp") == "hello over tcp\n"
+
+
 def play(offers, *files):
     out = ["out" + pathlib.Path(f).suffix for f in files]
     sources = [MEDIA / f for f in files]
