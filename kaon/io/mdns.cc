@@ -68,11 +68,13 @@ class MdnsImpl final : public Mdns, public UdpHandler, public std::enable_shared
 std::vector<mdns::Interface> spoken_on(std::span<const Interface> all) {
   std::vector<mdns::Interface> out;
   const bool lonely = std::ranges::all_of(all, &Interface::loopback);
-  for (const Interface& i : all) {
-    if (i.loopback == lonely && out.size() < mdns::Node::kMaxInterfaces) out.push_back({i.index, i.ip, i.prefix});
-  }
   // IPv6 is spoken from link-local addresses, whose scope names the interface.
-  std::ranges::stable_partition(out, [](const mdns::Interface& i) { return i.address.is_link_local(); });
+  for (const bool link_local : {true, false}) {
+    for (const Interface& i : all) {
+      const bool wanted = i.loopback == lonely && i.ip.is_link_local() == link_local;
+      if (wanted && out.size() < mdns::Node::kMaxInterfaces) out.push_back({i.index, i.ip, i.prefix});
+    }
+  }
   return out;
 }
 

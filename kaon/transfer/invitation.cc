@@ -42,11 +42,15 @@ ByteView checksum(const crypto::Digest& digest) { return digest.view().first(kCh
 size_t wire_size(const Invitation::Candidate& candidate) { return 1 + candidate.address.ip.bytes().size() + 2; }
 
 // In this order they are kept while there is room: those of other networks first, then what takes little.
-bool before(const Invitation::Candidate& a, const Invitation::Candidate& b) {
-  const auto rank = [](const Invitation::Candidate& c) {
-    return std::pair(c.type == ice::CandidateType::Host, c.address.ip.is_v6());
-  };
-  return rank(a) < rank(b);
+constexpr int kRanks = 4;
+int rank(const Invitation::Candidate& candidate) {
+  return (candidate.type == ice::CandidateType::Host ? 2 : 0) + (candidate.address.ip.is_v6() ? 1 : 0);
+}
+
+void write_candidate(Writer& writer, const Invitation::Candidate& candidate) {
+  writer.u8(static_cast<uint8_t>(static_cast<uint8_t>(candidate.type) | (candidate.address.ip.is_v6() ? kIpv6 : 0)));
+  writer.bytes(candidate.address.ip.bytes());
+  writer.u16(candidate.address.port);
 }
 
 std::optional<Invitation::Candidate> read_candidate(Reader& reader) {
@@ -97,13 +101,10 @@ std::string Invitation::to_text() const {
     writer.bytes(as_bytes(text));
   }
   writer.bytes(fingerprint);
-  std::vector<Candidate> ordered = candidates;
-  std::ranges::stable_sort(ordered, before);
-  for (const Candidate& candidate : ordered) {
-    if (wire_size(candidate) > writer.available()) continue;
-    writer.u8(static_cast<uint8_t>(static_cast<uint8_t>(candidate.type) | (candidate.address.ip.is_v6() ? kIpv6 : 0)));
-    writer.bytes(candidate.address.ip.bytes());
-    writer.u16(candidate.address.port);
+  for (int wanted = 0; wanted < kRanks; ++wanted) {
+    for (const Candidate& candidate : candidates) {
+      if (rank(candidate) == wanted && wire_size(candidate) <= writer.available()) write_candidate(writer, candidate);
+    }
   }
   const size_t size = writer.size();
   std::ranges::copy(checksum(crypto::hash(crypto::HashAlgorithm::Sha256, writer.written())), memory.begin() + size);
