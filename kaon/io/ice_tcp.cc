@@ -371,7 +371,9 @@ void IceTcpImpl::remove(const Connection& connection) {
 }
 
 void IceTcpImpl::shut() {
-  if (std::exchange(shut_, true)) return;
+  // Nothing is written the second time: that may be on another thread, while handlers still look here.
+  if (shut_) return;
+  shut_ = true;
   loop_.remove_timer(timer_);
   for (const auto& acceptor : acceptors_) {
     LoopAccess::unwatch(loop_, acceptor->native_handle());
