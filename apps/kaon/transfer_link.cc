@@ -202,9 +202,13 @@ Result<bool, std::string> TransferLink::await_open(StopSignal& stop) {
   const auto limit = std::chrono::steady_clock::now() + (options_.via.empty() ? kPersonLimit : kConnectLimit);
   while (std::chrono::steady_clock::now() < limit) {
     if (stop.wait(kPollMilliseconds)) return false;
-    if (const auto end = ended()) return fail(end->sentence);
-    const std::lock_guard lock(mutex_);
-    if (open_) return true;
+    const auto end = ended();
+    {
+      // First: what is small may have been said, done and closed since the last look; the session knows how it went.
+      const std::lock_guard lock(mutex_);
+      if (open_) return true;
+    }
+    if (end) return fail(end->sentence);
   }
   return fail(std::string(
       "No connection came about. If the machines are behind different NATs, give both sides an --ice-server."));

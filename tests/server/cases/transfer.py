@@ -90,6 +90,21 @@ def test_a_code_is_enough_where_there_is_a_server(kaon):
         assert digest(folder / "Übung 1.bin") == digest(file)
 
 
+def test_small_files_are_done_before_anybody_looks(kaon):
+    # On one processor all of a small transfer, its end too, falls between two looks of the receiver at its connection.
+    everywhere = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(everywhere)})
+    try:
+        for _ in range(8):
+            with folders(10) as (file, folder):
+                sender, code = start(kaon, file)
+                Command("receive", code, *via(kaon), folder=folder).end()
+                sender.end()
+                assert digest(folder / "file.bin") == digest(file)
+    finally:
+        os.sched_setaffinity(0, everywhere)
+
+
 def test_a_stopped_transfer_goes_on_where_it_was(kaon):
     with folders(400_000_000) as (file, folder):
         sender, code = start(kaon, file)
