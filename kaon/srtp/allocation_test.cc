@@ -27,7 +27,7 @@ using internal::rtp_packet;
 using internal::TestSession;
 
 TEST(Allocations, ThereAreNonePerPacketAfterTheFirstOfAStream) {
-  for (Profile profile : kPreferredProfiles) {
+  for (Profile profile : kProfiles) {
     TestSession session(profile);
     auto packet = rtp_packet(1, 0, 1100);
     const auto rtcp = rtcp_packet(1);

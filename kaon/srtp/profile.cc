@@ -15,10 +15,14 @@ struct Parameters {
 };
 
 constexpr Parameters kParameters[] = {
-    {Profile::Aes128CmSha1_80, "SRTP_AES128_CM_HMAC_SHA1_80", 16, 14, 10, 10},
-    {Profile::Aes128CmSha1_32, "SRTP_AES128_CM_HMAC_SHA1_32", 16, 14, 4, 10},  // RFC 5764 §4.1.2: RTCP keeps 80 bits
     {Profile::AeadAes128Gcm, "SRTP_AEAD_AES_128_GCM", 16, 12, 16, 16},
     {Profile::AeadAes256Gcm, "SRTP_AEAD_AES_256_GCM", 32, 12, 16, 16},
+    {Profile::Aes128CmSha1_80, "SRTP_AES128_CM_HMAC_SHA1_80", 16, 14, 10, 10},
+    {Profile::Aes128CmSha1_32, "SRTP_AES128_CM_HMAC_SHA1_32", 16, 14, 4, 10},  // RFC 5764 §4.1.2: RTCP keeps 80 bits
+    {Profile::Aes256CmSha1_80, "SRTP_AES256_CM_SHA1_80", 32, 14, 10, 10},
+    {Profile::Aes256CmSha1_32, "SRTP_AES256_CM_SHA1_32", 32, 14, 4, 10},
+    {Profile::NullSha1_80, "SRTP_NULL_HMAC_SHA1_80", 16, 14, 10, 10},
+    {Profile::NullSha1_32, "SRTP_NULL_HMAC_SHA1_32", 16, 14, 4, 10},
 };
 constexpr size_t kRtcpIndexSize = 4;
 
@@ -44,6 +48,7 @@ std::optional<Profile> profile_from_id(uint16_t id) {
 }
 
 std::string_view to_string(Profile profile) { return of(profile).name; }
+bool encrypts(Profile profile) { return profile != Profile::NullSha1_80 && profile != Profile::NullSha1_32; }
 size_t key_size(Profile profile) { return of(profile).key; }
 size_t salt_size(Profile profile) { return of(profile).salt; }
 size_t rtp_overhead(Profile profile) { return of(profile).rtp_tag; }

@@ -11,15 +11,25 @@
 
 namespace kaon::srtp {
 
-/// Values are those of the DTLS extension use_srtp (RFC 5764 §4.1.2, RFC 7714 §14.2).
+/// Values are those of the DTLS extension use_srtp (RFC 5764 §4.1.2, RFC 7714 §14.2). The registry has reserved those
+/// of AES256_CM, which RFC 6188 describes, since a draft assigned them; peers that have the profiles go on using them.
 enum class Profile : uint16_t {
   Aes128CmSha1_80 = 0x0001,
   Aes128CmSha1_32 = 0x0002,
+  Aes256CmSha1_80 = 0x0003,
+  Aes256CmSha1_32 = 0x0004,
+  NullSha1_80 = 0x0005,  // authenticates, but encrypts nothing: for looking at packets
+  NullSha1_32 = 0x0006,
   AeadAes128Gcm = 0x0007,
   AeadAes256Gcm = 0x0008,
 };
 
-/// What we offer and choose, best first.
+/// All that there are.
+inline constexpr std::array kProfiles = {Profile::Aes128CmSha1_80, Profile::Aes128CmSha1_32, Profile::Aes256CmSha1_80,
+                                         Profile::Aes256CmSha1_32, Profile::NullSha1_80,     Profile::NullSha1_32,
+                                         Profile::AeadAes128Gcm,   Profile::AeadAes256Gcm};
+
+/// What we offer and choose, best first. Never one that does not encrypt.
 inline constexpr std::array kPreferredProfiles = {Profile::AeadAes128Gcm, Profile::AeadAes256Gcm,
                                                   Profile::Aes128CmSha1_80, Profile::Aes128CmSha1_32};
 
@@ -28,7 +38,10 @@ std::optional<Profile> profile_from_id(uint16_t id);
 /// As the IANA registry spells it: "SRTP_AEAD_AES_128_GCM".
 std::string_view to_string(Profile profile);
 
-/// Bytes of a master key and a master salt.
+/// False for the NULL profiles.
+bool encrypts(Profile profile);
+/// Bytes of a master key and a master salt. RFC 5764 gives the NULL profiles neither, and then no key to derive that of
+/// the HMAC from; as elsewhere they have those of Aes128Cm.
 size_t key_size(Profile profile);
 size_t salt_size(Profile profile);
 /// Bytes that protection adds to a packet, always exactly: the tag; for RTCP the tag and the word with the index.
@@ -49,8 +62,9 @@ struct DirectionKeys {
   KeyingMaterial remote;  // for Receiver
 };
 
-/// Bytes to export with the label "EXTRACTOR-dtls_srtp" (RFC 5764 §4.2): 56, 60 or 88.
+/// Bytes to export with the label "EXTRACTOR-dtls_srtp" (RFC 5764 §4.2): 56, 60, 88 or 92.
 size_t exported_size(Profile profile);
+inline constexpr size_t kMaxExportedSize = 92;
 /// Cuts an exported block of exported_size() bytes (asserted) into views of it: client key, server key, client salt,
 /// server salt. `own` is our role in the handshake.
 DirectionKeys split_exported_keys(Profile profile, ByteView block, DtlsRole own);

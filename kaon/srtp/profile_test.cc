@@ -15,8 +15,11 @@ TEST(Profile, KnowsItsRegistryIdsAndNoOthers) {
     if (!profile) continue;
     ++known;
     EXPECT_EQ(static_cast<uint32_t>(*profile), id);
+    EXPECT_LE(exported_size(*profile), kMaxExportedSize);
   }
-  EXPECT_EQ(known, static_cast<int>(kPreferredProfiles.size()));
+  EXPECT_EQ(known, static_cast<int>(kProfiles.size()));
+  for (Profile profile : kPreferredProfiles) EXPECT_TRUE(encrypts(profile)) << "NULL is never chosen by default";
+  EXPECT_FALSE(encrypts(Profile::NullSha1_80) || encrypts(Profile::NullSha1_32));
   EXPECT_EQ(to_string(Profile::AeadAes256Gcm), "SRTP_AEAD_AES_256_GCM");
 }
 
@@ -24,6 +27,9 @@ TEST(Profile, AddsTagsOfTheSizesOfItsRfc) {
   EXPECT_EQ(rtp_overhead(Profile::Aes128CmSha1_80), 10u);
   EXPECT_EQ(rtp_overhead(Profile::Aes128CmSha1_32), 4u);
   EXPECT_EQ(rtp_overhead(Profile::AeadAes128Gcm), 16u);
+  EXPECT_EQ(rtp_overhead(Profile::Aes256CmSha1_32), 4u);
+  EXPECT_EQ(rtp_overhead(Profile::NullSha1_80), 10u);
+  EXPECT_EQ(rtcp_overhead(Profile::NullSha1_32), 14u);
   EXPECT_EQ(rtcp_overhead(Profile::Aes128CmSha1_32), 14u) << "RTCP keeps 80 bits";
   EXPECT_EQ(rtcp_overhead(Profile::AeadAes256Gcm), 20u);
 }
@@ -44,6 +50,7 @@ TEST(Profile, CutsTheExportedBlockInTheOrderOfRfc5764) {
   EXPECT_EQ(server.remote.salt.data(), client.local.salt.data());
   EXPECT_EQ(exported_size(Profile::AeadAes128Gcm), 56u);
   EXPECT_EQ(exported_size(Profile::AeadAes256Gcm), 88u);
+  EXPECT_EQ(exported_size(Profile::Aes256CmSha1_80), 92u);
 }
 
 }  // namespace

@@ -95,7 +95,9 @@ Result<size_t, UnprotectError> Receiver::State::unprotect_rtcp(ByteView packet, 
   if (out.size() < size) return fail(UnprotectError::BufferTooSmall);
 
   const uint32_t index_word = load_be32(packet.data() + packet.size() - rtcp.index_word_from_end());
-  if ((index_word & internal::kRtcpEncryptedBit) == 0) return fail(UnprotectError::NotEncrypted);
+  if ((index_word & internal::kRtcpEncryptedBit) != rtcp.encrypted_bit()) {
+    return fail(rtcp.encrypted_bit() != 0 ? UnprotectError::NotEncrypted : UnprotectError::Malformed);
+  }
   const PacketId id{internal::rtcp_ssrc(packet), index_word & ~internal::kRtcpEncryptedBit};
   auto* stream = rtcp_streams.find(id.ssrc);
   if (stream != nullptr) {

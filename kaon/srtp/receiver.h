@@ -16,7 +16,7 @@ enum class UnprotectError : uint8_t {
   BufferTooSmall,        // the caller's `out`
   Replayed,              // this packet was accepted before
   TooOld,                // behind the replay window
-  NotEncrypted,          // SRTCP without the E bit: none of our profiles goes without encryption
+  NotEncrypted,          // SRTCP without the E bit, though the profile encrypts
   AuthenticationFailed,  // forged, damaged, of another key, or after a loss of more than 32768 packets
   Count
 };

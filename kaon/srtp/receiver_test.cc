@@ -17,7 +17,7 @@ using internal::rtp_packet;
 using internal::TestSession;
 
 class ReceiverTest : public ::testing::TestWithParam<Profile> {};
-INSTANTIATE_TEST_SUITE_P(Profiles, ReceiverTest, ::testing::ValuesIn(kPreferredProfiles));
+INSTANTIATE_TEST_SUITE_P(Profiles, ReceiverTest, ::testing::ValuesIn(kProfiles));
 
 TEST_P(ReceiverTest, OpensWhatTheSenderProtectsInPlaceAndOutOfPlace) {
   TestSession session(GetParam());
@@ -175,22 +175,28 @@ TEST_P(ReceiverTest, DropsPlainPacketsAndPacketsOfOtherKeysAndProfiles) {
   EXPECT_FALSE(session.receiver.unprotect_rtcp(rtcp_packet(1), out));
   EXPECT_EQ(session.receiver.unprotect_rtp(other_key.protect(rtp_packet(1, 1)), out),
             fail(UnprotectError::AuthenticationFailed));
-  for (Profile profile : kPreferredProfiles) {
+  for (Profile profile : kProfiles) {
     if (profile == GetParam()) continue;
     TestSession other(profile);
-    EXPECT_FALSE(session.receiver.unprotect_rtp(other.protect(rtp_packet(1, 1)), out));
-    // The two profiles with SHA-1 differ in RTP alone.
-    const bool same_rtcp = rtcp_overhead(profile) == 14 && rtcp_overhead(GetParam()) == 14;
+    // NULL and AES128_CM derive the same key of the HMAC: only the handshake, which gives each its own, tells them
+    // apart.
+    const bool same_rtp = encrypts(profile) != encrypts(GetParam()) && key_size(profile) == key_size(GetParam()) &&
+                          rtp_overhead(profile) == rtp_overhead(GetParam());
+    EXPECT_EQ(session.receiver.unprotect_rtp(other.protect(rtp_packet(1, 1)), out).has_value(), same_rtp);
+    // Two profiles with SHA-1 and the same cipher differ in RTP alone.
+    const auto pair = [](Profile p) { return (static_cast<int>(p) - 1) / 2; };
+    const bool same_rtcp = rtcp_overhead(profile) == 14 && pair(profile) == pair(GetParam());
     EXPECT_EQ(session.receiver.unprotect_rtcp(other.protect_rtcp(rtcp_packet(1)), out).has_value(), same_rtcp);
   }
 }
 
-TEST_P(ReceiverTest, DropsRtcpThatIsOnlyAuthenticated) {
+TEST_P(ReceiverTest, DropsRtcpWhoseEncryptedBitIsNotThatOfTheProfile) {
   TestSession session(GetParam());
   auto packet = session.protect_rtcp(rtcp_packet(1));
-  packet[packet.size() - (rtp_overhead(GetParam()) == 16 ? 4 : 14)] &= 0x7f;
+  packet[packet.size() - (rtp_overhead(GetParam()) == 16 ? 4 : 14)] ^= 0x80;
   std::vector<uint8_t> out(200);
-  EXPECT_EQ(session.receiver.unprotect_rtcp(packet, out), fail(UnprotectError::NotEncrypted));
+  EXPECT_EQ(session.receiver.unprotect_rtcp(packet, out),
+            fail(encrypts(GetParam()) ? UnprotectError::NotEncrypted : UnprotectError::Malformed));
 }
 
 TEST_P(ReceiverTest, ChecksHeadersBeforeItBelievesTheirLengths) {

@@ -6,7 +6,8 @@
 
 typedef struct {
   int id;
-  srtp_profile_t profile;
+  void (*rtp_policy)(srtp_crypto_policy_t*);
+  void (*rtcp_policy)(srtp_crypto_policy_t*);
   int key_size;
   int salt_size;
 } Case;
@@ -61,20 +62,30 @@ static void rtcp(srtp_t session, uint32_t ssrc, int words) {
   printf("\n");
 }
 
+static void null_sha1_32(srtp_crypto_policy_t* policy) {
+  srtp_crypto_policy_set_null_cipher_hmac_sha1_80(policy);
+  policy->auth_tag_len = 4;
+}
+
 int main(void) {
-  const Case cases[] = {{1, srtp_profile_aes128_cm_sha1_80, 16, 14},
-                        {2, srtp_profile_aes128_cm_sha1_32, 16, 14},
-                        {7, srtp_profile_aead_aes_128_gcm, 16, 12},
-                        {8, srtp_profile_aead_aes_256_gcm, 32, 12}};
+  const Case cases[] = {
+      {1, srtp_crypto_policy_set_rtp_default, srtp_crypto_policy_set_rtp_default, 16, 14},
+      {2, srtp_crypto_policy_set_aes_cm_128_hmac_sha1_32, srtp_crypto_policy_set_rtp_default, 16, 14},
+      {7, srtp_crypto_policy_set_aes_gcm_128_16_auth, srtp_crypto_policy_set_aes_gcm_128_16_auth, 16, 12},
+      {8, srtp_crypto_policy_set_aes_gcm_256_16_auth, srtp_crypto_policy_set_aes_gcm_256_16_auth, 32, 12},
+      {3, srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80, srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80, 32, 14},
+      {4, srtp_crypto_policy_set_aes_cm_256_hmac_sha1_32, srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80, 32, 14},
+      {5, srtp_crypto_policy_set_null_cipher_hmac_sha1_80, srtp_crypto_policy_set_null_cipher_hmac_sha1_80, 16, 14},
+      {6, null_sha1_32, srtp_crypto_policy_set_null_cipher_hmac_sha1_80, 16, 14}};
   check(srtp_init());
   printf("# %s\n", srtp_get_version_string());
-  for (int c = 0; c < 4; ++c) {
+  for (int c = 0; c < 8; ++c) {
     uint8_t key[64];
     for (int i = 0; i < 64; ++i) key[i] = 0x35 * (c + 1) + 11 * i;
     srtp_policy_t policy;
     memset(&policy, 0, sizeof policy);
-    check(srtp_crypto_policy_set_from_profile_for_rtp(&policy.rtp, cases[c].profile));
-    check(srtp_crypto_policy_set_from_profile_for_rtcp(&policy.rtcp, cases[c].profile));
+    cases[c].rtp_policy(&policy.rtp);
+    cases[c].rtcp_policy(&policy.rtcp);
     policy.ssrc.type = ssrc_any_outbound;
     policy.key = key;
     policy.window_size = 1024;

@@ -93,7 +93,7 @@ class Transport {
   std::vector<uint8_t> replayed_;
   std::vector<uint8_t> moved_;  // for packets that are only looked at
   // AES-256-GCM has the most: two keys of 32 bytes, two salts of 12.
-  std::array<uint8_t, 88> exported_{};
+  std::array<uint8_t, srtp::kMaxExportedSize> exported_{};
   std::unique_ptr<srtp::Sender> srtp_sender_;
   std::unique_ptr<srtp::Receiver> srtp_receiver_;
   dtls::SrtpProfileId srtp_profile_ = dtls::kNoSrtpProfile;

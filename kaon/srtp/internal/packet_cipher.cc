@@ -92,17 +92,22 @@ bool GcmCipher::open_rtcp(PacketId id, ByteView packet, Bytes out) {
 }
 
 CtrHmacCipher::CtrHmacCipher(Profile profile, const SessionKeys& keys, size_t tag_size)
-    : cipher_(ByteView(keys.key).first(key_size(profile))),
+    : cipher_(encrypts(profile) ? std::optional<crypto::AesCtr>(ByteView(keys.key).first(key_size(profile)))
+                                : std::nullopt),
       mac_(crypto::HashAlgorithm::Sha1, keys.auth),
       tag_size_(tag_size),
       salt_(keys.salt) {}
 
 // RFC 3711 §4.1.1: IV = (salt * 2^16) XOR (SSRC * 2^64) XOR (index * 2^16); the last two bytes count blocks.
 void CtrHmacCipher::crypt(PacketId id, ByteView in, Bytes out) {
+  if (!cipher_) {
+    if (in.data() != out.data()) std::memmove(out.data(), in.data(), in.size());
+    return;
+  }
   std::array<uint8_t, 16> counter_block{};
   std::memcpy(counter_block.data(), salt_.data(), salt_.size());
   mix_in(id, counter_block.data() + 4);
-  cipher_.crypt(counter_block, in, out);
+  cipher_->crypt(counter_block, in, out);
 }
 
 void CtrHmacCipher::write_tag(std::span<const ByteView> parts, Bytes tag) const {
@@ -136,7 +141,7 @@ bool CtrHmacCipher::open_rtp(PacketId id, size_t header_size, ByteView packet, B
 void CtrHmacCipher::seal_rtcp(PacketId id, ByteView packet, Bytes out) {
   copy_clear(packet.first(kRtcpClearSize), out);
   crypt(id, packet.subspan(kRtcpClearSize), out.subspan(kRtcpClearSize, packet.size() - kRtcpClearSize));
-  store_be32(out.data() + packet.size(), kRtcpEncryptedBit | static_cast<uint32_t>(id.index));
+  store_be32(out.data() + packet.size(), (cipher_ ? kRtcpEncryptedBit : 0) | static_cast<uint32_t>(id.index));
   const std::array<ByteView, 1> parts = {out.first(packet.size() + kRtcpIndexSize)};
   write_tag(parts, out.subspan(packet.size() + kRtcpIndexSize, tag_size_));
 }
@@ -162,7 +167,8 @@ std::variant<GcmCipher, CtrHmacCipher> make_cipher(Profile profile, Stream strea
 
 PacketCipher::PacketCipher(Profile profile, Stream stream, const SessionKeys& keys)
     : cipher_(make_cipher(profile, stream, keys)),
-      index_word_from_end_(is_gcm(profile) ? kRtcpIndexSize : kRtcpIndexSize + kRtcpTagSize) {}
+      index_word_from_end_(is_gcm(profile) ? kRtcpIndexSize : kRtcpIndexSize + kRtcpTagSize),
+      encrypted_bit_(encrypts(profile) ? kRtcpEncryptedBit : 0) {}
 
 PacketCipher PacketCipher::derive(Profile profile, Stream stream, const KeyingMaterial& master) {
   SessionKeys keys;

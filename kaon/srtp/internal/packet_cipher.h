@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <variant>
 
 #include "kaon/base/bytes.h"
@@ -41,7 +42,7 @@ class GcmCipher {
   std::array<uint8_t, crypto::kAeadNonceSize> salt_;
 };
 
-/// RFC 3711: AES in counter mode, then a truncated HMAC-SHA1.
+/// RFC 3711: AES in counter mode or nothing, then a truncated HMAC-SHA1.
 class CtrHmacCipher {
  public:
   CtrHmacCipher(Profile profile, const SessionKeys& keys, size_t tag_size);
@@ -55,7 +56,7 @@ class CtrHmacCipher {
   void write_tag(std::span<const ByteView> parts, Bytes tag) const;
   bool check_tag(std::span<const ByteView> parts, ByteView tag) const;
 
-  crypto::AesCtr cipher_;
+  std::optional<crypto::AesCtr> cipher_;  // none: NULL profile
   crypto::Hmac mac_;
   size_t tag_size_;
   std::array<uint8_t, kMaxSaltSize> salt_;
@@ -84,10 +85,13 @@ class PacketCipher {
   }
   /// Where the index word stands in an SRTCP packet, counted from its end.
   size_t index_word_from_end() const { return index_word_from_end_; }
+  /// The E bit as this profile has it: zero if it does not encrypt (RFC 3711 §3.4).
+  uint32_t encrypted_bit() const { return encrypted_bit_; }
 
  private:
   std::variant<GcmCipher, CtrHmacCipher> cipher_;
   size_t index_word_from_end_;
+  uint32_t encrypted_bit_;
 };
 
 }  // namespace kaon::srtp::internal

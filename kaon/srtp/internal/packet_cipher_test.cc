@@ -44,6 +44,30 @@ TEST(CtrHmacCipher, PassesTheKeyStreamVectorOfRfc3711) {
             "e03ead0935c95e80e166b16dd92b4eb4d23513162b02d0f72a43a2fe4a5f97ab41e95b3bb0a2e8dd477901e4fca894c0");
 }
 
+// RFC 6188 §7.1 (key stream) and §7.2 (key derivation).
+TEST(CtrHmacCipher, PassesTheVectorsOfRfc6188) {
+  SessionKeys keys;
+  set_keys(keys, "57f82fe3613fd170a85ec93c40b1f0922ec4cb0dc025b58272147cc438944a98", "f0f1f2f3f4f5f6f7f8f9fafbfcfd");
+  PacketCipher cipher(Profile::Aes256CmSha1_80, Stream::Rtp, keys);
+  const auto header = from_hex("800f0000 decafbad 00000000");
+  const std::vector<uint8_t> zeros(0xff02 * 16);
+  std::vector<uint8_t> out(header.size() + zeros.size() + 10);
+  cipher.seal_rtp({0, 0}, header, zeros, out);
+  const ByteView stream = ByteView(out).subspan(header.size(), zeros.size());
+  EXPECT_EQ(to_hex(stream.first(48)),
+            "92bdd28a93c3f52511c677d08b5515a49da71b2378a854f67050756ded165bac63c4868b7096d88421b563b8c94c9a31");
+  EXPECT_EQ(to_hex(stream.last(48)),
+            "cea518c90fd91ced9cbb18c078a547113dbc4814f4da5f00a08772b63c6a046d6eb246913062a16891433e97dd01a57f");
+
+  const auto master = from_hex("f0f04914b513f2763a1b1fa130f10e2998f6f6e43e4309d1e622a0e332b9f1b6");
+  const auto salt = from_hex("3b04803de51ee7c96423ab5b78d2");
+  SessionKeys derived;
+  derive_session_keys(Profile::Aes256CmSha1_80, {master, salt}, Stream::Rtp, derived);
+  EXPECT_EQ(to_hex(derived.key), "5ba1064e30ec51613cad926c5a28ef731ec7fb397f70a960653caf06554cd8c4");
+  EXPECT_EQ(to_hex(derived.salt), "fa31791685ca444a9e07c6c64e93");
+  EXPECT_EQ(to_hex(derived.auth), "fd9c32d39ed5fbb5a9dc96b30818454d1313dc05");
+}
+
 struct GcmVector {
   Profile profile;
   const char* key;
