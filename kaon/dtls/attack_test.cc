@@ -170,6 +170,23 @@ TEST_P(EveryVersion, C1ForeignClientHellosBeforeBetweenAndAfterDoNoHarm) {
   EXPECT_EQ(pair.server.connection.dropped()[DropReason::HelloRefused], 4u);
 }
 
+TEST_P(EveryVersion, C1AForeignClientHelloWithTheNextNumberDoesNotEndTheHandshake) {
+  SeededRandom random(3);
+  const Packet valid = testing::chromium_client_hello(random);
+  Pair pair = pair_of_version();
+  size_t injected = 0;
+  pair.tamper = [&](bool from_client, Packet packet) -> std::vector<Packet> {
+    // Before the second flight of the client, whose first message has the number 1.
+    if (!from_client || injected++ == 0) return {std::move(packet)};
+    return {whole_record(HandshakeType::ClientHello, 1, valid), whole_record(HandshakeType::ClientHello, 2, valid),
+            std::move(packet)};
+  };
+  ASSERT_TRUE(pair.run());
+  EXPECT_GT(injected, 1u);
+  EXPECT_TRUE(pair.both_connected());
+  EXPECT_GE(pair.server.connection.dropped()[DropReason::HelloRefused], 1u);
+}
+
 TEST(C1ClientHelloRace, NothingIsSaidToARefusedOne) {
   SeededRandom random(3);
   Packet old = testing::chromium_client_hello(random);

@@ -86,7 +86,8 @@ class Connection {
   /// Largest datagram from here on; raised to kMinMtu if smaller.
   void set_mtu(size_t mtu);
   /// New keys for what we send (RFC 9147 §8); they are used once the peer has acknowledged that. Done by itself after
-  /// Config::records_per_key. In 1.2 there is no such thing, and nothing happens.
+  /// Config::records_per_key. Due at once: next_timeout() is in the past then. In 1.2 there is no such thing, and
+  /// nothing happens.
   [[nodiscard]] Result<void, Error> update_keys();
   /// Sends close_notify if there are keys, and emits Closed{LocalClose}.
   void close();

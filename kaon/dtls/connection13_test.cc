@@ -441,6 +441,82 @@ TEST(KeyUpdate, ComesByItselfBeforeAKeyIsUsedUp) {  // C9
   EXPECT_THAT(pair.server.received, SizeIs(1000));
 }
 
+TEST(KeyUpdate, OfAClientDoesNotWaitForTheAckOfItsFinalFlight) {
+  Pair pair = pair13();
+  pair.client.connection.start(kStart);
+  pair.server.give(pair.client.take_packets().at(0), kStart);
+  for (const Packet& packet : pair.server.take_packets()) pair.client.give(packet, kStart);
+  ASSERT_TRUE(pair.client.connected);
+  for (const Packet& packet : pair.client.take_packets()) pair.server.give(packet, kStart);
+  ASSERT_TRUE(pair.server.connected);
+  EXPECT_THAT(pair.server.take_packets(), SizeIs(1));  // the ACK is lost
+  ASSERT_TRUE(pair.client.connection.update_keys());
+  EXPECT_LE(pair.client.connection.next_timeout(), kStart);  // due at once
+  pair.client.connection.handle_timeout(kStart);
+  exchange(pair);
+  EXPECT_EQ(pair.client.protect("x")[0] & 3, 0);  // epoch 4
+  expect_carries_data(pair);
+  EXPECT_EQ(pair.client.connection.next_timeout(), kNever);
+}
+
+TEST(KeyUpdate, OvertakesTheFinalFlightAndIsReadAfterIt) {
+  Pair pair = pair13();
+  pair.client.connection.start(kStart);
+  pair.server.give(pair.client.take_packets().at(0), kStart);
+  for (const Packet& packet : pair.server.take_packets()) pair.client.give(packet, kStart);
+  const auto final_flight = pair.client.take_packets();
+  ASSERT_TRUE(pair.client.connection.update_keys());
+  pair.client.connection.handle_timeout(kStart);
+  for (const Packet& packet : pair.client.take_packets()) pair.server.give(packet, kStart);
+  EXPECT_FALSE(pair.server.connected);
+  for (const Packet& packet : final_flight) pair.server.give(packet, kStart);
+  ASSERT_TRUE(pair.server.connected);
+  exchange(pair);
+  EXPECT_EQ(pair.client.protect("x")[0] & 3, 0);
+  expect_carries_data(pair);
+}
+
+TEST(KeyUpdate, RightAfterConnectedComesThroughAnyLoss) {
+  const uint64_t first_seed = testing::test_seed(1);
+  for (uint64_t seed = first_seed; seed < first_seed + 20; ++seed) {
+    SCOPED_TRACE(::testing::Message() << "KAON_SEED=" << seed);
+    Pair pair(config13_of(Role::Client), config13_of(Role::Server), seed);
+    bool asked = false;
+    pair.tamper = [&](bool, Packet packet) -> std::vector<Packet> {
+      if (pair.client.connected && !asked) asked = pair.client.connection.update_keys().has_value();
+      return {std::move(packet)};
+    };
+    ASSERT_TRUE(pair.run({.loss = 0.3}));
+    pair.tamper = {};
+    while (pair.client.connection.next_timeout() != kNever && pair.now < kStart + seconds(100)) {
+      pair.now = std::max(pair.now, pair.client.connection.next_timeout());
+      pair.client.connection.handle_timeout(pair.now);
+      exchange(pair);
+    }
+    ASSERT_TRUE(asked);
+    EXPECT_EQ(pair.client.protect("x")[0] & 3, 0);
+    expect_carries_data(pair);
+  }
+}
+
+TEST(KeyUpdate, OfAServerThatNeverAcknowledgesIsGivenUpWithTheHandshakeKeys) {
+  Pair pair = pair13();
+  pair.client.connection.start(kStart);
+  pair.server.give(pair.client.take_packets().at(0), kStart);
+  for (const Packet& packet : pair.server.take_packets()) pair.client.give(packet, kStart);
+  ASSERT_TRUE(pair.client.connected);
+  ASSERT_TRUE(pair.client.connection.update_keys());
+  for (pair.now = kStart; pair.now < kStart + seconds(600); pair.now = pair.client.connection.next_timeout()) {
+    pair.client.connection.handle_timeout(pair.now);
+    for (const Packet& packet : pair.client.take_packets()) EXPECT_FALSE(packet.empty());
+  }
+  // Only the KeyUpdate goes on being sent, in epoch 3.
+  pair.client.connection.handle_timeout(pair.now);
+  const auto last = pair.client.take_packets();
+  ASSERT_THAT(last, SizeIs(1));
+  EXPECT_EQ(last[0][0] & 3, 3);
+}
+
 TEST(KeyUpdate, IsNothingIn12) {
   Pair pair;
   EXPECT_EQ(pair.client.connection.update_keys().error(), Error::NotConnected);

@@ -359,13 +359,20 @@ void Connection::Impl::handle_timeout(Time now) {
     ack_due_ = true;
   }
   if (now >= deadlines_[kFinalFlight]) {
+    if (is13()) {
+      flight_.acknowledge_below(kEpochApplication13);
+      forget_handshake_keys();
+    }
     if (!key_update_sent_) flight_done();
-    if (is13()) forget_handshake_keys();
   }
   if (key_update_wanted_) begin_key_update(now);
 }
 
-Time Connection::Impl::next_timeout() const { return *std::min_element(deadlines_.begin(), deadlines_.end()); }
+Time Connection::Impl::next_timeout() const {
+  // What update_keys() asked for is due at once; it was not told the time.
+  if (key_update_wanted_ && connected()) return last_sent_;
+  return *std::min_element(deadlines_.begin(), deadlines_.end());
+}
 
 std::optional<net::Transmit> Connection::Impl::poll_transmit(Bytes out) {
   const Bytes datagram = out.first(std::min(out.size(), mtu_));

@@ -41,6 +41,8 @@ class Flight {
   }
   /// The peer has this record of the flight (1.3).
   void acknowledge(RecordNumber number);
+  /// The peer has all messages of lower epochs, however it showed that (1.3).
+  void acknowledge_below(uint64_t epoch);
   bool all_acknowledged() const;
   /// Packs what is pending into one datagram of at most out.size() bytes (at least kMinMtu): as many messages as fit,
   /// split where they do not. Zero if the sequence numbers are used up.

@@ -53,8 +53,9 @@ void Connection::Impl::handle_ack(ByteView payload, Time now) {
   if (handshake_) return;  // The answer to it tells more, and more is to come.
   flight_.release();
   deadlines_[kRetransmit] = kNever;
-  if (key_update_sent_) return complete_key_update();
+  if (key_update_sent_) complete_key_update();
   forget_handshake_keys();  // the client's
+  begin_key_update(now);
 }
 
 void Connection::Impl::forget_handshake_keys() {
@@ -124,13 +125,14 @@ Result<void, Error> Connection::Impl::update_keys() {
 }
 
 void Connection::Impl::begin_key_update(Time now) {
-  // One flight at a time; a request that comes while ours waits for its ACK is answered by it.
+  // A request that comes while ours waits for its ACK is answered by it.
   if (key_update_sent_) key_update_wanted_ = false;
-  if (!key_update_wanted_ || !connected() || !flight_.empty()) return;
+  if (!key_update_wanted_ || !connected()) return;
   key_update_wanted_ = false;
   key_update_sent_ = true;
   constexpr uint8_t kNotRequested = 0;
-  flight_.begin();
+  // It goes behind a client's final flight if that still waits for its ACK (RFC 9147 §5.8.4): without that ACK, which
+  // the server sends once, an update would wait for the next timeout.
   flight_.add(HandshakeType::KeyUpdate, session_.write_epoch, std::array{kNotRequested});
   timeout_.reset();
   flight_sent_again(now);

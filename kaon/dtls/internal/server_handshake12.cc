@@ -27,6 +27,10 @@ bool has_byte(ByteView bytes, uint8_t value) { return std::find(bytes.begin(), b
 }  // namespace
 
 Step ServerHandshake12::on_message(HandshakeContext& context, const HandshakeMessage& message) {
+  // In the clear, with a number that anybody guesses: a stranger's must not end the handshake of our peer, which has
+  // said its own.
+  if (state_ != State::WaitClientHello && message.type == HandshakeType::ClientHello)
+    return refuse("ClientHello in the middle of a handshake");
   switch (state_) {
     case State::WaitClientHello:
       if (message.type != HandshakeType::ClientHello) return refuse("ClientHello refused: another message came first");
