@@ -58,6 +58,8 @@ class Server {
   static constexpr size_t kMaxEvents = 4096;
   /// Refused events; more are not told.
   static constexpr int kMaxRefusedPerSecond = 100;
+  /// What ICMP says of peers, told to one client; more is dropped.
+  static constexpr int kMaxPeerErrorsPerSecond = 10;
 
   Server(Env env, ServerConfig config);
 
@@ -76,7 +78,8 @@ class Server {
   void relay_failed(RelayId id, Time now);
   /// A datagram from a peer.
   void handle_peer_packet(RelayId id, const net::Endpoint& peer, ByteView data, Time now);
-  /// A datagram of ours to this peer came to nothing: told to the client as RFC 8656 §11.5 says.
+  /// A datagram of ours to this peer came to nothing: told to the client as RFC 8656 §11.5 says, if it has a permission
+  /// for the peer, kMaxPeerErrorsPerSecond times a second at most.
   void handle_peer_error(RelayId id, const net::Endpoint& peer, const IcmpError& error, Time now);
 
   // -- the fast way --------------------------------------------------------------------------------------------------

@@ -425,6 +425,29 @@ TEST(TurnServer, TellsTheClientWhatIcmpSaidOfAPermittedPeer) {
   EXPECT_EQ(icmp_of(sent[0].message().u64(Attribute::Icmp).value()), (IcmpError{3, 4, 1280}));
 }
 
+TEST(TurnServer, IcmpIsToldSoManyTimesPerSecondAndOnlyWhatMatters) {
+  World world;
+  Client client(world);
+  const RelayId relay = world.relay_at(client.allocate());
+  client.permit(kPeer);
+  world.take();
+  const auto told = [&](const IcmpError& error) {
+    world.server.handle_peer_error(relay, endpoint(kPeer), error, world.now);
+    world.settle();
+    const auto sent = world.take();
+    if (sent.empty()) return std::optional<IcmpError>();
+    return std::optional(icmp_of(sent[0].message().u64(Attribute::Icmp).value()));
+  };
+  EXPECT_EQ(told({5, 0, 0}), std::nullopt);  // a redirect
+  EXPECT_EQ(told({11, 0, 77}), (IcmpError{11, 0, 0}));
+  for (int i = 1; i < Server::kMaxPeerErrorsPerSecond; ++i) EXPECT_NE(told({3, 1, 0}), std::nullopt) << i;
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(told({3, 1, 0}), std::nullopt) << i;
+  EXPECT_EQ(world.server.drops()[ServerDrop::PeerErrors], 100u);
+  EXPECT_EQ(world.server.stats().peer_errors, static_cast<uint64_t>(Server::kMaxPeerErrorsPerSecond));
+  world.advance(std::chrono::seconds(1));
+  EXPECT_EQ(told({3, 3, 0}), (IcmpError{3, 3, 0}));
+}
+
 TEST(TurnServer, DontFragmentGoesToTheSocket) {
   World world;
   Client client(world);

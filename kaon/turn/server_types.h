@@ -118,6 +118,7 @@ enum class ServerDrop : uint8_t {
   OverRate,       ///< beyond the rate of the user or of the server
   TooBig,         ///< longer than the memory given, or than a message can be
   TooMany,        ///< answers to who has not authenticated, beyond their rate
+  PeerErrors,     ///< ICMP messages about peers of one client, beyond their rate
   QueueFull,      ///< more waits for poll_transmit() than the bound allows
   Count,
 };
@@ -134,6 +135,7 @@ struct ServerStats {
   uint64_t bytes_to_peers = 0;
   uint64_t packets_to_clients = 0;
   uint64_t bytes_to_clients = 0;
+  uint64_t peer_errors = 0;  ///< ICMP messages told to clients
 };
 
 /// A datagram that goes on.
