@@ -91,7 +91,8 @@ class Server {
   // -- commands ------------------------------------------------------------------------------------------------------
   /// A connection over TCP, TLS or DTLS has ended; an allocation that may move lives on until it expires.
   void client_gone(const ClientPath& client, Time now);
-  /// From now on nobody gets a new allocation (508); those there are live on as long as they are refreshed.
+  /// From now on nobody gets a new allocation (508, or 300 with an alternate server); those there are live on as long
+  /// as they are refreshed.
   void drain() { draining_ = true; }
 
   // -- getters -------------------------------------------------------------------------------------------------------
@@ -139,6 +140,7 @@ class Server {
   Result<Wish, stun::ErrorNumber> wish_of(const stun::Message& message) const;
   Result<Wish, stun::ErrorNumber> with_families(const stun::Message& message, Wish wish) const;
   std::optional<stun::ErrorNumber> refusal(const Request& request, const Wish& wish) const;
+  const net::Endpoint* alternate_for(const ClientPath& client) const;
   uint32_t begin_allocation(const Request& request, const Wish& wish);
   void take_reserved(uint32_t index, uint64_t token);
   void open_relays(uint32_t index, const Wish& wish);

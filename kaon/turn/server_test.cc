@@ -478,6 +478,29 @@ TEST(TurnServer, WhileDrainingItGivesNothingNewAndKeepsWhatItHas) {
   EXPECT_THAT(client.send(kPeer, "x"), SizeIs(1));
 }
 
+TEST(TurnServer, WhileFullOrDrainingItNamesAnotherServerOfTheClientsFamily) {
+  ServerConfig config = World::default_config();
+  config.max_allocations = 1;
+  config.alternates = {endpoint("[2001:db9::7]:3478"), endpoint("192.0.2.1:3478"), endpoint("192.0.2.7:3478")};
+  World world(config);
+  Client first(world);
+  first.allocate();
+  Client second(world, "203.0.113.6:4000");
+  second.learn();
+  const auto sent_elsewhere = [&] {
+    const Sent answer = second.ask(Method::Allocate, [](auto& b) { Client::udp(b); });
+    EXPECT_EQ(answer.message().error_code().value().number, 300);
+    EXPECT_TRUE(answer.message().has_integrity());
+    return answer.message().address(Attribute::AlternateServer);
+  };
+  EXPECT_EQ(sent_elsewhere(), endpoint("192.0.2.7:3478"));  // not itself
+  EXPECT_EQ(first.refresh(0), 0);
+  EXPECT_NE(second.allocate(), net::Endpoint{});
+  EXPECT_EQ(second.refresh(0), 0);
+  world.server.drain();
+  EXPECT_EQ(sent_elsewhere(), endpoint("192.0.2.7:3478"));
+}
+
 TEST(TurnServer, ASocketThatCannotBeOpenedIsInsufficientCapacity) {
   World world;
   world.refuse_relays = true;

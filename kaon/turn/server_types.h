@@ -58,6 +58,9 @@ struct ServerConfig {
   DataRate max_rate = DataRate::infinite();
   /// Answers per second and source address to who has not authenticated, over UDP; ten times as many at once.
   uint32_t unauthenticated_answers_per_second = 100;
+  /// Where new clients are sent while this server is full or drains (300, RFC 8489 §10): the first of the client's
+  /// family that is not where the request went. None: 508.
+  std::vector<net::Endpoint> alternates{};
   PeerPolicy peers{};
 };
 
