@@ -44,6 +44,7 @@ struct TurnOptions {
   uint32_t max_lifetime = 3600;
   bool no_mobility = false;
   std::string metrics;
+  Texts alternates;
   uint32_t drain = 0;
   std::string log = "info";
   bool json = false;
@@ -129,6 +130,7 @@ Result<turn::ServerConfig, std::string> engine_config(const TurnOptions& options
   config.max_allocations_per_user = options.user_allocations;
   config.max_rate_per_user = rate(options.user_kbit);
   config.max_rate = rate(options.total_kbit);
+  KAON_TRY(config.alternates, endpoints(options.alternates, "--alternate"));
   KAON_TRY(config.peers, peer_policy(options));
   return config;
 }
@@ -326,6 +328,10 @@ void add_turn(CLI::App& app, int& status) {
   add_credentials(*command, *options);
   add_relays(*command, *options);
   add_limits(*command, *options);
+  command
+      ->add_option("--alternate", options->alternates,
+                   "Another TURN server, where new clients are sent while this one is full or drains; one per family")
+      ->type_name("ADDR:PORT");
   command
       ->add_option("--drain", options->drain,
                    "At Ctrl-C, give nothing new and wait so long for allocations to end; a second Ctrl-C ends at once")

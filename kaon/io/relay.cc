@@ -115,6 +115,7 @@ void RelayImpl::tell() {
   while (!closed_) {
     const auto event = client_.poll_event();
     if (!event) return;
+    stats_.unreachable += std::holds_alternative<turn::PeerUnreachable>(*event);
     handlers_.on_event(*event);
   }
 }

@@ -29,7 +29,8 @@ struct RelayStats {
   uint64_t sent_bytes = 0;
   uint64_t received = 0;
   uint64_t received_bytes = 0;
-  uint64_t dropped = 0;  ///< the socket was full, or the server's answer is awaited or was a refusal
+  uint64_t unreachable = 0;  ///< ICMP messages about our packets to peers, as the server tells them
+  uint64_t dropped = 0;      ///< the socket was full, or the server's answer is awaited or was a refusal
 };
 
 /// One allocation: a relayed address that packets are sent from and received on as on a socket. The loop's thread.

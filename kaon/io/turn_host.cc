@@ -30,6 +30,7 @@ class RelaySocket final : public UdpHandler {
   Result<void, IoError> open(Loop& loop, const net::Endpoint& local);
   void receive(std::span<const net::Datagram> batch, Time now) override;
   void writable() override {}
+  void peer_error(const UdpPeerError& error) override;
   Sender& sender() { return port_->shard(0); }
   uint16_t port() const { return port_->port(); }
   net::Family family() const { return port_->bound().front().ip.family(); }
@@ -78,6 +79,7 @@ class Host final : public TurnHost, public UdpHandler, public TurnLegHost {
   TurnHostStats& leg_stats() override { return stats_; }
 
   void from_peer(turn::RelayId id, std::span<const net::Datagram> batch, Time now);
+  void peer_error(turn::RelayId id, const UdpPeerError& error);
 
  private:
   static turn::ServerConfig engine_config(const TurnHostOptions& options);
@@ -116,6 +118,7 @@ Result<void, IoError> RelaySocket::open(Loop& loop, const net::Endpoint& local) 
   UdpOptions options;
   options.bind = {local};
   options.receive_buffer = options.send_buffer = kRelayBuffer;
+  options.peer_errors = true;
   auto port = UdpPort::open(std::span(&member, 1), options);
   if (!port) return fail(port.error());
   port_ = std::move(*port);
@@ -123,6 +126,8 @@ Result<void, IoError> RelaySocket::open(Loop& loop, const net::Endpoint& local) 
 }
 
 void RelaySocket::receive(std::span<const net::Datagram> batch, Time now) { host_.from_peer(id_, batch, now); }
+
+void RelaySocket::peer_error(const UdpPeerError& error) { host_.peer_error(id_, error); }
 
 turn::ServerConfig Host::engine_config(const TurnHostOptions& options) {
   turn::ServerConfig config = options.server;
@@ -217,6 +222,11 @@ void Host::from_peer(turn::RelayId id, std::span<const net::Datagram> batch, Tim
     const auto forwarded = server_.forward_from_peer(id, datagram.remote, datagram.bytes, now, outbox_.room());
     if (forwarded) to_client(forwarded->transmit);
   }
+  loop_.request_hook(hook_);
+}
+
+void Host::peer_error(turn::RelayId id, const UdpPeerError& error) {
+  server_.handle_peer_error(id, error.remote, {error.type, error.code, error.info}, Loop::now());
   loop_.request_hook(hook_);
 }
 

@@ -43,6 +43,9 @@ struct UdpOptions {
   /// Asked of the kernel for each socket, in bytes.
   int receive_buffer = 4 << 20;
   int send_buffer = 4 << 20;
+  /// Tell UdpHandler::peer_error() what ICMP says of packets that were sent (IP_RECVERR). Linux only, not the portable
+  /// path.
+  bool peer_errors = false;
   /// Datagrams that may wait on their way from one loop to another, per pair of loops; a power of two.
   size_t handover_slots = 1024;
   /// Joined by the first socket of the group's family on each loop; the port may then be shared with other programs. To
@@ -69,6 +72,14 @@ struct UdpStats {
   uint64_t handover_dropped = 0;  ///< datagrams dropped because the other loop was too slow to take them
 };
 
+/// An ICMP message about a packet of ours: anybody on the way may have made it up.
+struct UdpPeerError {
+  net::Endpoint remote;  ///< where the packet was to go
+  uint8_t type = 0;      ///< of ICMP for IPv4, of ICMPv6 for IPv6
+  uint8_t code = 0;
+  uint32_t info = 0;  ///< MTU of the next hop if the packet was too big
+};
+
 /// Called on the loop it was given for. Must outlive the port.
 class UdpHandler {
  public:
@@ -83,6 +94,8 @@ class UdpHandler {
   virtual void receive(std::span<const net::Datagram> batch, Time now) = 0;
   /// A socket that was full can take packets again.
   virtual void writable() = 0;
+  /// Only with UdpOptions::peer_errors.
+  virtual void peer_error(const UdpPeerError&) {}
 };
 
 /// One loop's share of a port: its own sockets. The loop's thread only.

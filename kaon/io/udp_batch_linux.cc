@@ -1,6 +1,7 @@
 // Many packets per system call, and per passage through the IP stack (UDP_SEGMENT and UDP_GRO), on Linux.
 #ifdef __linux__
 
+#include <linux/errqueue.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <sys/socket.h>
@@ -162,6 +163,8 @@ class LinuxUdpIo final : public UdpIo {
   bool receive(std::vector<net::Datagram>& out) override;
   size_t send(std::span<Outgoing> batch) override;
   bool segments() const override { return gso_; }
+  void keep_peer_errors() override;
+  std::optional<UdpPeerError> peer_error() override;
 
  private:
   void set_options();
@@ -170,12 +173,15 @@ class LinuxUdpIo final : public UdpIo {
   void prepare(std::span<const Outgoing> batch, bool segmented);
   void forbid_fragments(bool forbid);
   int send_messages(size_t first);
+  int try_send_messages(size_t first);
   void account(std::span<Outgoing> batch, const Part& part, bool sent);
 
   UdpIoContext context_;
   int fd_;
   bool batched_;
   bool gso_ = false;
+  bool keeps_errors_ = false;
+  bool error_seen_ = false;  // something waits in the error queue
   uint32_t kernel_dropped_ = 0;
 
   size_t reads_;
@@ -233,7 +239,10 @@ bool LinuxUdpIo::receive(std::vector<net::Datagram>& out) {
   }
   // An error that is pending on the socket (an ICMP message) is reported once and says nothing about what waits behind
   // it.
-  if (count < 0) return !would_block(errno) && errno != EBADF;
+  if (count < 0) {
+    error_seen_ = error_seen_ || !would_block(errno);
+    return !would_block(errno) && errno != EBADF;
+  }
   ++context_.stats.receive_calls;
   for (int i = 0; i < count; ++i) split(messages_->in[static_cast<size_t>(i)], out);
   return static_cast<size_t>(count) == reads_;
@@ -330,6 +339,15 @@ void LinuxUdpIo::forbid_fragments(bool forbid) {
 
 // How many messages went out, or minus the error of the first.
 int LinuxUdpIo::send_messages(size_t first) {
+  // With IP_RECVERR a call first gives back what ICMP said of an earlier packet, to whomever it went, and sends
+  // nothing.
+  const int result = try_send_messages(first);
+  if (result >= 0 || !keeps_errors_ || would_block(-result)) return result;
+  error_seen_ = true;
+  return try_send_messages(first);
+}
+
+int LinuxUdpIo::try_send_messages(size_t first) {
   if (batched_) {
     const int count = ::sendmmsg(fd_, &messages_->out[first], static_cast<unsigned>(out_count_ - first), MSG_DONTWAIT);
     return count < 0 ? -errno : count;
@@ -378,6 +396,43 @@ size_t LinuxUdpIo::send(std::span<Outgoing> batch) {
     }
   }
   return done;
+}
+
+void LinuxUdpIo::keep_peer_errors() {
+  const int on = 1;
+  const bool v4 = context_.local.ip.is_v4();
+  keeps_errors_ =
+      ::setsockopt(fd_, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_RECVERR : IPV6_RECVERR, &on, sizeof on) == 0;
+}
+
+// Asked only when a call has said that there is something: an empty queue costs no system call per read.
+std::optional<UdpPeerError> LinuxUdpIo::peer_error() {
+  while (keeps_errors_ && error_seen_) {
+    sockaddr_storage to{};
+    Control control;
+    std::array<uint8_t, 1> start;  // of the packet, which nobody wants
+    iovec bytes{start.data(), start.size()};
+    msghdr header{};
+    header.msg_name = &to;
+    header.msg_namelen = sizeof to;
+    header.msg_iov = &bytes;
+    header.msg_iovlen = 1;
+    header.msg_control = control.bytes.data();
+    header.msg_controllen = kControlSize;
+    if (::recvmsg(fd_, &header, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) {
+      error_seen_ = false;
+      break;
+    }
+    for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
+      const bool v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR;
+      const bool v6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR;
+      if (!v4 && !v6) continue;
+      const auto error = copy_out<sock_extended_err>(CMSG_DATA(c));
+      if (error.ee_origin != SO_EE_ORIGIN_ICMP && error.ee_origin != SO_EE_ORIGIN_ICMP6) continue;
+      return UdpPeerError{from_sockaddr(to), error.ee_type, error.ee_code, error.ee_info};
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace

@@ -90,6 +90,7 @@ Result<net::Endpoint, IoError> Shard::open(const net::Endpoint& local, const Udp
   send_buffer_ = sockets_.empty() ? sent : std::min(send_buffer_, sent);
   entry->io = make_io(
       options.path, {socket, entry->local, stats_, LoopAccess::receive_memory(loop_), LoopAccess::udp_messages(loop_)});
+  if (options.peer_errors) entry->io->keep_peer_errors();
   sockets_.push_back(std::move(entry));
   return sockets_.back()->local;
 }
@@ -152,7 +153,12 @@ void Shard::read(Socket& socket) {
     batch.clear();
     const bool more = socket.io->receive(batch);
     if (!batch.empty()) deliver(batch);
-    if (!more) return;
+    if (!more) break;
+  }
+  while (open_) {
+    const auto error = socket.io->peer_error();
+    if (!error) return;
+    handler_.peer_error(*error);
   }
 }
 

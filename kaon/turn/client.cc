@@ -148,14 +148,22 @@ std::optional<Client::FromPeer> Client::from_channel(const net::Datagram& packet
   return FromPeer{it->peer, packet.bytes.subspan(kChannelHeader, parsed->data.size())};
 }
 
+void Client::handle_peer_error(const net::Endpoint& peer, const IcmpError& error) {
+  if (events_.size() < kMaxEvents) events_.push_back(PeerUnreachable{peer, error});
+}
+
 // Indications are not authenticated (RFC 8656 §11): what they bring is believed as little as any datagram.
 std::optional<Client::FromPeer> Client::from_indication(const stun::Message& message, const net::Datagram& packet,
                                                         Time now) {
   const auto peer = message.xor_address(Attribute::XorPeerAddress);
   const auto data = message.find(Attribute::Data);
-  if (message.method() != stun::Method::Data || !peer || !data || !relayed_) return drop(ClientDrop::Malformed);
+  const auto icmp = message.u64(Attribute::Icmp);
+  if (message.method() != stun::Method::Data || !peer || data.has_value() == icmp.has_value() || !relayed_) {
+    return drop(ClientDrop::Malformed);
+  }
   Permission* p = permission(peer->ip);
   if (p == nullptr || p->grant == Grant::Refused) return drop(ClientDrop::UnknownPeer);
+  if (icmp) return handle_peer_error(*peer, icmp_of(*icmp)), std::nullopt;
   p->used = now;
   return FromPeer{*peer, packet.bytes.subspan(static_cast<size_t>(data->data() - packet.bytes.data()), data->size())};
 }

@@ -50,7 +50,13 @@ struct PeerRefused {
   net::IpAddress peer;
   uint16_t number = 0;
 };
-using ClientEvent = std::variant<Allocated, ClientFailed, PeerRefused>;
+/// The server says that ICMP says that a packet of ours did not reach this peer (RFC 8656 §11.5). Neither of the two is
+/// authenticated: a hint for people, nothing to end anything for.
+struct PeerUnreachable {
+  net::Endpoint peer;
+  IcmpError error;
+};
+using ClientEvent = std::variant<Allocated, ClientFailed, PeerRefused, PeerUnreachable>;
 
 enum class ClientDrop : uint8_t {
   WrongAddress,        ///< not from the server to our address
@@ -86,7 +92,7 @@ class Client {
   static constexpr size_t kMaxPermissions = 128;
   /// Later peers are reached by Send indications.
   static constexpr size_t kMaxChannels = 32;
-  /// Events that wait for poll_event(); later ones of refused peers are lost.
+  /// Events that wait for poll_event(); later ones of peers are lost.
   static constexpr size_t kMaxEvents = 64;
 
   struct Config {
@@ -184,6 +190,7 @@ class Client {
   Permission* permit(const net::IpAddress& ip, Time now);
   const Channel* channel_to(const net::Endpoint& peer, bool wanted, Time now);
   std::optional<FromPeer> from_channel(const net::Datagram& packet, Time now);
+  void handle_peer_error(const net::Endpoint& peer, const IcmpError& error);
   std::optional<FromPeer> from_indication(const stun::Message& message, const net::Datagram& packet, Time now);
   void renew(Time now);
   std::nullopt_t drop(ClientDrop reason) { return drops_.add(reason), std::nullopt; }

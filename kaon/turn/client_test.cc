@@ -426,6 +426,44 @@ TEST(TurnClient, B8DataOfPeersThatWeHaveNoPermissionForIsDropped) {
   EXPECT_EQ(p.client.drops()[ClientDrop::UnknownChannel], 1u);
 }
 
+TEST(TurnClient, AnUnreachablePeerIsToldAndNothingEnds) {
+  Pair p;
+  p.settle();
+  ASSERT_TRUE(p.send(endpoint(kPeer), "x"));
+  const RelayId relay = p.world.relay_at(*p.client.relayed());
+  p.world.server.handle_peer_error(relay, endpoint(kPeer), {3, 3, 0}, p.world.now);
+  p.world.settle();
+  p.settle();
+  const auto* told = std::get_if<PeerUnreachable>(&p.events.back());
+  ASSERT_NE(told, nullptr);
+  EXPECT_EQ(told->peer, endpoint(kPeer));
+  EXPECT_EQ(told->error, (IcmpError{3, 3, 0}));
+  p.at_peers.clear();
+  EXPECT_TRUE(p.send(endpoint(kPeer), "y"));
+  EXPECT_EQ(p.at_peers.size(), 1u);
+}
+
+TEST(TurnClient, IcmpOfPeersThatWeHaveNoPermissionForIsDroppedAndEventsAreBounded) {
+  Pair p;
+  p.settle();
+  const auto indication = [](std::string_view peer) {
+    std::vector<uint8_t> bytes(128);
+    bytes.resize(stun::Builder(bytes, Method::Data, Class::Indication, {})
+                     .add_xor_address(Attribute::XorPeerAddress, endpoint(peer))
+                     .add_u64(Attribute::Icmp, icmp_value({3, 1, 0}))
+                     .finish()
+                     .size());
+    return bytes;
+  };
+  p.from_server(indication("6.6.6.6:1"));
+  EXPECT_EQ(p.client.drops()[ClientDrop::UnknownPeer], 1u);
+  ASSERT_TRUE(p.send(endpoint(kPeer), "x"));
+  p.events.clear();
+  for (int i = 0; i < 10'000; ++i) p.from_server(indication(kPeer));
+  p.settle();
+  EXPECT_EQ(p.events.size(), Client::kMaxEvents);
+}
+
 TEST(TurnClient, TenThousandPeersAreBounded) {
   Pair p;
   p.settle();

@@ -133,6 +133,9 @@ void Server::refuse(Request& request, ErrorNumber error) {
   if (error == ErrorNumber::UnknownAttribute) {
     builder.add_unknown_attributes(request.message.unknown_required(kKnown).view());
   }
+  if (error == ErrorNumber::TryAlternate) {
+    builder.add_address(Attribute::AlternateServer, *alternate_for(request.client));
+  }
   if (challenge) authenticator_.add_challenge(builder, request.client, request.now);
   if (!request.authentic && !challenge && builder.finish().size() > request.message.size()) return;
   send_answer(request.client, builder, request.authentic ? &request.credential : nullptr,

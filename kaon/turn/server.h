@@ -58,6 +58,8 @@ class Server {
   static constexpr size_t kMaxEvents = 4096;
   /// Refused events; more are not told.
   static constexpr int kMaxRefusedPerSecond = 100;
+  /// What ICMP says of peers, told to one client; more is dropped.
+  static constexpr int kMaxPeerErrorsPerSecond = 10;
 
   Server(Env env, ServerConfig config);
 
@@ -76,7 +78,8 @@ class Server {
   void relay_failed(RelayId id, Time now);
   /// A datagram from a peer.
   void handle_peer_packet(RelayId id, const net::Endpoint& peer, ByteView data, Time now);
-  /// A datagram of ours to this peer came to nothing: told to the client as RFC 8656 §11.5 says.
+  /// A datagram of ours to this peer came to nothing: told to the client as RFC 8656 §11.5 says, if it has a permission
+  /// for the peer, kMaxPeerErrorsPerSecond times a second at most.
   void handle_peer_error(RelayId id, const net::Endpoint& peer, const IcmpError& error, Time now);
 
   // -- the fast way --------------------------------------------------------------------------------------------------
@@ -88,7 +91,8 @@ class Server {
   // -- commands ------------------------------------------------------------------------------------------------------
   /// A connection over TCP, TLS or DTLS has ended; an allocation that may move lives on until it expires.
   void client_gone(const ClientPath& client, Time now);
-  /// From now on nobody gets a new allocation (508); those there are live on as long as they are refreshed.
+  /// From now on nobody gets a new allocation (508, or 300 with an alternate server); those there are live on as long
+  /// as they are refreshed.
   void drain() { draining_ = true; }
 
   // -- getters -------------------------------------------------------------------------------------------------------
@@ -136,6 +140,7 @@ class Server {
   Result<Wish, stun::ErrorNumber> wish_of(const stun::Message& message) const;
   Result<Wish, stun::ErrorNumber> with_families(const stun::Message& message, Wish wish) const;
   std::optional<stun::ErrorNumber> refusal(const Request& request, const Wish& wish) const;
+  const net::Endpoint* alternate_for(const ClientPath& client) const;
   uint32_t begin_allocation(const Request& request, const Wish& wish);
   void take_reserved(uint32_t index, uint64_t token);
   void open_relays(uint32_t index, const Wish& wish);

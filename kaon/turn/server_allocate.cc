@@ -82,10 +82,18 @@ Result<Server::Wish, ErrorNumber> Server::with_families(const stun::Message& mes
   return wish;
 }
 
+// RFC 8489 §14.15: of the family that the request came by.
+const net::Endpoint* Server::alternate_for(const ClientPath& client) const {
+  for (const net::Endpoint& alternate : config_.alternates) {
+    if (alternate.ip.family() == client.remote.ip.family() && alternate != client.local) return &alternate;
+  }
+  return nullptr;
+}
+
 // RFC 8656 §7.2, steps 11 and 12, and what we have no room for.
 std::optional<ErrorNumber> Server::refusal(const Request& request, const Wish& wish) const {
   if (draining_ || by_client_.size() >= config_.max_allocations || events_.size() >= kMaxEvents) {
-    return ErrorNumber::InsufficientCapacity;
+    return alternate_for(request.client) != nullptr ? ErrorNumber::TryAlternate : ErrorNumber::InsufficientCapacity;
   }
   const std::string name(usage_name(request.credential.user));
   if (wish.token) {

@@ -20,6 +20,18 @@ stun::TransactionId indication_id(uint64_t number) {
   return id;
 }
 
+// RFC 8656 §11.5: no way to the peer, or one too long; of IPv6 packets that were too big too.
+bool told_of(const IcmpError& error, bool v4) {
+  return v4 ? error.type == 3 || error.type == 11 : error.type >= 1 && error.type <= 3;
+}
+
+// RFC 8656 §18.13: the data is the MTU of the next hop, and zero where there is none.
+IcmpError with_mtu_only(IcmpError error, bool v4) {
+  const bool too_big = v4 ? error.type == 3 && error.code == 4 : error.type == 2;
+  if (!too_big) error.data = 0;
+  return error;
+}
+
 }  // namespace
 
 std::optional<Forwarded> Server::from_channel(const net::Datagram& packet, Time now, Bytes out) {
@@ -123,11 +135,19 @@ std::optional<net::Transmit> Server::write_to_client(Allocation& allocation, con
 void Server::handle_peer_error(RelayId id, const net::Endpoint& peer, const IcmpError& error, Time now) {
   const Relay* relay = relay_at(id);
   if (relay == nullptr || relay->reserved) return;
-  const Allocation& allocation = *allocations_[relay->allocation];
-  if (!allocation.request.answered || !allocation.permitted(peer.ip, now)) return;
+  Allocation& allocation = *allocations_[relay->allocation];
+  if (!allocation.request.answered || !told_of(error, peer.ip.is_v4())) return;
+  if (!allocation.permitted(peer.ip, now)) return drops_.add(ServerDrop::NoPermission);
+  if (now >= allocation.peer_errors_since + std::chrono::seconds(1)) {
+    allocation.peer_errors_since = now;
+    allocation.peer_errors = 0;
+  }
+  if (++allocation.peer_errors > kMaxPeerErrorsPerSecond) return drops_.add(ServerDrop::PeerErrors);
+  ++stats_.peer_errors;
   std::array<uint8_t, kMaxAnswer> memory{};
   stun::Builder builder(memory, stun::Method::Data, stun::Class::Indication, indication_id(++indications_));
-  builder.add_xor_address(Attribute::XorPeerAddress, peer).add_u64(Attribute::Icmp, icmp_value(error));
+  builder.add_xor_address(Attribute::XorPeerAddress, peer)
+      .add_u64(Attribute::Icmp, icmp_value(with_mtu_only(error, peer.ip.is_v4())));
   send_answer(allocation.client, builder, nullptr, false);
 }
 

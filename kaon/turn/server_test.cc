@@ -425,6 +425,29 @@ TEST(TurnServer, TellsTheClientWhatIcmpSaidOfAPermittedPeer) {
   EXPECT_EQ(icmp_of(sent[0].message().u64(Attribute::Icmp).value()), (IcmpError{3, 4, 1280}));
 }
 
+TEST(TurnServer, IcmpIsToldSoManyTimesPerSecondAndOnlyWhatMatters) {
+  World world;
+  Client client(world);
+  const RelayId relay = world.relay_at(client.allocate());
+  client.permit(kPeer);
+  world.take();
+  const auto told = [&](const IcmpError& error) {
+    world.server.handle_peer_error(relay, endpoint(kPeer), error, world.now);
+    world.settle();
+    const auto sent = world.take();
+    if (sent.empty()) return std::optional<IcmpError>();
+    return std::optional(icmp_of(sent[0].message().u64(Attribute::Icmp).value()));
+  };
+  EXPECT_EQ(told({5, 0, 0}), std::nullopt);  // a redirect
+  EXPECT_EQ(told({11, 0, 77}), (IcmpError{11, 0, 0}));
+  for (int i = 1; i < Server::kMaxPeerErrorsPerSecond; ++i) EXPECT_NE(told({3, 1, 0}), std::nullopt) << i;
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(told({3, 1, 0}), std::nullopt) << i;
+  EXPECT_EQ(world.server.drops()[ServerDrop::PeerErrors], 100u);
+  EXPECT_EQ(world.server.stats().peer_errors, static_cast<uint64_t>(Server::kMaxPeerErrorsPerSecond));
+  world.advance(std::chrono::seconds(1));
+  EXPECT_EQ(told({3, 3, 0}), (IcmpError{3, 3, 0}));
+}
+
 TEST(TurnServer, DontFragmentGoesToTheSocket) {
   World world;
   Client client(world);
@@ -453,6 +476,29 @@ TEST(TurnServer, WhileDrainingItGivesNothingNewAndKeepsWhatItHas) {
   EXPECT_EQ(late.code(Method::Allocate, Client::udp), 508);
   EXPECT_EQ(client.refresh(600), 0);
   EXPECT_THAT(client.send(kPeer, "x"), SizeIs(1));
+}
+
+TEST(TurnServer, WhileFullOrDrainingItNamesAnotherServerOfTheClientsFamily) {
+  ServerConfig config = World::default_config();
+  config.max_allocations = 1;
+  config.alternates = {endpoint("[2001:db9::7]:3478"), endpoint("192.0.2.1:3478"), endpoint("192.0.2.7:3478")};
+  World world(config);
+  Client first(world);
+  first.allocate();
+  Client second(world, "203.0.113.6:4000");
+  second.learn();
+  const auto sent_elsewhere = [&] {
+    const Sent answer = second.ask(Method::Allocate, [](auto& b) { Client::udp(b); });
+    EXPECT_EQ(answer.message().error_code().value().number, 300);
+    EXPECT_TRUE(answer.message().has_integrity());
+    return answer.message().address(Attribute::AlternateServer);
+  };
+  EXPECT_EQ(sent_elsewhere(), endpoint("192.0.2.7:3478"));  // not itself
+  EXPECT_EQ(first.refresh(0), 0);
+  EXPECT_NE(second.allocate(), net::Endpoint{});
+  EXPECT_EQ(second.refresh(0), 0);
+  world.server.drain();
+  EXPECT_EQ(sent_elsewhere(), endpoint("192.0.2.7:3478"));
 }
 
 TEST(TurnServer, ASocketThatCannotBeOpenedIsInsufficientCapacity) {

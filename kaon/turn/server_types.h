@@ -58,6 +58,9 @@ struct ServerConfig {
   DataRate max_rate = DataRate::infinite();
   /// Answers per second and source address to who has not authenticated, over UDP; ten times as many at once.
   uint32_t unauthenticated_answers_per_second = 100;
+  /// Where new clients are sent while this server is full or drains (300, RFC 8489 §10): the first of the client's
+  /// family that is not where the request went. None: 508.
+  std::vector<net::Endpoint> alternates{};
   PeerPolicy peers{};
 };
 
@@ -118,6 +121,7 @@ enum class ServerDrop : uint8_t {
   OverRate,       ///< beyond the rate of the user or of the server
   TooBig,         ///< longer than the memory given, or than a message can be
   TooMany,        ///< answers to who has not authenticated, beyond their rate
+  PeerErrors,     ///< ICMP messages about peers of one client, beyond their rate
   QueueFull,      ///< more waits for poll_transmit() than the bound allows
   Count,
 };
@@ -134,6 +138,7 @@ struct ServerStats {
   uint64_t bytes_to_peers = 0;
   uint64_t packets_to_clients = 0;
   uint64_t bytes_to_clients = 0;
+  uint64_t peer_errors = 0;  ///< ICMP messages told to clients
 };
 
 /// A datagram that goes on.

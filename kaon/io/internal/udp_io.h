@@ -31,6 +31,10 @@ class UdpIo {
   /// As Sender::send(), for packets that all leave by this socket.
   virtual size_t send(std::span<Outgoing> batch) = 0;
   virtual bool segments() const { return false; }
+  /// From now on, keep what ICMP says of sent packets for peer_error().
+  virtual void keep_peer_errors() {}
+  /// The next of them, if there is one.
+  virtual std::optional<UdpPeerError> peer_error() { return std::nullopt; }
 };
 
 /// Prepares the socket's options too. On systems other than Linux both give the portable one.

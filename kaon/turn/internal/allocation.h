@@ -82,6 +82,8 @@ struct Allocation {
   std::optional<Ticket> ticket;
   std::vector<Permission> permissions;
   std::vector<Channel> channels;
+  Time peer_errors_since{};  // those told in this second
+  int peer_errors = 0;
   uint64_t packets_to_peers = 0;
   uint64_t bytes_to_peers = 0;
   uint64_t packets_to_client = 0;

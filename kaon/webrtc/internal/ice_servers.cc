@@ -64,7 +64,11 @@ void Core::ask_server(const IceServer& server, const std::string& url, const Ice
   const bool added =
       hosted_->add_relay(relay, [weak = weak_from_this(), url, pending = true](const auto& event) mutable {
         const auto self = weak.lock();
-        if (!self || self->closed_ || std::holds_alternative<turn::PeerRefused>(event)) return;
+        if (!self || self->closed_) return;
+        // Of peers: what becomes of them is for the agent's checks to find out.
+        if (std::holds_alternative<turn::PeerRefused>(event) || std::holds_alternative<turn::PeerUnreachable>(event)) {
+          return;
+        }
         if (const auto* failed = std::get_if<turn::ClientFailed>(&event)) {
           std::string text(turn::to_text(failed->error));
           if (!failed->reason.empty()) text += cat(": ", failed->reason);

@@ -9,7 +9,7 @@ from pathlib import Path
 from cases.command_line import certificate, one_line
 from kaon import run, until
 from turn_client import ALLOCATE, BINDING, MAPPED, PEER, PERMISSION, REFRESH, RELAYED, TRANSPORT, UDP, Message
-from turn_client import TurnClient, TurnServer, read_address, xor_address
+from turn_client import DATA_INDICATION, ICMP, TurnClient, TurnServer, read_address, xor_address
 
 
 class Peer:
@@ -144,6 +144,23 @@ def test_two_clients_meet_from_relay_to_relay():
         assert two.receive() == struct.pack("!HH", 0x4002, 5) + b"hello"
         two.send(0x4002, b"there")
         assert one.receive() == struct.pack("!HH", 0x4001, 5) + b"there"
+
+
+def test_what_icmp_says_of_a_peer_is_told_to_the_client():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as closed:
+        closed.bind(("127.0.0.1", 0))
+        nobody = closed.getsockname()
+    peer = Peer()
+    with TurnServer() as server, TurnClient(server) as client:
+        client.allocate()
+        assert client.bind(0x4001, nobody) == 0 and client.bind(0x4002, peer.address) == 0
+        client.send(0x4001, b"to nobody")
+        told = Message(client.receive())
+        assert told.type == DATA_INDICATION, hex(told.type)
+        assert told.attributes[ICMP] == bytes([0, 0, 3 << 1, 3, 0, 0, 0, 0]), told.attributes[ICMP].hex()
+        client.send(0x4002, b"to somebody")
+        assert peer.socket.recv(100) == b"to somebody"
+        assert server.metrics()["kaon_turn_peer_errors_total"] == 1
 
 
 def test_relays_stay_within_their_ports():
