@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kaon/sctp/congestion_control.h"
+#include "kaon/sctp/internal/delay_bound.h"
 #include "kaon/sctp/internal/hystart.h"
 
 namespace kaon::sctp {
@@ -17,12 +18,18 @@ double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
 
 class Cubic final : public CongestionControl {
  public:
-  Cubic(size_t packet_size, size_t initial_window)
+  Cubic(size_t packet_size, size_t initial_window, std::optional<DelayBound> bound)
       : packet_(static_cast<double>(packet_size)),
         initial_(static_cast<double>(initial_window)),
-        window_(static_cast<double>(initial_window)) {}
+        window_(static_cast<double>(initial_window)),
+        bound_(bound) {}
 
   void on_ack(const Ack& ack) override {
+    if (bound_) {
+      const auto keep = bound_->on_ack(ack.rtt, ack.window_limited, ack.round_ended, ack.now);
+      // A loss has cut already; the queue that it tells of is the same.
+      if (keep && !ack.in_recovery) return reduce(std::max(window_ * *keep, 4 * packet_));
+    }
     if (ack.in_recovery || !ack.window_limited) return;
     if (window_ < threshold_) {
       slow_start(ack);
@@ -103,12 +110,17 @@ class Cubic final : public CongestionControl {
   double k_ = 0;
   std::optional<Time> epoch_;
   HyStart hystart_;
+  std::optional<DelayBound> bound_;
 };
 
 }  // namespace
 
 std::unique_ptr<CongestionControl> make_cubic(size_t packet_size, size_t initial_window) {
-  return std::make_unique<Cubic>(packet_size, initial_window);
+  return std::make_unique<Cubic>(packet_size, initial_window, std::nullopt);
+}
+
+std::unique_ptr<CongestionControl> make_delay_cubic(size_t packet_size, size_t initial_window) {
+  return std::make_unique<Cubic>(packet_size, initial_window, DelayBound());
 }
 
 }  // namespace kaon::sctp

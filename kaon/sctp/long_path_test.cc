@@ -1,0 +1,114 @@
+// What each congestion control makes of a long path: how much of the bottleneck it uses, and how long others wait.
+#include <gmock/gmock.h>
+
+#include "kaon/sctp/internal/delay_bound.h"
+#include "kaon/sctp/test_long_path.h"
+
+namespace kaon::sctp {
+namespace {
+
+using namespace std::chrono_literals;
+using test::Figures;
+using test::LongPath;
+
+LongPath path(double queue_bdp, double loss = 0) {
+  LongPath path;
+  path.rate_mbit = 100;
+  path.rtt = 100ms;
+  path.queue_bdp = queue_bdp;
+  path.loss = loss;
+  return path;
+}
+
+Figures sctp_over(const LongPath& path, CongestionControlFactory control) { return test::SctpRun(path, control).run(); }
+
+TEST(LongPath, CubicFillsItAndItsQueueAsTcpDoes) {
+  const Figures cubic = sctp_over(path(4), make_cubic);
+  const Figures tcp = test::TcpCubicModel(path(4)).run();
+  // The rest is headers: 117 bytes of 1,473 on the wire here, 52 of 1,500 there.
+  EXPECT_GT(cubic.utilisation, 0.92);
+  EXPECT_GT(tcp.utilisation, 0.95);
+  EXPECT_GT(cubic.queue_ms_mean, 200);
+  EXPECT_NEAR(cubic.queue_ms_mean, tcp.queue_ms_mean, 60);
+}
+
+TEST(LongPath, DelayCubicFillsItWithoutAQueue) {
+  for (const double queue_bdp : {1.0, 4.0}) {
+    const Figures cubic = sctp_over(path(queue_bdp), make_cubic);
+    const Figures delay = sctp_over(path(queue_bdp), make_delay_cubic);
+    EXPECT_GT(delay.utilisation, 0.97 * cubic.utilisation) << queue_bdp;
+    EXPECT_LT(delay.queue_ms_mean, 10) << queue_bdp;
+    EXPECT_LT(delay.queue_ms_max, 20) << queue_bdp;
+  }
+}
+
+TEST(LongPath, DelayCubicLosesNothingByRandomLossOrAShallowQueue) {
+  for (const LongPath& p : {path(4, 0.001), path(4, 0.01), path(0.1)}) {
+    const Figures cubic = sctp_over(p, make_cubic);
+    const Figures delay = sctp_over(p, make_delay_cubic);
+    const Figures tcp = test::TcpCubicModel(p).run();
+    EXPECT_GT(delay.utilisation, 0.95 * cubic.utilisation);
+    EXPECT_GT(delay.utilisation, 0.9 * tcp.utilisation);
+  }
+}
+
+// Round trips that end one after another, each with the same few measurements.
+struct Rounds {
+  std::optional<double> next(std::initializer_list<Duration> rtts, bool limited = true) {
+    std::optional<double> keep;
+    for (const Duration& rtt : rtts) {
+      now += 10ms;
+      keep = bound.on_ack(rtt, limited, &rtt == rtts.end() - 1, now);
+    }
+    return keep;
+  }
+  DelayBound bound;
+  Time now{1000s};
+};
+
+TEST(DelayBound, CutsToWhatFillsThePath) {
+  Rounds rounds;
+  EXPECT_FALSE(rounds.next({200ms, 220ms}));
+  EXPECT_FALSE(rounds.next({220ms, 219ms})) << "a tenth is allowed";
+  const auto keep = rounds.next({260ms, 250ms});
+  ASSERT_TRUE(keep);
+  EXPECT_NEAR(*keep, 0.95 * 200 / 250, 1e-9);
+}
+
+TEST(DelayBound, OnAShortPathTenMillisecondsAreAllowed) {
+  Rounds rounds;
+  EXPECT_FALSE(rounds.next({2ms}));
+  EXPECT_FALSE(rounds.next({12ms}));
+  EXPECT_TRUE(rounds.next({13ms}));
+}
+
+TEST(DelayBound, JitterIsNoQueue) {
+  Rounds rounds;
+  for (int i = 0; i < 1000; ++i) EXPECT_FALSE(rounds.next({180ms, 50ms, 140ms, 200ms}));
+}
+
+TEST(DelayBound, AQueueOfOthersIsNoReasonForAnApplicationThatSendsLittle) {
+  Rounds rounds;
+  rounds.next({50ms});
+  for (int i = 0; i < 10; ++i) EXPECT_FALSE(rounds.next({150ms}, false));
+}
+
+TEST(DelayBound, APathThatBecameLongerDoesNotStarveIt) {
+  Rounds rounds;
+  rounds.next({50ms});
+  int cuts = 0;
+  for (int i = 0; i < 100; ++i) cuts += rounds.next({150ms}).has_value();
+  EXPECT_EQ(cuts, 3);
+  EXPECT_EQ(rounds.bound.base(), 150ms);
+  EXPECT_TRUE(rounds.next({170ms}));
+}
+
+TEST(DelayBound, ForgetsTheShorterPathInTime) {
+  Rounds rounds;
+  rounds.next({50ms});
+  for (int i = 0; i < 2500; ++i) rounds.next({58ms});
+  EXPECT_EQ(rounds.bound.base(), 58ms);
+}
+
+}  // namespace
+}  // namespace kaon::sctp
