@@ -79,7 +79,7 @@ class Host final : public TurnHost, public UdpHandler, public TurnLegHost {
   TurnHostStats& leg_stats() override { return stats_; }
 
   void from_peer(turn::RelayId id, std::span<const net::Datagram> batch, Time now);
-  void peer_error(turn::RelayId id, const UdpPeerError& error);
+  void relay_peer_error(turn::RelayId id, const UdpPeerError& error);
 
  private:
   static turn::ServerConfig engine_config(const TurnHostOptions& options);
@@ -127,7 +127,7 @@ Result<void, IoError> RelaySocket::open(Loop& loop, const net::Endpoint& local) 
 
 void RelaySocket::receive(std::span<const net::Datagram> batch, Time now) { host_.from_peer(id_, batch, now); }
 
-void RelaySocket::peer_error(const UdpPeerError& error) { host_.peer_error(id_, error); }
+void RelaySocket::peer_error(const UdpPeerError& error) { host_.relay_peer_error(id_, error); }
 
 turn::ServerConfig Host::engine_config(const TurnHostOptions& options) {
   turn::ServerConfig config = options.server;
@@ -225,7 +225,7 @@ void Host::from_peer(turn::RelayId id, std::span<const net::Datagram> batch, Tim
   loop_.request_hook(hook_);
 }
 
-void Host::peer_error(turn::RelayId id, const UdpPeerError& error) {
+void Host::relay_peer_error(turn::RelayId id, const UdpPeerError& error) {
   server_.handle_peer_error(id, error.remote, {error.type, error.code, error.info}, Loop::now());
   loop_.request_hook(hook_);
 }
