@@ -73,7 +73,7 @@ class IceTcpImpl final : public IceTcp, public std::enable_shared_from_this<IceT
   }
   ~IceTcpImpl() override { shut(); }
 
-  std::optional<uint16_t> listen(const net::Endpoint& local) override;
+  bool listen(std::span<const net::Endpoint> locals) override;
   void take(AcceptedTcp accepted) override;
   void confirm(const ice::Path& path) override;
   void send(const Outgoing& outgoing) override;
@@ -93,6 +93,7 @@ class IceTcpImpl final : public IceTcp, public std::enable_shared_from_this<IceT
 
  private:
   using Acceptor = tcp::acceptor;
+  std::shared_ptr<Acceptor> bound(const net::Endpoint& local);
   void accept(const std::shared_ptr<Acceptor>& acceptor);
   void add_stranger(const std::shared_ptr<Connection>& connection);
   void sweep(Time now);
@@ -265,7 +266,7 @@ void Connection::close() {
 
 // -- all of a loop ---------------------------------------------------------------------------------------------------
 
-std::optional<uint16_t> IceTcpImpl::listen(const net::Endpoint& local) {
+std::shared_ptr<IceTcpImpl::Acceptor> IceTcpImpl::bound(const net::Endpoint& local) {
   auto acceptor = std::make_shared<Acceptor>(LoopAccess::context(loop_));
   const tcp::endpoint endpoint = to_tcp(local);
   error_code error;
@@ -275,11 +276,21 @@ std::optional<uint16_t> IceTcpImpl::listen(const net::Endpoint& local) {
   if (!error) acceptor->bind(endpoint, error);
   if (!error) acceptor->listen(asio::socket_base::max_listen_connections, error);
   if (!error) acceptor->non_blocking(true, error);
-  if (error) return std::nullopt;
-  LoopAccess::watch(loop_, acceptor->native_handle());
-  acceptors_.push_back(acceptor);
-  accept(acceptor);
-  return acceptor->local_endpoint(error).port();
+  return error ? nullptr : acceptor;
+}
+
+bool IceTcpImpl::listen(std::span<const net::Endpoint> locals) {
+  std::vector<std::shared_ptr<Acceptor>> all;
+  for (const net::Endpoint& local : locals) {
+    all.push_back(bound(local));
+    if (all.back() == nullptr) return false;
+  }
+  for (const auto& acceptor : all) {
+    LoopAccess::watch(loop_, acceptor->native_handle());
+    acceptors_.push_back(acceptor);
+    accept(acceptor);
+  }
+  return true;
 }
 
 void IceTcpImpl::accept(const std::shared_ptr<Acceptor>& acceptor) {

@@ -106,5 +106,37 @@ TEST(IceTcpPort, AConnectionGoesToTheLoopThatItsCheckNames) {
   EXPECT_EQ(unknown[1], 1u);
 }
 
+// The numbers of UDP and TCP are given out apart: one that is free here may be taken there.
+TEST(IceTcpPort, APortThatSomebodyHoldsForTcpIsPassedOver) {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  socklen_t size = sizeof address;
+  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+  const uint16_t taken = ntohs(address.sin_port);
+
+  Loop loop;
+  loop.start();
+  const std::array<Loop*, 1> loops{&loop};
+  crypto::SystemRandom random;
+  NullLogger log;
+  PeerPortOptions options;
+  options.udp.bind = {{net::IpAddress::v4(127, 0, 0, 1), 0}};
+  options.udp.port_range = std::pair<uint16_t, uint16_t>(taken, taken + 3);
+  options.loopback = options.tcp_passive = true;
+  for (int i = 0; i < 30; ++i) {  // the range is entered anywhere
+    const auto opened = PeerPort::open(loops, options, {random, log});
+    ASSERT_TRUE(opened) << to_string(opened.error());
+    EXPECT_NE((*opened)->port(), taken);
+  }
+  options.udp.port_range = std::pair(taken, taken);
+  EXPECT_EQ(PeerPort::open(loops, options, {random, log}).error(), IoError::AddressInUse);
+  close(fd);
+  loop.stop();
+  loop.join();
+}
+
 }  // namespace
 }  // namespace kaon::io

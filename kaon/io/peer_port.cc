@@ -112,7 +112,11 @@ class Shard final : public PeerShard, public UdpHandler, public std::enable_shar
   }
 
   void open(UdpShard& udp);
-  bool listen_tcp(const net::Endpoint& local) { return tcp_->listen(local).has_value(); }
+  /// Before open().
+  bool listen_tcp(std::span<const net::Endpoint> locals) {
+    tcp_ = make_tcp();
+    return tcp_->listen(locals);
+  }
   void shut();
 
  private:
@@ -173,7 +177,7 @@ class Port final : public PeerPort {
   const PeerPortOptions& options() const { return options_; }
 
  private:
-  bool listen_tcp();
+  bool listen_tcp(std::span<const net::Endpoint> bound);
 
   PeerPortOptions options_;
   std::vector<std::shared_ptr<Shard>> shards_;
@@ -269,7 +273,7 @@ const UdpStats& Shard::udp_stats() const { return udp_->stats(); }
 
 void Shard::open(UdpShard& udp) {
   udp_ = &udp;
-  tcp_ = make_tcp();
+  if (!tcp_) tcp_ = make_tcp();
   exits_.open(udp, tcp_);
   driver_ = std::make_unique<Driver>(loop_, exits_);
   monitor_ = NetworkMonitor::of(loop_);
@@ -541,22 +545,21 @@ Result<void, IoError> Port::open(std::span<Loop* const> loops, Env env) {
     shards_.push_back(std::make_shared<Shard>(*this, *loops[i], i, env));
     members.push_back({loops[i], shards_.back().get()});
   }
-  auto udp = UdpPort::open(members, options_.udp);
+  UdpOptions options = options_.udp;
+  if (options_.tcp_passive) options.also_take = [this](auto bound) { return listen_tcp(bound); };
+  auto udp = UdpPort::open(members, options);
   if (!udp) return fail(udp.error());
   udp_ = std::move(*udp);
   for (size_t i = 0; i < loops.size(); ++i) {
     loops[i]->invoke([this, i] { shards_[i]->open(udp_->shard(i)); });
   }
-  if (options_.tcp_passive && !listen_tcp()) return fail(IoError::AddressInUse);
   return {};
 }
 
 // On the first loop, which gives connections to the one where they belong.
-bool Port::listen_tcp() {
-  bool listening = true;
-  shards_[0]->loop().invoke([&] {
-    for (const net::Endpoint& endpoint : udp_->bound()) listening = listening && shards_[0]->listen_tcp(endpoint);
-  });
+bool Port::listen_tcp(std::span<const net::Endpoint> bound) {
+  bool listening = false;
+  shards_[0]->loop().invoke([&] { listening = shards_[0]->listen_tcp(bound); });
   return listening;
 }
 

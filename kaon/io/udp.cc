@@ -46,6 +46,7 @@ Result<std::unique_ptr<Port>, IoError> Port::try_open(std::span<const Member> me
     if (error) return fail(*error);
     port->shards_.push_back(std::move(shard));
   }
+  if (options.also_take && !options.also_take(port->bound_)) return fail(IoError::AddressInUse);
   for (const auto& from : port->shards_) {
     for (const auto& to : port->shards_) {
       if (from != to) from->connect(*to, options.handover_slots);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -43,6 +44,9 @@ struct UdpOptions {
   /// Asked of the kernel for each socket, in bytes.
   int receive_buffer = 4 << 20;
   int send_buffer = 4 << 20;
+  /// Who needs the port's number elsewhere too, such as a listener over TCP, takes it here, on the caller's thread,
+  /// once every socket is bound; on false another port is tried, as if this one were taken.
+  std::function<bool(std::span<const net::Endpoint> bound)> also_take{};
   /// Tell UdpHandler::peer_error() what ICMP says of packets that were sent (IP_RECVERR). Linux only, not the portable
   /// path.
   bool peer_errors = false;

@@ -3,7 +3,6 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -50,8 +49,8 @@ class IceTcp {
 
   static std::shared_ptr<IceTcp> make(Loop& loop, Handlers handlers);
   virtual ~IceTcp() = default;
-  /// For passive candidates; the port that is bound, or nothing.
-  virtual std::optional<uint16_t> listen(const net::Endpoint& local) = 0;
+  /// For passive candidates, on all of these or, where one is taken, on none: then false.
+  virtual bool listen(std::span<const net::Endpoint> locals) = 0;
   virtual void take(AcceptedTcp accepted) = 0;
   /// Who is at the other end has authenticated.
   virtual void confirm(const ice::Path& path) = 0;
