@@ -15,6 +15,7 @@
 #include "kaon/crypto/system_random.h"
 #include "kaon/io/loop.h"
 #include "kaon/sfu/http_server.h"
+#include "kaon/turn/client.h"
 
 namespace kaon::apps {
 namespace {
@@ -45,6 +46,7 @@ struct TurnOptions {
   bool no_mobility = false;
   std::string metrics;
   Texts alternates;
+  std::string alternate_domain;
   uint32_t drain = 0;
   std::string log = "info";
   bool json = false;
@@ -131,6 +133,10 @@ Result<turn::ServerConfig, std::string> engine_config(const TurnOptions& options
   config.max_rate_per_user = rate(options.user_kbit);
   config.max_rate = rate(options.total_kbit);
   KAON_TRY(config.alternates, endpoints(options.alternates, "--alternate"));
+  config.alternate_domain = options.alternate_domain;
+  if (config.alternate_domain.size() > turn::Client::kMaxDomain) {
+    return fail(cat("--alternate-domain takes at most ", turn::Client::kMaxDomain, " bytes."));
+  }
   KAON_TRY(config.peers, peer_policy(options));
   return config;
 }
@@ -332,6 +338,10 @@ void add_turn(CLI::App& app, int& status) {
       ->add_option("--alternate", options->alternates,
                    "Another TURN server, where new clients are sent while this one is full or drains; one per family")
       ->type_name("ADDR:PORT");
+  command
+      ->add_option("--alternate-domain", options->alternate_domain,
+                   "The name in the certificates of the alternates, if it is not the one in ours")
+      ->type_name("NAME");
   command
       ->add_option("--drain", options->drain,
                    "At Ctrl-C, give nothing new and wait so long for allocations to end; a second Ctrl-C ends at once")

@@ -7,6 +7,7 @@
 
 #include "kaon/io/internal/relay_leg.h"
 #include "kaon/io/loop.h"
+#include "kaon/turn/redirects.h"
 
 namespace kaon::io {
 namespace {
@@ -19,10 +20,12 @@ class RelayImpl final : public Relay, public std::enable_shared_from_this<RelayI
   RelayImpl(Loop& loop, const RelayServer& server, Env env, Handlers handlers)
       : loop_(loop),
         server_(server),
+        env_(env),
         handlers_(std::move(handlers)),
-        client_(env, client_config(server), Loop::now()),
+        client_(std::in_place, env, client_config(server), Loop::now()),
+        redirects_(server.address),
         timer_(loop.add_timer([this](Time now) {
-          client_.handle_timeout(now);
+          client_->handle_timeout(now);
           pump();
         })) {}
   ~RelayImpl() override { close(); }
@@ -30,7 +33,7 @@ class RelayImpl final : public Relay, public std::enable_shared_from_this<RelayI
   void start();
   void send(const Outgoing& outgoing) override;
   void close() override;
-  const std::optional<net::Endpoint>& relayed() const override { return client_.relayed(); }
+  const std::optional<net::Endpoint>& relayed() const override { return client_->relayed(); }
   const RelayStats& stats() const override { return stats_; }
 
  private:
@@ -48,15 +51,19 @@ class RelayImpl final : public Relay, public std::enable_shared_from_this<RelayI
   void tell();
   void handle_message(Bytes message);
   void deliver();
+  bool redirect(turn::ClientEvent& event);
   void fail(std::string reason);
 
   Loop& loop_;
   RelayServer server_;
+  Env env_;
   Handlers handlers_;
-  turn::Client client_;
+  std::optional<turn::Client> client_;  // always there; another one for each server
+  turn::Redirects redirects_;
   TimerId timer_;
   std::shared_ptr<RelayLeg> leg_;
   bool ready_ = false;
+  bool allocated_ = false;
   bool closed_ = false;
   std::vector<net::Datagram> batch_;
   RelayStats stats_;
@@ -74,7 +81,7 @@ void RelayImpl::start() {
     const auto self = weak.lock();
     if (!self || self->closed_) return;
     self->ready_ = true;
-    self->client_.handle_timeout(Loop::now());
+    self->client_->handle_timeout(Loop::now());
     self->pump();
   };
   handlers.on_message = on(&RelayImpl::handle_message);
@@ -96,7 +103,7 @@ void RelayImpl::start() {
 void RelayImpl::send_requests() {
   std::array<uint8_t, turn::Client::kMaxPacket> memory;
   while (ready_ && leg_) {
-    const auto transmit = client_.poll_transmit(memory);
+    const auto transmit = client_->poll_transmit(memory);
     if (!transmit) return;
     leg_->send(ByteView(memory).first(transmit->size), {}, 0);
   }
@@ -106,18 +113,37 @@ void RelayImpl::send_requests() {
 void RelayImpl::pump() {
   send_requests();
   // A connection that is not there yet: the client begins when it is.
-  loop_.schedule(timer_, ready_ ? client_.next_timeout() : kNever);
+  loop_.schedule(timer_, ready_ ? client_->next_timeout() : kNever);
   tell();
 }
 
 void RelayImpl::tell() {
   const auto self = shared_from_this();
   while (!closed_) {
-    const auto event = client_.poll_event();
+    auto event = client_->poll_event();
     if (!event) return;
+    if (redirect(*event)) return;
+    allocated_ = allocated_ || std::holds_alternative<turn::Allocated>(*event);
     stats_.unreachable += std::holds_alternative<turn::PeerUnreachable>(*event);
     handlers_.on_event(*event);
   }
+}
+
+// True if the server names another one, which is asked now. A server that names one while the allocation stands has
+// ended that: its peers know the address, and another one is of no use to them.
+bool RelayImpl::redirect(turn::ClientEvent& event) {
+  auto* failed = std::get_if<turn::ClientFailed>(&event);
+  if (failed == nullptr || failed->error != turn::ClientError::TryAlternate || allocated_) return false;
+  const auto followed = redirects_.follow(failed->alternate.server);
+  if (!followed) return failed->reason = turn::to_text(followed.error()), false;
+  server_.address = failed->alternate.server;
+  if (!failed->alternate.domain.empty()) server_.host = failed->alternate.domain;
+  std::exchange(leg_, nullptr)->close();
+  ready_ = false;
+  client_.emplace(env_, client_config(server_), Loop::now());
+  loop_.schedule(timer_, kNever);
+  start();
+  return true;
 }
 
 void RelayImpl::handle_message(Bytes message) {
@@ -126,10 +152,10 @@ void RelayImpl::handle_message(Bytes message) {
   packet.remote = server_.address;
   packet.protocol = server_.protocol;
   packet.bytes = message;
-  const auto data = client_.receive(packet, Loop::now());
+  const auto data = client_->receive(packet, Loop::now());
   if (!data) return;
   net::Datagram inner;
-  inner.local = *client_.relayed();
+  inner.local = *client_->relayed();
   inner.remote = data->peer;
   inner.bytes = data->data;
   batch_.push_back(inner);
@@ -158,7 +184,7 @@ void RelayImpl::send(const Outgoing& outgoing) {
   for (ByteView rest = outgoing.bytes; !rest.empty();) {
     const ByteView packet = rest.first(std::min(segment, rest.size()));
     rest = rest.subspan(packet.size());
-    const auto envelope = client_.wrap(outgoing.transmit.remote, packet, header, now);
+    const auto envelope = client_->wrap(outgoing.transmit.remote, packet, header, now);
     send_requests();  // a permission before what needs it
     if (envelope && leg_ && leg_->send(ByteView(header).first(envelope->header), packet, envelope->padding)) {
       ++stats_.sent;
@@ -167,12 +193,12 @@ void RelayImpl::send(const Outgoing& outgoing) {
       ++stats_.dropped;
     }
   }
-  loop_.schedule(timer_, client_.next_timeout());
+  loop_.schedule(timer_, ready_ ? client_->next_timeout() : kNever);
 }
 
 void RelayImpl::close() {
   if (std::exchange(closed_, true)) return;
-  client_.close(Loop::now());
+  client_->close(Loop::now());
   send_requests();
   if (leg_) std::exchange(leg_, nullptr)->close();
   loop_.remove_timer(timer_);

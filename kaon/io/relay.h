@@ -50,7 +50,8 @@ class Relay {
   };
 
   /// Begins to connect and to allocate; how that ends is an event. A server that cannot be reached at all is the error
-  /// Timeout of turn::ClientFailed.
+  /// Timeout of turn::ClientFailed. Follows a server that names another one (RFC 8489 §10) as turn::Redirects allows,
+  /// by the same protocol; over TLS the certificate must be for `host` there too, or for the domain that was named.
   static std::shared_ptr<Relay> open(Loop& loop, const RelayServer& server, Env env, Handlers handlers);
   virtual ~Relay() = default;
 

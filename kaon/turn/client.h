@@ -38,12 +38,17 @@ struct Allocated {
   net::Endpoint mapped;  ///< our own address as the server sees it
   Duration rtt;          ///< of the last request; zero if it was repeated
 };
+/// ALTERNATE-SERVER and ALTERNATE-DOMAIN, RFC 8489 §14.15, §14.16. Whether to go there: Redirects.
+struct Alternate {
+  net::Endpoint server{};
+  std::string domain{};  ///< its certificate is for this name; empty for that of the server that answers
+};
 /// There is no allocation, or not any more; the client is inert from now on.
 struct ClientFailed {
   ClientError error{};
-  uint16_t number = 0;        ///< of the answer; 701 without one, as RTCPeerConnectionIceErrorEvent has it
-  std::string reason{};       ///< what the server says, printable characters only
-  net::Endpoint alternate{};  ///< of TryAlternate
+  uint16_t number = 0;    ///< of the answer; 701 without one, as RTCPeerConnectionIceErrorEvent has it
+  std::string reason{};   ///< what the server says, printable characters only
+  Alternate alternate{};  ///< of TryAlternate
 };
 /// The server does not relay to this address.
 struct PeerRefused {
@@ -84,6 +89,8 @@ class Client {
   /// Longest user name, realm and nonce (RFC 8489 §14.3, §14.9, §14.10).
   static constexpr size_t kMaxUser = 508;
   static constexpr size_t kMaxText = 763;
+  /// Longest ALTERNATE-DOMAIN (RFC 8489 §14.16).
+  static constexpr size_t kMaxDomain = 255;
   /// Largest packet written.
   static constexpr size_t kMaxPacket = 2560;
   /// Largest header written by wrap(): a Send indication to an IPv6 address.
@@ -207,7 +214,7 @@ class Client {
   void handle_allocated(const Request& request, const stun::Message& message, Time now);
   void handle_error(const Request& request, const stun::Message& message, Time now);
   bool take_challenge(const stun::Message& message);
-  void refuse(const Request& request, uint16_t number, std::string_view reason, const net::Endpoint& alternate);
+  void refuse(const Request& request, uint16_t number, std::string_view reason, Alternate alternate = {});
   void plan_refresh(const stun::Message& message, Time now);
   Permission* permission(const net::IpAddress& ip);
   Channel* channel(const net::Endpoint& peer);

@@ -43,6 +43,18 @@ std::string printable(std::string_view text) {
   return result;
 }
 
+// RFC 8489 §14.16: a domain that can be none takes the server along, or its certificate would be checked for another.
+Alternate alternate_of(const stun::Message& message) {
+  Alternate result{.server = message.address(Attribute::AlternateServer).value_or(net::Endpoint{})};
+  const auto domain = message.text(Attribute::AlternateDomain);
+  if (!domain) return result;
+  const auto part_of_a_name = [](char c) { return (c >= '-' && c <= '~' && c != '/') || (c & 0x80) != 0; };
+  if (domain->empty() || domain->size() > Client::kMaxDomain || !std::ranges::all_of(*domain, part_of_a_name))
+    return {};
+  result.domain = *domain;
+  return result;
+}
+
 }  // namespace
 
 stun::Method Client::method_of(Kind kind) {
@@ -81,7 +93,7 @@ void Client::tick(Request& request, Time now) {
   }
   const Request lost = request;
   std::erase_if(requests_, [&](const Request& r) { return r.clock.id() == lost.clock.id(); });
-  refuse(lost, kNoAnswer, {}, {});
+  refuse(lost, kNoAnswer, {});
 }
 
 size_t Client::write(const Request& request, Bytes out) const {
@@ -198,13 +210,12 @@ void Client::handle_error(const Request& request, const stun::Message& message, 
   const bool first = number == ErrorNumber::Unauthenticated && !request.authentic;
   const bool stale = number == ErrorNumber::StaleNonce && request.nonces < kMaxNonces;
   if (first || stale) {
-    if (config_.username.empty()) return refuse(request, error->number, error->reason, {});
+    if (config_.username.empty()) return refuse(request, error->number, error->reason);
     if (!take_challenge(message)) return fail_with({.error = ClientError::BadResponse, .number = error->number});
     ask(request.kind, request.peer, now, request.nonces + 1);
     return tick(requests_.back(), now);
   }
-  const auto alternate = message.address(Attribute::AlternateServer).value_or(net::Endpoint{});
-  refuse(request, error->number, error->reason, alternate);
+  refuse(request, error->number, error->reason, alternate_of(message));
 }
 
 // REALM and NONCE of a 401 or 438 answer. What the nonce says of the server's abilities must fit the rest, or somebody
@@ -238,11 +249,12 @@ bool Client::take_challenge(const stun::Message& message) {
 }
 
 // What a request that came to nothing means. An allocation outlives the refusal of a peer, nothing else.
-void Client::refuse(const Request& request, uint16_t number, std::string_view reason, const net::Endpoint& alternate) {
+void Client::refuse(const Request& request, uint16_t number, std::string_view reason, Alternate alternate) {
   const bool lost = number == static_cast<uint16_t>(ErrorNumber::AllocationMismatch);
   if (request.kind == Kind::Allocate || request.kind == Kind::Refresh || (lost && state_ == State::Allocated)) {
     const ClientError error = number == kNoAnswer ? ClientError::Timeout : error_of(number);
-    return fail_with({.error = error, .number = number, .reason = printable(reason), .alternate = alternate});
+    return fail_with(
+        {.error = error, .number = number, .reason = printable(reason), .alternate = std::move(alternate)});
   }
   if (request.kind == Kind::Channel) {
     // Data goes on by Send indications; the permission has a request of its own.

@@ -394,6 +394,28 @@ TEST(TurnClient, B7AHostileServerEndsTheClientAndNothingElse) {
             ClientError::BadResponse);
 }
 
+TEST(TurnClient, TellsTheServerAndTheDomainThatShallBeAsked) {
+  const auto told = [](const std::optional<std::string>& domain) {
+    Pair p;
+    std::vector<uint8_t> answer(1024);
+    stun::Builder builder(answer, Method::Allocate, Class::Error, request_of(p));
+    builder.add_error(ErrorNumber::TryAlternate).add_address(Attribute::AlternateServer, kOther);
+    if (domain) builder.add_text(Attribute::AlternateDomain, *domain);
+    answer.resize(builder.finish().size());
+    p.from_server(answer);
+    p.settle();
+    EXPECT_EQ(p.failure()->error, ClientError::TryAlternate);
+    return p.failure()->alternate;
+  };
+  EXPECT_EQ(told({}).server, kOther);
+  EXPECT_EQ(told("turn.example.org").server, kOther);
+  EXPECT_EQ(told("turn.example.org").domain, "turn.example.org");
+  // Rather nowhere than there without the name.
+  for (const std::string& bad : {std::string(), std::string(256, 'a'), std::string("a\0b", 3), std::string("a b")}) {
+    EXPECT_EQ(told(bad).server, net::Endpoint{}) << bad;
+  }
+}
+
 // The nonce says that the server knows SHA-256, and somebody has taken out the list of algorithms.
 TEST(TurnClient, B7ADowngradeOfTheAlgorithmIsNoticed) {
   Pair p;

@@ -135,6 +135,11 @@ void Server::refuse(Request& request, ErrorNumber error) {
   }
   if (error == ErrorNumber::TryAlternate) {
     builder.add_address(Attribute::AlternateServer, *alternate_for(request.client));
+    const bool certified =
+        request.client.protocol == net::Protocol::Tls || request.client.protocol == net::Protocol::Dtls;
+    if (certified && !config_.alternate_domain.empty()) {
+      builder.add_text(Attribute::AlternateDomain, config_.alternate_domain);
+    }
   }
   if (challenge) authenticator_.add_challenge(builder, request.client, request.now);
   if (!request.authentic && !challenge && builder.finish().size() > request.message.size()) return;

@@ -501,6 +501,21 @@ TEST(TurnServer, WhileFullOrDrainingItNamesAnotherServerOfTheClientsFamily) {
   EXPECT_EQ(sent_elsewhere(), endpoint("192.0.2.7:3478"));
 }
 
+TEST(TurnServer, TheNameOfTheOtherServerIsToldWhereCertificatesAre) {
+  for (const auto protocol : {net::Protocol::Udp, net::Protocol::Tcp, net::Protocol::Tls, net::Protocol::Dtls}) {
+    ServerConfig config = World::default_config();
+    config.max_allocations = 0;
+    config.alternates = {endpoint("192.0.2.7:3478")};
+    config.alternate_domain = "other.example.org";
+    World world(config);
+    Client client(world, "203.0.113.6:4000", protocol);
+    client.learn();
+    const Sent answer = client.ask(Method::Allocate, [](auto& b) { Client::udp(b); });
+    const bool certified = protocol == net::Protocol::Tls || protocol == net::Protocol::Dtls;
+    EXPECT_EQ(answer.message().text(Attribute::AlternateDomain).has_value(), certified);
+  }
+}
+
 TEST(TurnServer, ASocketThatCannotBeOpenedIsInsufficientCapacity) {
   World world;
   world.refuse_relays = true;

@@ -61,6 +61,9 @@ struct ServerConfig {
   /// Where new clients are sent while this server is full or drains (300, RFC 8489 §10): the first of the client's
   /// family that is not where the request went. None: 508.
   std::vector<net::Endpoint> alternates{};
+  /// What the certificates of the alternates are for, where that is not our own name; told over TLS and DTLS (RFC 8489
+  /// §14.16). At most Client::kMaxDomain bytes.
+  std::string alternate_domain{};
   PeerPolicy peers{};
 };
 

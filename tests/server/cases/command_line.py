@@ -24,11 +24,12 @@ def one_line(status, out, err, expected):
     return err
 
 
-def certificate(folder):
+def certificate(folder, names="DNS:test.example"):
     """Paths of a certificate and its key, made by openssl."""
     cert, key = Path(folder, "cert.pem"), Path(folder, "key.pem")
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
-                    "2", "-subj", "/CN=test.example", "-keyout", key, "-out", cert], check=True, capture_output=True)
+                    "2", "-subj", "/CN=test.example", "-addext", f"subjectAltName={names}", "-keyout", key, "-out", cert],
+                   check=True, capture_output=True)
     return cert, key
 
 

@@ -1,5 +1,6 @@
 """`kaon turn` from outside: what it relays over each transport, what it refuses, and how it ends."""
 
+import json
 import socket
 import struct
 import tempfile
@@ -7,6 +8,7 @@ import time
 from pathlib import Path
 
 from cases.command_line import certificate, one_line
+from cases.doctor import free_port
 from kaon import run, until
 from turn_client import ALLOCATE, BINDING, MAPPED, PEER, PERMISSION, REFRESH, RELAYED, TRANSPORT, UDP, Message
 from turn_client import DATA_INDICATION, ICMP, TurnClient, TurnServer, read_address, xor_address
@@ -194,6 +196,51 @@ def test_time_limited_credentials_work_with_both_secrets():
                 assert client.allocate().error == code, (secret, seconds)
 
 
+def ask_with_doctor(server, protocol="udp", scheme="turn", **env):
+    """What Kaon's own client has to tell of a TURN server: (the trial, the problems)."""
+    url = f"{scheme}:127.0.0.1:{server.ports[protocol]}" + ("?transport=tcp" if protocol == "tcp" else "")
+    status, out, err = run("doctor", "--json", "--ice-server", f"{url},u,p", env=env, seconds=60)
+    assert err == "" and status in (0, 1), err
+    report = json.loads(out)
+    return report["servers"][0], report["problems"]
+
+
+def test_clients_are_sent_to_another_server_and_go_there():
+    for protocol in ("udp", "tcp"):
+        with TurnServer() as there, TurnServer("--max-allocations", 0, "--alternate", f"127.0.0.1:{there.ports[protocol]}") as here:
+            with TurnClient(here, protocol) as client:
+                assert client.allocate().error == 300
+            trial, problems = ask_with_doctor(here, protocol)
+            assert trial["ok"] and problems == [], problems
+            assert there.metrics()["kaon_turn_allocations_total"] == 1, there.metrics()
+            assert here.metrics()["kaon_turn_allocations_total"] == 0
+
+
+def test_clients_are_not_sent_around_in_a_circle():
+    port = free_port()
+    with TurnServer("--max-allocations", 0, "--alternate", f"127.0.0.1:{port}") as here:
+        with TurnServer("--max-allocations", 0, "--udp", f"127.0.0.1:{port}", "--alternate", f"127.0.0.1:{here.ports['udp']}",
+                        listeners=()) as there:
+            trial, problems = ask_with_doctor(here)
+            assert trial["error"] == 300 and "circle" in problems[0], problems
+            for server in (here, there):  # a challenge and the redirection
+                assert server.metrics()["kaon_turn_errors_total"] == 2, server.metrics()
+
+
+def test_over_tls_clients_check_who_they_are_sent_to():
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
+        certificates = {name: certificate(folder, "IP:127.0.0.1") for name, folder in (("first", one), ("second", two))}
+        for last, works in (("first", True), ("second", False)):
+            cert, key = certificates[last]
+            with TurnServer("--cert", cert, "--key", key, listeners=("tls",)) as there:
+                cert, key = certificates["first"]
+                with TurnServer("--cert", cert, "--key", key, "--max-allocations", 0, "--alternate",
+                                f"127.0.0.1:{there.ports['tls']}", listeners=("tls",)) as here:
+                    trial, problems = ask_with_doctor(here, "tls", "turns", SSL_CERT_FILE=str(cert))
+                    assert trial["ok"] == works, (last, trial, problems)
+                    assert there.metrics()["kaon_turn_allocations_total"] == works
+
+
 def refuses_newcomers(server):
     """Another client each time, which gives back what it still got: with an allocation it would be told 437."""
     with TurnClient(server) as late:
@@ -224,7 +271,6 @@ def test_a_second_signal_ends_draining():
 
 
 def test_events_as_json():
-    import json
     with TurnServer("--json") as server, TurnClient(server, user='u"\n') as bad, TurnClient(server) as client:
         assert bad.allocate().error == 401
         assert client.allocate().error == 0

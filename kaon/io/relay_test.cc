@@ -1,0 +1,113 @@
+#include "kaon/io/relay.h"
+
+#include <gmock/gmock.h>
+
+#include <optional>
+
+#include "kaon/io/internal/test_support.h"
+#include "kaon/io/internal/turn_site.h"
+#include "kaon/io/udp.h"
+
+namespace kaon::io {
+namespace {
+
+using testing::HasSubstr;
+
+/// A relay and what it has told.
+struct Client {
+  Client(Loop& on, RelayServer server) : loop(on) {
+    server.username = "alice";
+    server.password = "secret";
+    Relay::Handlers handlers;
+    handlers.on_event = [this](const turn::ClientEvent& event) {
+      if (const auto* it = std::get_if<turn::Allocated>(&event)) allocated = *it;
+      if (const auto* it = std::get_if<turn::ClientFailed>(&event)) failed = *it;
+    };
+    handlers.on_data = [this](std::span<const net::Datagram> batch, Time) {
+      for (const net::Datagram& datagram : batch) received.emplace_back(as_text(datagram.bytes));
+    };
+    relay = Relay::open(loop, server, {random, log}, std::move(handlers));
+  }
+  ~Client() { relay->close(); }
+  bool settled() {
+    return step_until({&loop}, [&] { return allocated || failed; });
+  }
+
+  Loop& loop;
+  crypto::SystemRandom random;
+  NullLogger log;
+  std::optional<turn::Allocated> allocated;
+  std::optional<turn::ClientFailed> failed;
+  std::vector<std::string> received;
+  std::shared_ptr<Relay> relay;
+};
+
+uint16_t free_port(Loop& loop) {
+  Collector nobody;
+  const UdpPort::Member member{&loop, &nobody};
+  return (*UdpPort::open(std::span(&member, 1), {.bind = {{net::IpAddress::v4(127, 0, 0, 1), 0}}}))->port();
+}
+
+/// A server that is always full.
+turn::ServerConfig sends_to(const net::Endpoint& other, std::string domain = {}) {
+  turn::ServerConfig config = TurnSite::config();
+  config.max_allocations = 0;
+  config.alternates = {other};
+  config.alternate_domain = std::move(domain);
+  return config;
+}
+
+TEST(Relay, AsksTheServerThatAnotherOneNames) {
+  Loop loop;
+  for (const auto protocol : {net::Protocol::Udp, net::Protocol::Tcp}) {
+    TurnSite last(loop);
+    TurnSite second(loop, sends_to(last.at(protocol)));
+    TurnSite first(loop, sends_to(second.at(protocol)));
+    Client client(loop, {.address = first.at(protocol), .protocol = protocol});
+    ASSERT_TRUE(client.settled());
+    EXPECT_TRUE(client.allocated);
+    EXPECT_EQ(last.allocations(), 1u);
+    client.relay->close();
+    EXPECT_TRUE(step_until({&loop}, [&] { return last.allocations() == 0; }));
+  }
+}
+
+TEST(Relay, ServersThatNameEachOtherAreAskedOnceEach) {
+  Loop loop;
+  const net::Endpoint there{net::IpAddress::v4(127, 0, 0, 1), free_port(loop)};
+  TurnSite here(loop, sends_to(there));
+  TurnSite other(loop, sends_to(here.at(net::Protocol::Udp)), nullptr, {{.bind = there.ip, .announce = {}}},
+                 there.port);
+  Client client(loop, {.address = here.at(net::Protocol::Udp)});
+  ASSERT_TRUE(client.settled());
+  ASSERT_TRUE(client.failed);
+  EXPECT_EQ(client.failed->error, turn::ClientError::TryAlternate);
+  EXPECT_EQ(client.failed->number, 300);
+  EXPECT_THAT(client.failed->reason, HasSubstr("circle"));
+  // Each a challenge and the redirection.
+  EXPECT_EQ(here.host().server().stats().errors, 2u);
+  EXPECT_EQ(other.host().server().stats().errors, 2u);
+}
+
+TEST(Relay, OverTlsTheServerNamedMustHaveACertificateForTheNameThatWasAskedFor) {
+  Loop loop;
+  const TestCertificate other("DNS:other.example.org", false);
+  const TestCertificate both("IP:127.0.0.1,DNS:turn.example.org");
+  const auto ask = [&](const TestCertificate& last_has, std::string domain) {
+    TurnSite last(loop, TurnSite::config(), &last_has);
+    TurnSite first(loop, sends_to(last.at(net::Protocol::Tls), std::move(domain)), &both);
+    Client client(loop, {.address = first.at(net::Protocol::Tls), .protocol = net::Protocol::Tls, .host = "127.0.0.1"});
+    EXPECT_TRUE(client.settled());
+    EXPECT_EQ(last.allocations(), client.allocated ? 1u : 0u);
+    EXPECT_TRUE(client.allocated || client.failed->number == 701);
+    return client.allocated.has_value();
+  };
+  EXPECT_TRUE(ask(both, ""));
+  EXPECT_TRUE(ask(both, "turn.example.org"));
+  EXPECT_FALSE(ask(both, "elsewhere.example.org"));
+  EXPECT_FALSE(ask(other, ""));
+  EXPECT_FALSE(ask(other, "other.example.org")) << "nobody trusts who has signed it";
+}
+
+}  // namespace
+}  // namespace kaon::io
