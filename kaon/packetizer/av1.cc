@@ -1,5 +1,7 @@
 #include "kaon/packetizer/av1.h"
 
+#include <algorithm>
+
 #include "kaon/packetizer/internal/bit_reader.h"
 #include "kaon/packetizer/internal/leb128.h"
 
@@ -32,8 +34,8 @@ std::optional<Obu> ObuReader::next() {
   size_t size = left_.size();
   if ((header & 0x02) != 0) {
     const auto stated = internal::take_leb128(left_);
-    if (!stated || *stated > left_.size()) return std::nullopt;
-    size = *stated;
+    if (!cut_ && (!stated || *stated > left_.size())) return std::nullopt;
+    size = std::min<size_t>(stated.value_or(0), left_.size());
   }
   obu.payload = left_.first(size);
   left_ = left_.subspan(size);

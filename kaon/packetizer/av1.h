@@ -39,13 +39,16 @@ struct Obu {
 /// Walks the OBUs of a temporal unit in low overhead format (AV1 §5.2).
 class ObuReader {
  public:
-  explicit ObuReader(ByteView temporal_unit) : left_(temporal_unit) {}
+  /// `cut`: the bytes end within their last OBU, as in a packet whose last OBU goes on in the next one; of that comes
+  /// what is there, from its whole header on.
+  explicit ObuReader(ByteView temporal_unit, bool cut = false) : left_(temporal_unit), cut_(cut) {}
   /// The next OBU; nothing at the end, or if the bytes are malformed (then ok() is false).
   std::optional<Obu> next();
   bool ok() const { return ok_; }
 
  private:
   ByteView left_;
+  bool cut_;
   bool ok_ = true;
 };
 

@@ -115,6 +115,22 @@ TEST(Av1Depacketizer, accepts_elements_that_kept_their_size_field) {
   EXPECT_TRUE(std::ranges::equal(assembled->data, hex("12 00 0a 01 07 32 02 aa bb")));
 }
 
+TEST(Av1Depacketizer, accepts_an_obu_that_is_cut_within_its_header) {
+  const auto join = [](std::string_view a, std::string_view b) {
+    const auto first = hex(a), second = hex(b);
+    const std::vector<ReceivedPayload> packets = {{1, false, first}, {2, true, second}};
+    Depacketizer depacketizer(Codec::Av1);
+    const auto whole = depacketizer.assemble(packets);
+    return whole ? std::vector<uint8_t>(whole->data.begin(), whole->data.end()) : std::vector<uint8_t>();
+  };
+  EXPECT_EQ(join("60 02 30 bb 34", "90 28 aa"), hex("12 00 32 01 bb 36 28 01 aa"));  // before its extension
+  EXPECT_EQ(join("50 32", "90 02 aa cc"), hex("12 00 32 02 aa cc"));                 // before its size
+  EXPECT_EQ(join("50 32 82", "90 00 aa cc"), hex("12 00 32 02 aa cc"));              // within its size
+  EXPECT_EQ(join("50 32 02 aa", "90 cc"), hex("12 00 32 02 aa cc"));                 // within what it has
+  // What is there of it is looked at.
+  EXPECT_EQ(inspect(Codec::Av1, hex("50 36 68 02 aa"))->temporal_id, 3);
+}
+
 // The sequence header of testdata/media/av1_svt.ivf.
 TEST(Av1SequenceHeader, gives_the_picture_size) {
   const auto header = hex("00 00 00 03 37 fb e7 df c8 02");

@@ -61,8 +61,9 @@ std::optional<PayloadInfo> inspect_av1(ByteView payload) {
   bool first = true;
   while (const auto element = reader.next()) {
     if (!skip && !element->empty()) {
-      ObuReader obus(*element);
-      const auto obu = obus.next();
+      const bool cut = reader.at_end() && header.obu_continues;
+      const auto obu = ObuReader(*element, cut).next();
+      if (!obu && cut) break;  // within its header
       if (!obu) return std::nullopt;
       if (obu->type == ObuType::SequenceHeader) {
         info.keyframe = true;
