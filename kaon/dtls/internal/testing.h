@@ -74,6 +74,7 @@ struct Side {
   }
   std::vector<std::string> texts() const {
     std::vector<std::string> all;
+    all.reserve(received.size());
     for (const Packet& packet : received) all.emplace_back(packet.begin(), packet.end());
     return all;
   }
