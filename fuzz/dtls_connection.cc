@@ -69,6 +69,9 @@ class World {
     if ((bits_ & 16) != 0) config.cipher_suites = {CipherSuite::EcdheEcdsaChaCha20Poly1305Sha256};
     const bool unknown = which == 0 && (bits_ & 2) != 0;
     if (!unknown) config.remote_fingerprints = {certificate(1 - which).fingerprint()};
+    // Each side has an id, none, or one of no bytes.
+    if ((bits_ & 64) != 0) config.connection_id = std::vector<uint8_t>(which == 0 ? 3 : 0, 9);
+    if ((bits_ & 128) != 0 && which == 1) config.connection_id = std::vector<uint8_t>(5, 8);
     if (which == 0 && wrong_fingerprint()) config.remote_fingerprints = {certificate(2).fingerprint()};
     return config;
   }
@@ -153,7 +156,7 @@ class World {
     give(us_, packet);
   }
   void record() {
-    const auto type = static_cast<uint8_t>(20 + choices_.below(6));
+    const auto type = static_cast<uint8_t>(20 + choices_.below(7));
     const auto epoch = static_cast<uint16_t>(choices_.below(3));
     const auto sequence = static_cast<uint16_t>(choices_.u8());
     plain_record(type, epoch, sequence, choices_.bytes(600));
@@ -189,7 +192,8 @@ class World {
     sealed_ = true;
     // Beyond what the peer itself has sent; sometimes one number again.
     if (choices_.below(8) != 0) ++sealed_sequence_;
-    std::vector<uint8_t> packet = keys_.seal(!us_is_client(), type, sealed_sequence_, payload);
+    std::vector<uint8_t> packet =
+        keys_.seal(!us_is_client(), type, sealed_sequence_, payload, peer_.connection.remote_connection_id());
     give(us_, packet);
   }
   void genuine(Side& to) {
@@ -205,9 +209,19 @@ class World {
     packet.resize(from.connection.protect(as_bytes(kGenuine), packet));
     if (!packet.empty()) to.inbox.push_back(std::move(packet));
   }
+  void new_ids(Side& side) {
+    const size_t size = &side == &us_ ? 3 : 5;
+    std::vector<std::vector<uint8_t>> ids(choices_.below(4));
+    for (auto& id : ids) id.assign(size, choices_.u8());
+    (void)side.connection.send_new_connection_ids(
+        ids, choices_.flag() ? ConnectionIdUsage::Immediate : ConnectionIdUsage::Spare);
+  }
   void command() {
-    switch (choices_.below(8)) {
+    switch (choices_.below(11)) {
       case 0: return start();
+      case 8: return (void)us_.connection.request_connection_ids(choices_.u8());
+      case 9: return new_ids(us_);
+      case 10: return (void)us_.connection.use_spare_connection_id();
       case 1:
         if (!wrong_fingerprint()) us_.connection.set_remote_fingerprints({certificate(1).fingerprint()});
         return;

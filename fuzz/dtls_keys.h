@@ -7,7 +7,7 @@
 #include "fuzz/fuzz.h"
 #include "kaon/crypto/kdf.h"
 #include "kaon/dtls/internal/cipher_suites.h"
-#include "kaon/dtls/internal/record_cipher12.h"
+#include "kaon/dtls/internal/record_layer.h"
 
 namespace kaon::fuzz {
 
@@ -32,8 +32,19 @@ class DtlsKeys {
   }
   bool complete() const { return suite_ != nullptr && !master_.empty() && !server_random_.empty(); }
 
-  /// Seals `plaintext` as a record of epoch 1, sent by the client or the server.
-  std::vector<uint8_t> seal(bool by_client, uint8_t type, uint64_t sequence, ByteView plaintext) const {
+  /// Seals `plaintext` as a record of epoch 1, sent by the client or the server, with the connection id `id` if it has
+  /// one.
+  std::vector<uint8_t> seal(bool by_client, uint8_t type, uint64_t sequence, ByteView plaintext,
+                            ByteView id = {}) const {
+    if (!id.empty()) {
+      dtls::RecordLayer records;
+      records.install(record_cipher(!by_client), record_cipher(by_client));
+      records.use_connection_ids({}, copy(id));
+      records.skip_to(sequence);
+      std::vector<uint8_t> record(plaintext.size() + records.overhead(1));
+      record.resize(records.seal(1, static_cast<dtls::ContentType>(type), plaintext, record));
+      return record;
+    }
     dtls::RecordCipher12 cipher = record_cipher(by_client);
     const uint64_t number = (uint64_t{1} << 48) | sequence;
     std::vector<uint8_t> record(dtls::kRecordHeaderSize + plaintext.size() + cipher.overhead());

@@ -56,6 +56,15 @@ void look_at_client_key_exchange(ByteView body) {
   }
 }
 
+void look_at_new_connection_id(ByteView body) {
+  const auto message = NewConnectionId::parse(body);
+  if (!message) return;
+  KAON_ASSERT(message->ids.size() <= NewConnectionId::kMaxIds);
+  const auto written = message->write();
+  const auto again = NewConnectionId::parse(written);
+  KAON_ASSERT(again.has_value() && again->ids.size() == message->ids.size() && again->usage == message->usage);
+}
+
 void look_at_signed(ByteView body) {
   if (const auto by = SignedBy::parse(body)) {
     KAON_ASSERT(std::ranges::equal(write_signed({}, by->scheme, by->signature), body));
@@ -67,7 +76,7 @@ void look_at_signed(ByteView body) {
 KAON_FUZZ_TARGET(dtls_messages) {
   if (input.empty()) return;
   const std::vector<uint8_t> body = fuzz::copy(input.subspan(1));
-  switch (input[0] % 14) {
+  switch (input[0] % 16) {
     case 0: return look_at_client_hello(body);
     case 1: return look_at_server_hello(body);
     case 2: return look_at_certificate(body);
@@ -81,6 +90,8 @@ KAON_FUZZ_TARGET(dtls_messages) {
     case 10: return (void)CertificateRequest13::parse(body);
     case 11: return (void)parse_key_update(body);
     case 12: return (void)parse_ack(body);
+    case 14: return look_at_new_connection_id(body);
+    case 15: return (void)parse_request_connection_id(body);
     default: return (void)crypto::PublicKey::from_certificate(body);
   }
 }

@@ -6,19 +6,24 @@
 
 namespace kaon::dtls {
 
-KAON_FUZZ_TARGET(dtls_records) {
+namespace {
+
+void read(ByteView input, size_t id_size) {
   std::vector<uint8_t> packet = fuzz::copy(input);
   Bytes datagram(packet);
   RecordLayer layer;
   const std::array<uint8_t, 32> secret{};
   layer.install_read(kEpochHandshake13, {crypto::AeadAlgorithm::Aes128Gcm, crypto::HashAlgorithm::Sha256, secret});
+  // An id that the fuzzer finds.
+  layer.use_connection_ids(std::vector<uint8_t>(id_size, 0), {});
   Reassembler reassembler;
   while (!datagram.empty()) {
     const size_t before = datagram.size();
-    const auto record = next_record(datagram);
+    const auto record = next_record(datagram, id_size);
     KAON_ASSERT(datagram.size() < before);
     if (!record) continue;
     KAON_ASSERT(before - datagram.size() == record->header.size() + record->fragment.size());
+    KAON_ASSERT(record->connection_id.empty() || record->connection_id.size() == id_size);
     if (record->unified || record->epoch != 0) {
       (void)layer.open(*record);
       continue;
@@ -33,6 +38,12 @@ KAON_FUZZ_TARGET(dtls_records) {
       if (reader.at_end()) break;
     }
   }
+}
+
+}  // namespace
+
+KAON_FUZZ_TARGET(dtls_records) {
+  for (const size_t id_size : {size_t{0}, size_t{1}, kMaxConnectionIdSize}) read(input, id_size);
 }
 
 }  // namespace kaon::dtls

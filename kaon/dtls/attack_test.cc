@@ -156,7 +156,7 @@ TEST_P(EveryVersion, C1ForeignClientHellosBeforeBetweenAndAfterDoNoHarm) {
       whole_record(HandshakeType::ClientHello, 0, {}), whole_record(HandshakeType::Certificate, 0, truncated),
       fragment_record(HandshakeType::ClientHello, 0, valid, 0, 50)};
   Pair pair = pair_of_version();
-  pair.tamper = [&](bool from_client, Packet packet) -> std::vector<Packet> {
+  pair.tamper = [&](bool from_client, const Packet& packet) -> std::vector<Packet> {
     if (!from_client) return {packet};
     std::vector<Packet> all = foreign;
     all.push_back(packet);
@@ -217,7 +217,7 @@ std::vector<Packet> unauthenticated_records() {
 
 TEST_P(EveryVersion, C2C18PlaintextRecordsAreIgnoredDuringAndAfterTheHandshake) {
   Pair pair = pair_of_version();
-  pair.tamper = [&](bool, Packet packet) {
+  pair.tamper = [&](bool, const Packet& packet) {
     std::vector<Packet> all = unauthenticated_records();
     all.insert(all.begin() + 6, packet);
     return all;
@@ -363,7 +363,7 @@ TEST_P(EveryVersion, GarbageNeverChangesState) {
   SCOPED_TRACE(::testing::Message() << "KAON_SEED=" << seed);
   SeededRandom random(seed);
   Pair pair = pair_of_version();
-  pair.tamper = [&](bool, Packet packet) {
+  pair.tamper = [&](bool, const Packet& packet) {
     std::vector<Packet> all;
     for (int i = 0; i < 20; ++i) {
       Packet noise(random.below(100));

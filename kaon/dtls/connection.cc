@@ -12,6 +12,17 @@ Connection::Connection(Connection&&) noexcept = default;
 Connection& Connection::operator=(Connection&&) noexcept = default;
 Connection::~Connection() = default;
 
+std::optional<ByteView> Connection::connection_id_of(ByteView packet, size_t size) {
+  constexpr size_t kOffset12 = kRecordHeaderSize - 2;  // before the length
+  constexpr size_t kOffset13 = 1;
+  if (packet.empty()) return std::nullopt;
+  const bool is12 = packet[0] == static_cast<uint8_t>(ContentType::Tls12Cid);
+  if (!is12 && (packet[0] & 0xf0) != 0x30) return std::nullopt;
+  const size_t offset = is12 ? kOffset12 : kOffset13;
+  if (packet.size() < offset + size) return std::nullopt;
+  return packet.subspan(offset, size);
+}
+
 void Connection::start(Time now) { impl_->start(now); }
 void Connection::handle_packet(Bytes packet, Time now) { impl_->handle_packet(packet, now); }
 void Connection::handle_timeout(Time now) { impl_->handle_timeout(now); }
@@ -31,6 +42,15 @@ void Connection::set_remote_fingerprints(std::vector<crypto::Fingerprint> finger
 void Connection::set_rtt(Duration rtt) { impl_->set_rtt(rtt); }
 void Connection::set_mtu(size_t mtu) { impl_->set_mtu(mtu); }
 Result<void, Error> Connection::update_keys() { return impl_->update_keys(); }
+bool Connection::peer_may_have_moved() const { return impl_->peer_may_have_moved(); }
+ByteView Connection::remote_connection_id() const { return impl_->remote_connection_id(); }
+Result<void, Error> Connection::send_new_connection_ids(const std::vector<std::vector<uint8_t>>& ids,
+                                                        ConnectionIdUsage usage) {
+  return impl_->send_new_connection_ids(ids, usage);
+}
+Result<void, Error> Connection::request_connection_ids(uint8_t count) { return impl_->request_connection_ids(count); }
+bool Connection::use_spare_connection_id() { return impl_->use_spare_connection_id(); }
+void Connection::forget_connection_id(ByteView id) { impl_->forget_connection_id(id); }
 void Connection::close() { impl_->close(); }
 bool Connection::connected() const { return impl_->connected(); }
 const Counters<DropReason>& Connection::dropped() const { return impl_->dropped(); }

@@ -22,7 +22,8 @@ namespace kaon::dtls {
 /// The server sends no HelloVerifyRequest: hand it only packets from addresses that ICE has authenticated.
 class Connection {
  public:
-  /// Most bytes that protect() adds, in 1.2: record header 13, explicit nonce 8, tag 16.
+  /// Most bytes that protect() adds without connection ids, in 1.2: record header 13, explicit nonce 8, tag 16. The
+  /// peer's connection id, if there is one, comes on top, and in 1.2 one byte more.
   static constexpr size_t kMaxOverhead = 37;
   /// Largest application data record (RFC 5246 §6.2.1).
   static constexpr size_t kMaxPlaintext = 1 << 14;
@@ -33,10 +34,10 @@ class Connection {
   static constexpr size_t kMaxEarlyBytes = 16 * 1024;
 
   /// Whether a DTLS packet begins with application data, as far as that shows: in 1.3 all that is not protected by
-  /// handshake keys counts (RFC 9147 §4).
+  /// handshake keys counts (RFC 9147 §4), in 1.2 all that has a connection id.
   static bool may_be_application_data(ByteView packet) {
     constexpr uint8_t kHandshakeEpoch13 = 2;
-    return packet[0] == 23 || ((packet[0] & 0xe0) == 0x20 && (packet[0] & 3) != kHandshakeEpoch13);
+    return packet[0] == 23 || packet[0] == 25 || ((packet[0] & 0xe0) == 0x20 && (packet[0] & 3) != kHandshakeEpoch13);
   }
 
   Connection(Env env, Config config);
@@ -46,6 +47,11 @@ class Connection {
 
   /// Whether a packet is DTLS at all by its first byte, 20 to 63 (RFC 7983 §7, RFC 9443).
   static bool is_dtls(ByteView packet) { return !packet.empty() && packet[0] >= 20 && packet[0] <= 63; }
+
+  /// The connection id, of `size` bytes, that a packet begins with, for who has many connections and gets a packet from
+  /// an address it does not know. Nothing if it begins with another record. Records do not tell how long ids are: give
+  /// all connections ids of one size.
+  static std::optional<ByteView> connection_id_of(ByteView packet, size_t size);
 
   /// Begins the handshake; call it when the path works. A client sends its ClientHello; a server may also just be given
   /// packets. Calls after the first do nothing.
@@ -58,14 +64,15 @@ class Connection {
   Time next_timeout() const;
   /// Handshake and alert datagrams, up to Config::mtu bytes. `out` should hold that; a smaller one lowers the size.
   std::optional<net::Transmit> poll_transmit(Bytes out);
-  /// At most eight events ever wait.
+  /// At most nine events ever wait.
   std::optional<Event> poll_event();
 
   /// Plaintext of the next received record, after Connected only. Points into the packet of the last handle_packet(),
   /// or, for data that came before Connected, into memory that is valid until the next call of any method here.
   std::optional<Bytes> poll_application_data();
 
-  /// Bytes that protect() adds to each record with the negotiated suite; kMaxOverhead before Connected.
+  /// Bytes that protect() adds to each record with the negotiated suite and the peer's connection id; the most that
+  /// this can be before Connected.
   size_t overhead() const;
   /// Where in its output protect() puts the payload: plaintext that already stands there is encrypted in place.
   size_t payload_offset() const;
@@ -83,12 +90,36 @@ class Connection {
   void set_remote_fingerprints(std::vector<crypto::Fingerprint> fingerprints);
   /// Round-trip time that ICE measured: the next flight's first timeout is 1.5 times that, at least 50 ms.
   void set_rtt(Duration rtt);
-  /// Largest datagram from here on; raised to kMinMtu if smaller.
+  /// Largest datagram from here on; raised to kMinMtu and the peer's connection id if smaller.
   void set_mtu(size_t mtu);
   /// New keys for what we send (RFC 9147 §8); they are used once the peer has acknowledged that. Done by itself after
   /// Config::records_per_key. Due at once: next_timeout() is in the past then. In 1.2 there is no such thing, and
   /// nothing happens.
   [[nodiscard]] Result<void, Error> update_keys();
+  /// Whether the packet that handle_packet() took last had a record with a connection id of ours that is authentic and
+  /// newer than all before it; after Connected only. If that packet came from another address than the one that is sent
+  /// to, the peer has probably moved there: RFC 9146 §6 lets its owner send there from now on, if it makes sure that
+  /// the address answers or is content to be used as a reflector for what it sends. Nothing else may move an address.
+  bool peer_may_have_moved() const;
+  /// What we write into our records; empty if nothing.
+  ByteView remote_connection_id() const;
+
+  // Connection ids of 1.3 can be changed (RFC 9147 §9). In 1.2 the next three fail with NoConnectionIds.
+
+  /// At most so many of ours are accepted at once, and so many of the peer's are kept for later.
+  static constexpr size_t kMaxConnectionIds = 8;
+  /// More ids of ours, of the size of Config::connection_id, accepted at once beside those before; due like
+  /// update_keys(). Of a request that asks for more than we want to give, fewer or none answer it.
+  [[nodiscard]] Result<void, Error> send_new_connection_ids(const std::vector<std::vector<uint8_t>>& ids,
+                                                            ConnectionIdUsage usage);
+  /// Asks for `count` more ids of the peer.
+  [[nodiscard]] Result<void, Error> request_connection_ids(uint8_t count);
+  /// Writes the next of the peer's spare ids from now on, for an address of ours that nobody has seen yet; false if
+  /// there is none.
+  bool use_spare_connection_id();
+  /// Records with this id of ours are no longer taken; the last one stays.
+  void forget_connection_id(ByteView id);
+
   /// Sends close_notify if there are keys, and emits Closed{LocalClose}.
   void close();
 

@@ -14,6 +14,7 @@ using testing::certificate;
 using testing::config13_of;
 using testing::config_of;
 using ::testing::ElementsAre;
+using testing::expect_carries_data;
 using ::testing::IsEmpty;
 using testing::kStart;
 using testing::milliseconds;
@@ -37,15 +38,6 @@ std::string exported(const Side& side) {
   std::vector<uint8_t> keys(56);
   EXPECT_TRUE(side.connection.export_keying_material(kSrtpExporterLabel, {}, keys));
   return to_hex(keys);
-}
-
-void expect_carries_data(Pair& pair) {
-  pair.client.received.clear();
-  pair.server.received.clear();
-  pair.server.give(pair.client.protect("from client"), pair.now);
-  pair.client.give(pair.server.protect("from server"), pair.now);
-  EXPECT_THAT(pair.server.texts(), ElementsAre("from client"));
-  EXPECT_THAT(pair.client.texts(), ElementsAre("from server"));
 }
 
 void expect_works(Pair& pair) {

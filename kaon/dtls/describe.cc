@@ -31,6 +31,8 @@ std::string profile_text(uint16_t profile) {
   }
 }
 
+std::string id_text(ByteView id) { return id.empty() ? "of no bytes" : to_hex(id); }
+
 std::string_view name_of(HandshakeType type) {
   switch (type) {
     case HandshakeType::HelloRequest: return "HelloRequest";
@@ -39,6 +41,8 @@ std::string_view name_of(HandshakeType type) {
     case HandshakeType::HelloVerifyRequest: return "HelloVerifyRequest";
     case HandshakeType::NewSessionTicket: return "NewSessionTicket";
     case HandshakeType::EncryptedExtensions: return "EncryptedExtensions";
+    case HandshakeType::RequestConnectionId: return "RequestConnectionId";
+    case HandshakeType::NewConnectionId: return "NewConnectionId";
     case HandshakeType::Certificate: return "Certificate";
     case HandshakeType::ServerKeyExchange: return "ServerKeyExchange";
     case HandshakeType::CertificateRequest: return "CertificateRequest";
@@ -72,6 +76,7 @@ void describe_client_hello(ByteView body, Outline& out) {
   describe_list("signature algorithms", hello->signature_algorithms, number, out);
   describe_list("SRTP profiles", hello->srtp_profiles, profile_text, out);
   if (hello->extended_master_secret) out.line("extended master secret");
+  if (hello->connection_id) out.line("connection id ", id_text(*hello->connection_id));
 }
 
 void describe_server_hello(ByteView body, Outline& out) {
@@ -84,6 +89,7 @@ void describe_server_hello(ByteView body, Outline& out) {
   if (hello->group) out.line("group ", static_cast<int>(*hello->group));
   if (hello->srtp_profile != kNoSrtpProfile) out.line("SRTP profile ", profile_text(hello->srtp_profile));
   if (hello->extended_master_secret) out.line("extended master secret");
+  if (hello->connection_id) out.line("connection id ", id_text(*hello->connection_id));
 }
 
 void describe_body(HandshakeType type, ByteView body, Outline& out) {
@@ -132,11 +138,16 @@ void describe_fragment(ContentType type, uint16_t epoch, ByteView fragment, Outl
 
 /// What of a protected record of 1.3 can be read (RFC 9147 §4); the bytes behind it, or none if it is malformed.
 ByteView describe_unified(ByteView rest, Outline& out) {
+  if ((rest[0] & 0x10) != 0) {
+    // How long the id is, only its receiver knows.
+    out.line("DTLS 1.3, epoch ", rest[0] & 3, " modulo 4, connection id and encrypted, ", rest.size() - 1, " bytes");
+    return {};
+  }
   std::vector<uint8_t> copy(rest.begin(), rest.end());
   Bytes datagram(copy);
   const auto record = next_record(datagram);
   if (!record) {
-    out.problem(rest, "a DTLS 1.3 record without connection id within the datagram");
+    out.problem(rest, "a DTLS 1.3 record within the datagram");
     return {};
   }
   out.line("DTLS 1.3, epoch ", record->epoch, " modulo 4, ", record->fragment.size(), " bytes, encrypted");
@@ -154,6 +165,11 @@ void describe(ByteView datagram, Outline& out) {
     }
     if (rest.size() < kRecordHeaderSize)
       return out.problem(rest.last(0), cat("a DTLS record header of ", kRecordHeaderSize, " bytes"));
+    if (rest[0] == static_cast<uint8_t>(ContentType::Tls12Cid)) {
+      constexpr size_t kBeforeId = kRecordHeaderSize - 2;
+      return out.line("DTLS record with a connection id, epoch ", load_be16(&rest[3]), ", id, length and encrypted, ",
+                      rest.size() - kBeforeId, " bytes");
+    }
     if (rest[0] < 20 || rest[0] > 23) return out.problem(rest, cat("a DTLS content type of 20 to 23, found ", rest[0]));
     const uint16_t version = load_be16(&rest[1]);
     if (version >> 8 != 0xfe) return out.problem(rest.subspan(1), "a DTLS version feff or fefd");

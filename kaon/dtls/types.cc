@@ -64,6 +64,7 @@ std::string_view to_string(DropReason reason) {
     case DropReason::MessageTooLarge: return "message too large";
     case DropReason::ReassemblyFull: return "reassembly full";
     case DropReason::Retransmission: return "retransmission";
+    case DropReason::WrongConnectionId: return "wrong connection id";
     case DropReason::HelloRefused: return "hello refused";
     case DropReason::EarlyDataFull: return "early data full";
     case DropReason::NotPolled: return "not polled";

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -101,10 +102,15 @@ struct Config {
   Duration handshake_timeout = std::chrono::seconds(30);
   /// Records sent under one key of 1.3 before it is updated; RFC 8446 §5.5 allows 2^24.5 of full size.
   uint64_t records_per_key = uint64_t{1} << 23;
+  /// Connection ids (RFC 9146, RFC 9147 §9): what the peer has to write into its records to us, at most
+  /// kMaxConnectionIdSize bytes, not guessable and not in use on another connection. Empty: we want none but write the
+  /// peer's. Nothing: there are none in either direction.
+  std::optional<std::vector<uint8_t>> connection_id = {};
   /// Emit KeyLogLine events. They let their reader decrypt everything.
   bool key_log = false;
 };
 inline constexpr size_t kMinMtu = 128;
+inline constexpr size_t kMaxConnectionIdSize = 255;
 
 enum class CloseReason : uint8_t {
   LocalClose,           ///< close() was called
@@ -139,10 +145,25 @@ struct KeyLogLine {
   std::string line;
 };
 
-using Event = std::variant<KeyLogLine, Connected, Closed>;
+/// The peer of 1.3 wants more connection ids of ours; Connection::send_new_connection_ids() answers. The next one comes
+/// only after that.
+struct ConnectionIdsRequested {
+  uint8_t count = 0;
+};
+
+using Event = std::variant<KeyLogLine, Connected, Closed, ConnectionIdsRequested>;
+
+/// RFC 9147 §9.
+enum class ConnectionIdUsage : uint8_t {
+  Immediate = 0,  ///< the peer is to write the first of them from now on
+  Spare = 1       ///< for when the peer's address changes, so that nobody sees that it is still the same
+};
 
 enum class Error : uint8_t {
-  NotConnected,  ///< before Connected or after Closed
+  NotConnected,         ///< before Connected or after Closed
+  NoConnectionIds,      ///< none were negotiated in that direction, or the connection is of 1.2, where they stay
+  InvalidConnectionId,  ///< not of the size of Config::connection_id, known already, or too many
+  Busy,                 ///< the last message of this kind has not been acknowledged or answered yet
 };
 
 /// Why bytes from the network were not used. None of it is an error of the connection.
@@ -158,6 +179,7 @@ enum class DropReason : uint8_t {
   MessageTooLarge,     ///< handshake message larger than kMaxHandshakeMessage
   ReassemblyFull,      ///< too many bytes or messages ahead
   Retransmission,      ///< handshake message we already have
+  WrongConnectionId,   ///< another connection id than ours, or none where ours is due
   HelloRefused,        ///< unusable first message, maybe not our peer's
   EarlyDataFull,       ///< application data before Connected beyond the bound
   NotPolled,           ///< application data nobody took before the next packet, or beyond the bound

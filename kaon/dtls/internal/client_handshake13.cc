@@ -53,6 +53,8 @@ Step ClientHandshake13::on_server_hello(HandshakeContext& context, const Handsha
     return fatal(AlertDescription::IllegalParameter, "server chose a group without a share");
   auto secret = exchange->finish(hello->share);
   if (!secret) return fatal(AlertDescription::IllegalParameter, "invalid key share of the server");
+  if (!take_connection_id(context, *hello))
+    return fatal(AlertDescription::UnsupportedExtension, "connection id not asked for, or too long for our datagrams");
   Session& session = context.session;
   session.suite = suite;
   session.group = *hello->group;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kaon/base/assert.h"
 #include "kaon/base/text.h"
 
 namespace kaon::dtls {
@@ -27,10 +28,12 @@ Connection::Impl::Impl(Env env, Config config)
       role_(config.role),
       key_log_(config.key_log),
       records_per_key_(config.records_per_key),
-      mtu_(std::max(config.mtu, kMinMtu)),
+      mtu_(config.mtu),
       timeout_(config.initial_timeout, config.max_timeout),
       handshake_(std::make_unique<Handshake>(std::move(config))),
-      remote_fingerprints_(std::move(handshake_->config.remote_fingerprints)) {
+      remote_fingerprints_(std::move(handshake_->config.remote_fingerprints)),
+      our_id_size_(handshake_->config.connection_id ? handshake_->config.connection_id->size() : 0) {
+  KAON_ASSERT(our_id_size_ <= kMaxConnectionIdSize);
   deadlines_.fill(kNever);
 }
 
@@ -69,31 +72,49 @@ void Connection::Impl::handle_packet(Bytes packet, Time now) {
   }
   if (state_ == State::New && role_ == Role::Server) start(now);
   if (state_ == State::New) return dropped_.add(DropReason::AfterClose);
-  if (key_update_wanted_) begin_key_update(now);
+  newest_has_id_ = false;
+  begin_post_handshake(now);
+  bool with_id = false;
   while (!packet.empty()) {
     if (state_ == State::Closed) return dropped_.add(DropReason::AfterClose);
-    if (const auto record = next_record(packet)) {
-      handle_record(*record, now);
-    } else {
+    auto record = next_record(packet, our_id_size_);
+    if (!record) {
       dropped_.add(record.error());
+      continue;
     }
+    record->follows_connection_id = with_id;
+    with_id = with_id || !record->connection_id.empty();
+    if (!handle_record(*record, now)) return;
   }
 }
 
-void Connection::Impl::handle_record(const Record& record, Time now) {
+bool Connection::Impl::handle_record(const Record& record, Time now) {
   if (record.unified || record.epoch != 0) return handle_protected(record, now);
   // In the clear only the handshake itself is looked at, whoever wants us to believe otherwise.
-  if (record.type == ContentType::Handshake && handshake_) return handle_handshake(0, record.fragment, now);
+  if (record.type == ContentType::Handshake && handshake_) {
+    handle_handshake(0, record.fragment, now);
+    return true;
+  }
   if (record.type == ContentType::Alert && handshake_) handle_hint(record.fragment);
   if (record.type != ContentType::ChangeCipherSpec) dropped_.add(DropReason::Unauthenticated);
+  return true;
 }
 
-void Connection::Impl::handle_protected(const Record& record, Time now) {
-  if (handshake_ && !records_.can_open(record)) return keep_for_later(record);
+bool Connection::Impl::handle_protected(const Record& record, Time now) {
+  if (handshake_ && !records_.can_open(record)) {
+    keep_for_later(record);
+    return true;
+  }
   const auto opened = records_.open(record);
-  if (opened) return handle_opened(*opened, now);
+  if (opened) {
+    newest_has_id_ = newest_has_id_ || (opened->newest && !record.connection_id.empty());
+    handle_opened(*opened, now);
+    return true;
+  }
   dropped_.add(opened.error());
   if (records_.exhausted()) end(CloseReason::KeyLimit, "too many forged records");
+  // RFC 9147 §4: with an id of another association, what follows is not ours either.
+  return opened.error() != DropReason::WrongConnectionId || record.connection_id.empty();
 }
 
 void Connection::Impl::handle_opened(const RecordLayer::Opened& record, Time now) {
@@ -110,6 +131,7 @@ void Connection::Impl::handle_opened(const RecordLayer::Opened& record, Time now
       if (is13()) return handle_ack(record.plaintext, now);
       break;
     case ContentType::ChangeCipherSpec: return;
+    case ContentType::Tls12Cid: break;
   }
   dropped_.add(DropReason::UnknownContentType);
 }
@@ -123,10 +145,13 @@ void Connection::Impl::keep_for_later(const Record& record) {
 }
 
 void Connection::Impl::open_kept_records(std::vector<std::vector<uint8_t>> kept, Time now) {
+  const bool newest_has_id = newest_has_id_;  // that of this packet: these came in others
   for (std::vector<uint8_t>& bytes : kept) {
     Bytes datagram = bytes;
-    if (const auto record = next_record(datagram); record && state_ != State::Closed) handle_protected(*record, now);
+    const auto record = next_record(datagram, our_id_size_);
+    if (record && state_ != State::Closed) handle_protected(*record, now);
   }
+  newest_has_id_ = newest_has_id;
 }
 
 void Connection::Impl::handle_handshake(uint64_t epoch, ByteView payload, Time now) {
@@ -285,7 +310,8 @@ std::optional<Bytes> Connection::Impl::poll_application_data() {
 }
 
 size_t Connection::Impl::overhead() const {
-  return connected() ? records_.overhead(session_.write_epoch) : kMaxOverhead;
+  if (connected()) return records_.overhead(session_.write_epoch);
+  return kMaxOverhead + (handshake_ && handshake_->config.connection_id ? 1 + kMaxConnectionIdSize : 0);
 }
 
 size_t Connection::Impl::payload_offset() const {
@@ -335,6 +361,7 @@ void Connection::Impl::end(CloseReason reason, std::string detail) {
   deadlines_.fill(kNever);
   handshake_.reset();
   reassembler_.reset();
+  ids_.reset();
   flight_.release();
   to_acknowledge_.clear();
   ack_due_ = false;
@@ -363,19 +390,19 @@ void Connection::Impl::handle_timeout(Time now) {
       flight_.acknowledge_below(kEpochApplication13);
       forget_handshake_keys();
     }
-    if (!key_update_sent_) flight_done();
+    if (!key_update_sent_ && !(ids_ && ids_->sent)) flight_done();
   }
-  if (key_update_wanted_) begin_key_update(now);
+  begin_post_handshake(now);
 }
 
 Time Connection::Impl::next_timeout() const {
-  // What update_keys() asked for is due at once; it was not told the time.
-  if (key_update_wanted_ && connected()) return last_sent_;
+  // What update_keys() and the like asked for is due at once; they were not told the time.
+  if (connected() && waits_to_be_said()) return last_sent_;
   return *std::min_element(deadlines_.begin(), deadlines_.end());
 }
 
 std::optional<net::Transmit> Connection::Impl::poll_transmit(Bytes out) {
-  const Bytes datagram = out.first(std::min(out.size(), mtu_));
+  const Bytes datagram = out.first(std::min(out.size(), mtu()));
   size_t size = 0;
   if (flight_.pending()) {
     size = flight_.write_datagram(records_, datagram);

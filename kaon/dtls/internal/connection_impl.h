@@ -36,7 +36,13 @@ class Connection::Impl {
   void set_remote_fingerprints(std::vector<crypto::Fingerprint> fingerprints);
   void set_rtt(Duration rtt) { timeout_.set_rtt(rtt); }
   Result<void, Error> update_keys();
-  void set_mtu(size_t mtu) { mtu_ = std::max(mtu, kMinMtu); }
+  void set_mtu(size_t mtu) { mtu_ = mtu; }
+  bool peer_may_have_moved() const { return connected() && newest_has_id_; }
+  ByteView remote_connection_id() const { return records_.peer_connection_id(); }
+  Result<void, Error> send_new_connection_ids(const std::vector<std::vector<uint8_t>>& ids, ConnectionIdUsage usage);
+  Result<void, Error> request_connection_ids(uint8_t count);
+  bool use_spare_connection_id();
+  void forget_connection_id(ByteView id) { records_.forget_connection_id(id); }
   void close();
   bool connected() const { return state_ == State::Connected; }
   const Counters<DropReason>& dropped() const { return dropped_; }
@@ -64,8 +70,9 @@ class Connection::Impl {
     AlertDescription description;
   };
 
-  void handle_record(const Record& record, Time now);
-  void handle_protected(const Record& record, Time now);
+  /// False if what follows in the datagram is not ours.
+  bool handle_record(const Record& record, Time now);
+  bool handle_protected(const Record& record, Time now);
   void handle_opened(const RecordLayer::Opened& record, Time now);
   void keep_for_later(const Record& record);
   void open_kept_records(std::vector<std::vector<uint8_t>> kept, Time now);
@@ -95,13 +102,22 @@ class Connection::Impl {
   void forget_handshake_keys();
   void begin_key_update(Time now);
   void complete_key_update();
+  // Connection ids of 1.3 (connection_ids13.cc).
+  void handle_new_connection_id(const HandshakeMessage& message);
+  void handle_request_connection_id(const HandshakeMessage& message);
+  bool fits(ByteView id) const { return id.size() + kMinMtu <= mtu_; }
+  bool waits_to_be_said() const;
+  void begin_post_handshake(Time now);
   size_t write_ack(Bytes out);
 
   void log_keys();
   void verify_fingerprint();
   void fail(const Failure& failure);
   void end(CloseReason reason, std::string detail);
-  HandshakeContext context() { return {env_, handshake_->config, remote_fingerprints_, records_, flight_, session_}; }
+  HandshakeContext context() {
+    return {env_, handshake_->config, remote_fingerprints_, records_, flight_, session_, mtu()};
+  }
+  size_t mtu() const { return std::max(mtu_, kMinMtu + records_.peer_connection_id().size()); }
   size_t write_alert(Bytes out);
 
   Env env_;
@@ -129,6 +145,27 @@ class Connection::Impl {
   /// KeyUpdate: wanted as soon as nothing else waits for an ACK, and waiting for its own.
   bool key_update_wanted_ = false;
   bool key_update_sent_ = false;
+  /// RFC 9147 §9, made when first used.
+  struct ConnectionIds {
+    /// The peer's, not used yet, in its order.
+    std::vector<std::vector<uint8_t>> spare;
+    /// Bodies of messages of ours that wait until nothing else does.
+    std::optional<std::vector<uint8_t>> new_ids;
+    std::optional<uint8_t> request;
+    /// One of them is in the flight. It never is there together with a KeyUpdate, which would take its keys away.
+    std::optional<HandshakeType> sent;
+    /// Ours that the peer has not answered, and the peer's that we have not.
+    bool asked = false;
+    bool asked_by_peer = false;
+  };
+  std::unique_ptr<ConnectionIds> ids_;
+  ConnectionIds& ids() {
+    if (!ids_) ids_ = std::make_unique<ConnectionIds>();
+    return *ids_;
+  }
+  /// What records of ours that carry an id carry; known before it is negotiated.
+  size_t our_id_size_;
+  bool newest_has_id_ = false;
   std::optional<PendingAlert> alert_;
   Ring<Event> events_;
   Ring<Bytes> received_;

@@ -10,6 +10,12 @@ bool read_chosen_profile(Reader& reader, SrtpProfileId& profile) {
   return true;
 }
 
+void write_connection_id(Builder& out, ByteView id) {
+  const auto extension = begin_extension(out, ExtensionType::ConnectionId);
+  out.vector8(id);
+  out.end_vector(extension);
+}
+
 void write_alpn(Builder& out, std::string_view protocol) {
   const auto extension = begin_extension(out, ExtensionType::Alpn);
   const auto list = out.begin_vector(2);

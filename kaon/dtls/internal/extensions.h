@@ -59,6 +59,9 @@ void write_list_extension(Builder& out, ExtensionType type, const List& values) 
   out.end_vector(extension);
 }
 
+/// RFC 9146 §3.
+void write_connection_id(Builder& out, ByteView id);
+
 /// The one protocol name that a server chose (RFC 7301 §3.1).
 void write_alpn(Builder& out, std::string_view protocol);
 

@@ -54,6 +54,21 @@ SrtpProfileId choose_srtp_profile(const Config& config, const ClientHello& hello
   return kNoSrtpProfile;
 }
 
+std::optional<ByteView> answer_connection_id(HandshakeContext& context, const ClientHello& hello) {
+  const auto& ours = context.config.connection_id;
+  if (!ours || !hello.connection_id || hello.connection_id->size() + kMinMtu > context.mtu) return std::nullopt;
+  context.records.use_connection_ids(*ours, {hello.connection_id->begin(), hello.connection_id->end()});
+  return *ours;
+}
+
+bool take_connection_id(HandshakeContext& context, const ServerHello& hello) {
+  if (!hello.connection_id) return true;
+  const auto& ours = context.config.connection_id;
+  if (!ours || hello.connection_id->size() + kMinMtu > context.mtu) return false;
+  context.records.use_connection_ids(*ours, {hello.connection_id->begin(), hello.connection_id->end()});
+  return true;
+}
+
 std::vector<crypto::Group> available_groups(const Config& config) {
   std::vector<crypto::Group> groups = config.groups;
   std::erase_if(groups, [](crypto::Group group) { return !crypto::group_available(group); });

@@ -46,6 +46,8 @@ struct HandshakeContext {
   RecordLayer& records;
   Flight& flight;
   Session& session;
+  /// Largest datagram.
+  size_t mtu;
 };
 
 enum class Outcome : uint8_t {
@@ -78,6 +80,14 @@ Result<crypto::PublicKey, Failure> accept_certificate(HandshakeContext& context,
 // What a server chooses, by its own order of preference. Nothing if there is nothing in common.
 const SuiteInfo* choose_suite(const Config& config, Version version, const ClientHello& hello);
 SrtpProfileId choose_srtp_profile(const Config& config, const ClientHello& hello);
+
+// Connection ids (RFC 9146 §3). Records carry them as soon as both sides have said theirs and there are keys.
+
+/// A server's: the one it answers with, if the client offered and the configuration wants it. A client's id that leaves
+/// no room in our datagrams is as if it was not offered.
+std::optional<ByteView> answer_connection_id(HandshakeContext& context, const ClientHello& hello);
+/// A client's: false if the server's answer cannot be.
+bool take_connection_id(HandshakeContext& context, const ServerHello& hello);
 
 /// The groups of the configuration that libcrypto has.
 std::vector<crypto::Group> available_groups(const Config& config);

@@ -39,6 +39,7 @@ bool read_client_extension(ClientHello& hello, ExtensionType type, ByteView cont
     case ExtensionType::ExtendedMasterSecret: hello.extended_master_secret = true; break;
     case ExtensionType::KeyShare: hello.key_shares = reader.vector16(); break;
     case ExtensionType::Cookie: hello.cookie = reader.vector16(); break;
+    case ExtensionType::ConnectionId: hello.connection_id = reader.vector8(); break;
     default: return true;
   }
   return reader.ok() && reader.at_end();
@@ -55,6 +56,7 @@ bool read_server_extension(ServerHello& hello, ExtensionType type, ByteView cont
     case ExtensionType::ExtendedMasterSecret: hello.extended_master_secret = true; break;
     case ExtensionType::SupportedVersions: hello.selected_version = reader.u16(); break;
     case ExtensionType::Cookie: hello.cookie = reader.vector16(); break;
+    case ExtensionType::ConnectionId: hello.connection_id = reader.vector8(); break;
     case ExtensionType::KeyShare:
       hello.group = static_cast<crypto::Group>(reader.u16());
       if (!hello.asks_for_retry()) hello.share = reader.vector16();
@@ -138,6 +140,7 @@ std::vector<uint8_t> ClientHelloOffer::write() const {
   write_list_extension(out, ExtensionType::SupportedGroups, groups);
   write_list_extension(out, ExtensionType::SignatureAlgorithms, verifiable_schemes());
   if (!srtp_profiles.empty()) write_list_extension(out, ExtensionType::UseSrtp, srtp_profiles);
+  if (connection_id) write_connection_id(out, *connection_id);
   if (max_version == Version::Dtls13) write_extensions13(out);
   out.end_vector(extensions);
   return out.take();
@@ -195,6 +198,7 @@ std::vector<uint8_t> ServerHello::write() const {
   if (ec_point_formats) write_point_formats(out);
   if (srtp_profile != kNoSrtpProfile) write_list_extension(out, ExtensionType::UseSrtp, std::array{srtp_profile});
   if (!alpn.empty()) write_alpn(out, alpn);
+  if (connection_id) write_connection_id(out, *connection_id);
   out.end_vector(extensions);
   return out.take();
 }

@@ -55,6 +55,8 @@ struct ClientHello {
   std::optional<ByteView> key_shares;
   /// What a HelloRetryRequest gave.
   ByteView cookie;
+  /// RFC 9146 §3.
+  std::optional<ByteView> connection_id;
   bool extended_master_secret = false;
 
   static std::optional<ClientHello> parse(ByteView body);
@@ -76,6 +78,7 @@ struct ClientHelloOffer {
   std::span<const SrtpProfileId> srtp_profiles;
   /// Their shares are sent (1.3).
   std::span<const crypto::KeyExchange> key_exchanges = {};
+  std::optional<ByteView> connection_id = {};
 
   std::vector<uint8_t> write() const;
 
@@ -99,6 +102,8 @@ struct ServerHello {
   std::optional<crypto::Group> group;
   ByteView share;
   ByteView cookie;
+  /// RFC 9146 §3.
+  std::optional<ByteView> connection_id;
   bool extended_master_secret = false;
   /// Has something that no ClientHello of ours asks for (RFC 5246 §7.4.1.4).
   bool unsolicited_extension = false;

@@ -29,6 +29,7 @@ std::vector<uint8_t> ServerHello13::write() const {
   out.u16(static_cast<uint16_t>(group));
   if (!share.empty()) out.vector16(share);
   out.end_vector(extension);
+  if (connection_id) write_connection_id(out, *connection_id);
   out.end_vector(extensions);
   return out.take();
 }
@@ -124,6 +125,35 @@ std::vector<uint8_t> certificate_verify_content(Role signer, const crypto::Diges
   content.push_back(0);
   std::ranges::copy(transcript_hash.view(), std::back_inserter(content));
   return content;
+}
+
+std::optional<NewConnectionId> NewConnectionId::parse(ByteView body) {
+  Reader reader(body);
+  Reader list(reader.vector16());
+  const uint8_t usage = reader.u8();
+  if (!reader.ok() || !reader.at_end() || usage > static_cast<uint8_t>(ConnectionIdUsage::Spare)) return std::nullopt;
+  NewConnectionId result;
+  result.usage = static_cast<ConnectionIdUsage>(usage);
+  while (!list.at_end()) {
+    const ByteView id = list.vector8();
+    if (!id.empty() && result.ids.size() < kMaxIds) result.ids.push_back(id);
+  }
+  if (!list.ok()) return std::nullopt;
+  return result;
+}
+
+std::vector<uint8_t> NewConnectionId::write() const {
+  Builder out;
+  const auto list = out.begin_vector(2);
+  for (const ByteView id : ids) out.vector8(id);
+  out.end_vector(list);
+  out.u8(static_cast<uint8_t>(usage));
+  return out.take();
+}
+
+std::optional<uint8_t> parse_request_connection_id(ByteView body) {
+  if (body.size() != 1) return std::nullopt;
+  return body[0];
 }
 
 std::optional<bool> parse_key_update(ByteView body) {

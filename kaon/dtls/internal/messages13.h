@@ -19,6 +19,7 @@ struct ServerHello13 {
   CipherSuite cipher_suite{};
   crypto::Group group{};
   ByteView share;
+  std::optional<ByteView> connection_id = {};
 
   std::vector<uint8_t> write() const;
 };
@@ -55,6 +56,20 @@ struct CertificateRequest13 {
 
 /// What the signature in CertificateVerify covers (RFC 8446 §4.4.3).
 std::vector<uint8_t> certificate_verify_content(Role signer, const crypto::Digest& transcript_hash);
+
+/// RFC 9147 §9.
+struct NewConnectionId {
+  /// Of more, the others are skipped; so are empty ones, which name nobody.
+  static constexpr size_t kMaxIds = 8;
+  std::vector<ByteView> ids;
+  ConnectionIdUsage usage{};
+
+  static std::optional<NewConnectionId> parse(ByteView body);
+  std::vector<uint8_t> write() const;
+};
+
+/// How many RequestConnectionId asks for; nothing if malformed (RFC 9147 §9).
+std::optional<uint8_t> parse_request_connection_id(ByteView body);
 
 /// The request_update field; nothing if malformed (RFC 8446 §4.6.3).
 std::optional<bool> parse_key_update(ByteView body);

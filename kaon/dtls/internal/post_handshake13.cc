@@ -54,8 +54,9 @@ void Connection::Impl::handle_ack(ByteView payload, Time now) {
   flight_.release();
   deadlines_[kRetransmit] = kNever;
   if (key_update_sent_) complete_key_update();
+  if (ids_) ids_->sent.reset();
   forget_handshake_keys();  // the client's
-  begin_key_update(now);
+  begin_post_handshake(now);
 }
 
 void Connection::Impl::forget_handshake_keys() {
@@ -94,11 +95,13 @@ void Connection::Impl::handle_post_handshake(const RecordLayer::Opened& record, 
   if (!reassembler_) return;
   next_message_ = reassembler_->next_sequence();
   if (reassembler_->memory() == 0) reassembler_.reset();
-  if (key_update_wanted_) begin_key_update(now);
+  begin_post_handshake(now);
 }
 
 void Connection::Impl::handle_post_handshake_message(const HandshakeMessage& message) {
   if (message.type == HandshakeType::KeyUpdate) return handle_key_update(message);
+  if (message.type == HandshakeType::NewConnectionId) return handle_new_connection_id(message);
+  if (message.type == HandshakeType::RequestConnectionId) return handle_request_connection_id(message);
   // A ticket is of no use to us: there is no resumption.
   if (message.type == HandshakeType::NewSessionTicket && role_ == Role::Client) return;
   fail({AlertDescription::UnexpectedMessage,
@@ -127,7 +130,7 @@ Result<void, Error> Connection::Impl::update_keys() {
 void Connection::Impl::begin_key_update(Time now) {
   // A request that comes while ours waits for its ACK is answered by it.
   if (key_update_sent_) key_update_wanted_ = false;
-  if (!key_update_wanted_ || !connected()) return;
+  if (!key_update_wanted_ || !connected() || (ids_ && ids_->sent)) return;
   key_update_wanted_ = false;
   key_update_sent_ = true;
   constexpr uint8_t kNotRequested = 0;

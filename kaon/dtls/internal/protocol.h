@@ -6,8 +6,15 @@
 
 namespace kaon::dtls {
 
-/// RFC 6347 §4.1; Ack is RFC 9147 §7.
-enum class ContentType : uint8_t { ChangeCipherSpec = 20, Alert = 21, Handshake = 22, ApplicationData = 23, Ack = 26 };
+/// RFC 6347 §4.1; Tls12Cid is RFC 9146 §4, Ack is RFC 9147 §7.
+enum class ContentType : uint8_t {
+  ChangeCipherSpec = 20,
+  Alert = 21,
+  Handshake = 22,
+  ApplicationData = 23,
+  Tls12Cid = 25,  ///< a protected record with a connection id; its real type is encrypted
+  Ack = 26
+};
 
 /// RFC 5246 §7.4, RFC 6347 §4.3.2, RFC 8446 §4.
 enum class HandshakeType : uint8_t {
@@ -17,6 +24,8 @@ enum class HandshakeType : uint8_t {
   HelloVerifyRequest = 3,
   NewSessionTicket = 4,
   EncryptedExtensions = 8,
+  RequestConnectionId = 9,  ///< RFC 9147 §9
+  NewConnectionId = 10,     ///< RFC 9147 §9
   Certificate = 11,
   ServerKeyExchange = 12,
   CertificateRequest = 13,
@@ -39,6 +48,7 @@ enum class ExtensionType : uint16_t {
   SupportedVersions = 43,
   Cookie = 44,
   KeyShare = 51,
+  ConnectionId = 54,  ///< RFC 9146 §3
   RenegotiationInfo = 0xff01,
 };
 

@@ -10,10 +10,12 @@
 
 namespace kaon::dtls {
 
-/// What the additional data of a record is made of; `number` is epoch (16 bits) and sequence number (48 bits).
+/// What the additional data of a record is made of; `number` is epoch (16 bits) and sequence number (48 bits). With a
+/// connection id it is made as in RFC 9146 §5.3.
 struct RecordId {
   ContentType type{};
   uint64_t number = 0;
+  ByteView connection_id = {};
 };
 
 /// AEAD with the nonces of RFC 5288 (AES-GCM: 4 secret bytes and 8 explicit ones, which are the record's number) or RFC

@@ -29,10 +29,12 @@ std::unexpected<DropReason> malformed(Bytes& datagram) {
   return fail(DropReason::Malformed);
 }
 
-Result<Record, DropReason> next_unified_record(Bytes& datagram) {
+Result<Record, DropReason> next_unified_record(Bytes& datagram, size_t id_size) {
   Reader reader(datagram);
   const uint8_t flags = reader.u8();
-  if ((flags & kHasConnectionId) != 0) return malformed(datagram);
+  const bool has_id = (flags & kHasConnectionId) != 0;
+  if (has_id && id_size == 0) return malformed(datagram);
+  const ByteView id = reader.bytes(has_id ? id_size : 0);
   reader.skip((flags & kLongSequence) != 0 ? 2 : 1);
   const bool has_length = (flags & kHasLength) != 0;
   const size_t stated = has_length ? reader.u16() : 0;
@@ -42,10 +44,19 @@ Result<Record, DropReason> next_unified_record(Bytes& datagram) {
   record.unified = true;
   record.version = kVersionDtls12;
   record.epoch = flags & kEpochBits;
+  record.connection_id = id;
   record.header = datagram.first(reader.position());
   record.fragment = datagram.subspan(reader.position(), length);
   datagram = datagram.subspan(reader.position() + length);
   return record;
+}
+
+/// RFC 8446 §5.4, RFC 9146 §4: zeros of padding, then from the end the content type; nothing if there is none.
+std::optional<RecordLayer::Opened> strip(Bytes inner, RecordNumber number) {
+  size_t size = inner.size();
+  while (size != 0 && inner[size - 1] == 0) --size;
+  if (size == 0) return std::nullopt;
+  return RecordLayer::Opened{static_cast<ContentType>(inner[size - 1]), number, inner.first(size - 1)};
 }
 
 /// RFC 9147 §4.2.2: of all numbers that end in these bits, the one nearest to the next that is expected.
@@ -60,20 +71,23 @@ uint64_t nearest_sequence(uint64_t expected, ByteView low) {
 
 }  // namespace
 
-Result<Record, DropReason> next_record(Bytes& datagram) {
-  if (!datagram.empty() && (datagram[0] & kUnifiedMask) == kUnified) return next_unified_record(datagram);
+Result<Record, DropReason> next_record(Bytes& datagram, size_t id_size) {
+  if (!datagram.empty() && (datagram[0] & kUnifiedMask) == kUnified) return next_unified_record(datagram, id_size);
   Reader reader(datagram);
   const uint8_t type = reader.u8();
   Record record;
   record.version = reader.u16();
   record.epoch = reader.u16();
   record.sequence = reader.u48();
+  const bool has_id = type == static_cast<uint8_t>(ContentType::Tls12Cid) && id_size != 0;
+  record.connection_id = reader.bytes(has_id ? id_size : 0);
   const size_t length = reader.u16();
   if (!reader.ok() || length > kMaxFragment || length > reader.remaining()) return malformed(datagram);
-  record.header = datagram.first(kRecordHeaderSize);
-  record.fragment = datagram.subspan(kRecordHeaderSize, length);
-  datagram = datagram.subspan(kRecordHeaderSize + length);
-  if (!is_known(type)) return fail(DropReason::UnknownContentType);
+  record.header = datagram.first(reader.position());
+  record.fragment = datagram.subspan(reader.position(), length);
+  datagram = datagram.subspan(reader.position() + length);
+  // RFC 9146 §3: nothing in the clear is of this type.
+  if (!is_known(type) && !(has_id && record.epoch != 0)) return fail(DropReason::UnknownContentType);
   record.type = static_cast<ContentType>(type);
   // RFC 6347 §4.2.1: first ClientHello and HelloVerifyRequest come in records of version 1.0.
   const bool version_ok = record.version == kVersionDtls12 || (record.epoch == 0 && record.version == kVersionDtls10);
@@ -87,6 +101,24 @@ void RecordLayer::forget_read_below(uint64_t epoch) {
 
 void RecordLayer::forget_write_below(uint64_t epoch) {
   std::erase_if(write_, [epoch](const WriteEpoch& write) { return write.epoch != kEpochClear && write.epoch < epoch; });
+}
+
+void RecordLayer::use_connection_ids(std::vector<uint8_t> ours, std::vector<uint8_t> peers) {
+  our_ids_.clear();
+  if (!ours.empty()) our_ids_.push_back(std::move(ours));
+  peer_id_ = std::move(peers);
+}
+
+void RecordLayer::forget_connection_id(ByteView ours) {
+  // Without any, records without an id would be right.
+  if (our_ids_.size() <= 1) return;
+  std::erase_if(our_ids_, [ours](const auto& id) { return std::ranges::equal(id, ours); });
+}
+
+bool RecordLayer::carries_our_id(const Record& record) const {
+  // RFC 9146 §3: each record has it. RFC 9147 §4: each datagram has it, so one record is enough.
+  if (record.connection_id.empty()) return our_ids_.empty() || (record.unified && record.follows_connection_id);
+  return std::ranges::any_of(our_ids_, [&](const auto& id) { return std::ranges::equal(id, record.connection_id); });
 }
 
 size_t RecordLayer::find_read(const Record& record) const {
@@ -107,16 +139,20 @@ size_t RecordLayer::find_write(uint64_t epoch) const {
 
 size_t RecordLayer::overhead(uint64_t epoch) const {
   const Cipher& cipher = write_[find_write(epoch)].cipher;
-  if (std::holds_alternative<RecordCipher13>(cipher)) return kUnifiedHeaderSize + RecordCipher13::kOverhead;
+  if (std::holds_alternative<RecordCipher13>(cipher))
+    return kUnifiedHeaderSize + peer_id_.size() + RecordCipher13::kOverhead;
   const auto* cipher12 = std::get_if<RecordCipher12>(&cipher);
-  return kRecordHeaderSize + (cipher12 != nullptr ? cipher12->overhead() : 0);
+  if (cipher12 == nullptr) return kRecordHeaderSize;
+  const size_t for_id = peer_id_.empty() ? 0 : peer_id_.size() + 1;  // with the real type
+  return kRecordHeaderSize + cipher12->overhead() + for_id;
 }
 
 size_t RecordLayer::payload_offset(uint64_t epoch) const {
   const Cipher& cipher = write_[find_write(epoch)].cipher;
-  if (std::holds_alternative<RecordCipher13>(cipher)) return kUnifiedHeaderSize;
+  if (std::holds_alternative<RecordCipher13>(cipher)) return kUnifiedHeaderSize + peer_id_.size();
   const auto* cipher12 = std::get_if<RecordCipher12>(&cipher);
-  return kRecordHeaderSize + (cipher12 != nullptr ? cipher12->explicit_nonce_size() : 0);
+  if (cipher12 == nullptr) return kRecordHeaderSize;
+  return kRecordHeaderSize + peer_id_.size() + cipher12->explicit_nonce_size();
 }
 
 size_t RecordLayer::seal(uint64_t epoch, ContentType type, ByteView plaintext, Bytes out) {
@@ -127,8 +163,7 @@ size_t RecordLayer::seal(uint64_t epoch, ContentType type, ByteView plaintext, B
   const uint64_t sequence = write.next_sequence++;
   const Bytes record = out.first(size);
   if (auto* cipher = std::get_if<RecordCipher12>(&write.cipher)) {
-    cipher->seal({type, (epoch << 48) | sequence}, plaintext, record.subspan(kRecordHeaderSize));
-    write_record(write, type, sequence, record);
+    seal12(write, *cipher, type, sequence, plaintext, record);
     return size;
   }
   const size_t offset = payload_offset(epoch);
@@ -136,57 +171,93 @@ size_t RecordLayer::seal(uint64_t epoch, ContentType type, ByteView plaintext, B
   if (std::holds_alternative<RecordCipher13>(write.cipher)) {
     write_unified_record(write, type, sequence, plaintext.size(), record);
   } else {
-    write_record(write, type, sequence, record);
+    write_record(write, type, sequence, {}, record);
   }
   return size;
 }
 
-void RecordLayer::write_record(const WriteEpoch& epoch, ContentType type, uint64_t sequence, Bytes out) {
+void RecordLayer::seal12(WriteEpoch& write, RecordCipher12& cipher, ContentType type, uint64_t sequence,
+                         ByteView plaintext, Bytes out) {
+  const uint64_t number = (write.epoch << 48) | sequence;
+  if (peer_id_.empty()) {
+    cipher.seal({type, number}, plaintext, out.subspan(kRecordHeaderSize));
+    return write_record(write, type, sequence, {}, out);
+  }
+  // RFC 9146 §4: the real type stands behind the plaintext; we add no padding.
+  const Bytes body = out.subspan(kRecordHeaderSize + peer_id_.size());
+  const Bytes inner = body.subspan(cipher.explicit_nonce_size(), plaintext.size() + 1);
+  if (plaintext.data() != inner.data()) Writer(inner).bytes(plaintext);
+  inner.back() = static_cast<uint8_t>(type);
+  cipher.seal({ContentType::Tls12Cid, number, peer_id_}, inner, body);
+  write_record(write, ContentType::Tls12Cid, sequence, peer_id_, out);
+}
+
+void RecordLayer::write_record(const WriteEpoch& epoch, ContentType type, uint64_t sequence, ByteView id, Bytes out) {
   // After the payload: it may have stood where an out-of-place caller's header goes.
-  Writer header(out.first(kRecordHeaderSize));
+  const size_t size = kRecordHeaderSize + id.size();
+  Writer header(out.first(size));
   header.u8(static_cast<uint8_t>(type));
   header.u16(kVersionDtls12);
   header.u16(static_cast<uint16_t>(epoch.epoch));
   header.u48(sequence);
-  header.u16(static_cast<uint16_t>(out.size() - kRecordHeaderSize));
+  header.bytes(id);
+  header.u16(static_cast<uint16_t>(out.size() - size));
 }
 
-void RecordLayer::write_unified_record(WriteEpoch& epoch, ContentType type, uint64_t sequence, size_t size, Bytes out) {
+void RecordLayer::write_unified_record(WriteEpoch& epoch, ContentType type, uint64_t sequence, size_t size,
+                                       Bytes out) const {
   auto& cipher = std::get<RecordCipher13>(epoch.cipher);
-  const Bytes body = out.subspan(kUnifiedHeaderSize);
+  const size_t header_size = kUnifiedHeaderSize + peer_id_.size();
+  const Bytes body = out.subspan(header_size);
   body[size] = static_cast<uint8_t>(type);
-  Writer header(out.first(kUnifiedHeaderSize));
-  header.u8(static_cast<uint8_t>(kUnified | kLongSequence | kHasLength | (epoch.epoch & kEpochBits)));
+  const uint8_t id_flag = peer_id_.empty() ? 0 : kHasConnectionId;
+  Writer header(out.first(header_size));
+  header.u8(static_cast<uint8_t>(kUnified | id_flag | kLongSequence | kHasLength | (epoch.epoch & kEpochBits)));
+  header.bytes(peer_id_);
   header.u16(static_cast<uint16_t>(sequence));
   header.u16(static_cast<uint16_t>(body.size()));
   cipher.seal(sequence, header.written(), size + 1, body);
-  cipher.mask(body, out.subspan(1, 2));
+  cipher.mask(body, out.subspan(1 + peer_id_.size(), 2));
 }
 
 Result<RecordLayer::Opened, DropReason> RecordLayer::open(const Record& record) {
   const size_t index = find_read(record);
   if (index == read_.size()) return fail(DropReason::WrongEpoch);
+  if (!carries_our_id(record)) return fail(DropReason::WrongConnectionId);
   ReadEpoch& read = read_[index];
-  if (auto* cipher = std::get_if<RecordCipher13>(&read.cipher)) return open13(read, *cipher, record);
-  return open12(read, std::get<RecordCipher12>(read.cipher), record);
+  auto* cipher = std::get_if<RecordCipher13>(&read.cipher);
+  auto opened =
+      cipher != nullptr ? open13(read, *cipher, record) : open12(read, std::get<RecordCipher12>(read.cipher), record);
+  if (!opened) return opened;
+  const RecordNumber& number = opened->number;
+  opened->newest =
+      number.epoch > newest_.epoch || (number.epoch == newest_.epoch && number.sequence >= newest_.sequence);
+  if (opened->newest) newest_ = {number.epoch, number.sequence + 1};
+  return opened;
 }
 
 Result<RecordLayer::Opened, DropReason> RecordLayer::open12(ReadEpoch& epoch, RecordCipher12& cipher,
                                                             const Record& record) {
   if (!epoch.window.fresh(record.sequence)) return fail(DropReason::Replayed);
-  const std::optional<Bytes> plaintext = cipher.open({record.type, record.number()}, record.fragment);
+  const std::optional<Bytes> plaintext =
+      cipher.open({record.type, record.number(), record.connection_id}, record.fragment);
   if (!plaintext) {
     ++epoch.forgeries;
     return fail(DropReason::BadTag);
   }
   epoch.window.mark(record.sequence);
-  return Opened{record.type, {epoch.epoch, record.sequence}, *plaintext};
+  const RecordNumber number{epoch.epoch, record.sequence};
+  if (record.connection_id.empty()) return Opened{record.type, number, *plaintext};
+  const auto opened = strip(*plaintext, number);
+  if (!opened) return fail(DropReason::Malformed);
+  return *opened;
 }
 
 Result<RecordLayer::Opened, DropReason> RecordLayer::open13(ReadEpoch& epoch, RecordCipher13& cipher,
                                                             const Record& record) {
   if (record.fragment.size() < RecordCipher13::kMinCiphertext) return fail(DropReason::Malformed);
-  const Bytes low = record.header.subspan(1, (record.header[0] & kLongSequence) != 0 ? 2 : 1);
+  const size_t low_size = (record.header[0] & kLongSequence) != 0 ? 2 : 1;
+  const Bytes low = record.header.subspan(1 + record.connection_id.size(), low_size);
   cipher.mask(record.fragment, low);
   const uint64_t sequence = nearest_sequence(epoch.window.next(), low);
   if (!epoch.window.fresh(sequence)) return fail(DropReason::Replayed);
@@ -196,11 +267,9 @@ Result<RecordLayer::Opened, DropReason> RecordLayer::open13(ReadEpoch& epoch, Re
     return fail(DropReason::BadTag);
   }
   epoch.window.mark(sequence);
-  // RFC 8446 §5.4: zeros of padding, then from the end the content type.
-  size_t size = inner->size();
-  while (size != 0 && (*inner)[size - 1] == 0) --size;
-  if (size == 0) return fail(DropReason::Malformed);
-  return Opened{static_cast<ContentType>((*inner)[size - 1]), {epoch.epoch, sequence}, inner->first(size - 1)};
+  const auto opened = strip(*inner, {epoch.epoch, sequence});
+  if (!opened) return fail(DropReason::Malformed);
+  return *opened;
 }
 
 uint64_t RecordLayer::forgeries() const {

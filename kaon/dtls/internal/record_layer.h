@@ -23,13 +23,14 @@ namespace kaon::dtls {
 ///   | type   | version| epoch | sequence    | length | fragment
 ///   +--------+--------+-------+-------------+--------+----------
 ///
-/// Protected in 1.3 the unified header, with C for a connection id, which we do not negotiate, S for a sequence number
-/// of 16 bits instead of 8, L for a length, and the two lowest bits of the epoch:
+/// With a connection id of 1.2 (RFC 9146 §4) the type is 25 and the id stands before the length. Protected in 1.3 the
+/// unified header, with C for a connection id, S for a sequence number of 16 bits instead of 8, L for a length, and the
+/// two lowest bits of the epoch:
 ///
 ///   0 1 2 3 4 5 6 7
-///   +-+-+-+-+-+-+-+-+------------------------+-----------------+----------
-///   |0|0|1|C|S|L|E E| encrypted sequence 1/2 | length 0/2      | fragment
-///   +-+-+-+-+-+-+-+-+------------------------+-----------------+----------
+///   +-+-+-+-+-+-+-+-+---------------+------------------------+-----------------+----------
+///   |0|0|1|C|S|L|E E| connection id | encrypted sequence 1/2 | length 0/2      | fragment
+///   +-+-+-+-+-+-+-+-+---------------+------------------------+-----------------+----------
 struct Record {
   bool unified = false;
   /// Not known before open() if unified.
@@ -39,6 +40,10 @@ struct Record {
   uint16_t epoch = 0;
   /// Not known before open() if unified.
   uint64_t sequence = 0;
+  /// Empty if the record has none.
+  ByteView connection_id;
+  /// A record before it in its datagram had one.
+  bool follows_connection_id = false;
   Bytes header;
   Bytes fragment;
 
@@ -46,8 +51,9 @@ struct Record {
 };
 
 /// The next record of `datagram`, which is shortened by it. After DropReason::Malformed nothing is left of the
-/// datagram.
-Result<Record, DropReason> next_record(Bytes& datagram);
+/// datagram. `id_size` is that of the connection ids in it, which no record tells; with none, a record that has one is
+/// of an unknown type in 1.2 and malformed in 1.3.
+Result<Record, DropReason> next_record(Bytes& datagram, size_t id_size = 0);
 
 /// Names a record in an ACK (RFC 9147 §7).
 struct RecordNumber {
@@ -78,6 +84,15 @@ class RecordLayer {
   void forget_read_below(uint64_t epoch);
   void forget_write_below(uint64_t epoch);
 
+  /// Connection ids from here on, in protected records only: `ours` of those that are read, one of which each has to
+  /// carry, `peers` of those that are written. Empty: none in that direction.
+  void use_connection_ids(std::vector<uint8_t> ours, std::vector<uint8_t> peers);
+  void accept_connection_id(std::vector<uint8_t> ours) { our_ids_.push_back(std::move(ours)); }
+  void forget_connection_id(ByteView ours);
+  void write_connection_id(std::vector<uint8_t> peers) { peer_id_ = std::move(peers); }
+  const std::vector<std::vector<uint8_t>>& our_connection_ids() const { return our_ids_; }
+  ByteView peer_connection_id() const { return peer_id_; }
+
   /// Whether there are keys for this protected record.
   bool can_open(const Record& record) const { return find_read(record) < read_.size(); }
   /// How many epochs can be read: grows when keys are installed.
@@ -99,6 +114,8 @@ class RecordLayer {
     ContentType type{};
     RecordNumber number;
     Bytes plaintext;
+    /// It comes after all records that were opened before, by epoch and number.
+    bool newest = false;
   };
   /// Decrypts a protected record in place.
   Result<Opened, DropReason> open(const Record& record);
@@ -128,8 +145,11 @@ class RecordLayer {
   size_t find_read(const Record& record) const;
   /// Index into write_; asserts that there are keys.
   size_t find_write(uint64_t epoch) const;
-  static void write_record(const WriteEpoch& epoch, ContentType type, uint64_t sequence, Bytes out);
-  static void write_unified_record(WriteEpoch& epoch, ContentType type, uint64_t sequence, size_t size, Bytes out);
+  bool carries_our_id(const Record& record) const;
+  void seal12(WriteEpoch& write, RecordCipher12& cipher, ContentType type, uint64_t sequence, ByteView plaintext,
+              Bytes out);
+  static void write_record(const WriteEpoch& epoch, ContentType type, uint64_t sequence, ByteView id, Bytes out);
+  void write_unified_record(WriteEpoch& epoch, ContentType type, uint64_t sequence, size_t size, Bytes out) const;
   static Result<Opened, DropReason> open12(ReadEpoch& epoch, RecordCipher12& cipher, const Record& record);
   static Result<Opened, DropReason> open13(ReadEpoch& epoch, RecordCipher13& cipher, const Record& record);
 
@@ -137,6 +157,9 @@ class RecordLayer {
   // In ascending order of epochs, seldom more than two.
   std::vector<ReadEpoch> read_;
   std::vector<WriteEpoch> write_;
+  std::vector<std::vector<uint8_t>> our_ids_;
+  std::vector<uint8_t> peer_id_;
+  RecordNumber newest_;
 };
 
 }  // namespace kaon::dtls

@@ -175,5 +175,99 @@ TEST(ReplayWindow, AgreesWithASetOfEverythingSeen) {
   EXPECT_GT(seen.size(), 1000u);
 }
 
+// -- connection ids ---------------------------------------------------------------------------------------------------
+
+const Packet kId = {1, 2, 3, 4, 5, 6, 7, 8};
+
+TEST(RecordLayer, ConnectionIdOf12HasTheFormOfRfc9146) {
+  Ends ends;
+  ends.a.use_connection_ids({}, kId);
+  ends.b.use_connection_ids(kId, {});
+  Packet packet = ends.seal("text");
+  ASSERT_EQ(packet.size(), 13 + kId.size() + 8 + 4 + 1 + 16);
+  EXPECT_THAT(Packet(packet.begin(), packet.begin() + 23),
+              ::testing::ElementsAre(25, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 29, 0, 1));
+  Bytes datagram = packet;
+  const auto record = next_record(datagram, kId.size());
+  ASSERT_TRUE(record);
+  EXPECT_TRUE(datagram.empty());
+  const auto opened = ends.b.open(*record);
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(opened->type, ContentType::ApplicationData);
+  EXPECT_EQ(as_text(opened->plaintext), "text");
+}
+
+TEST(RecordLayer, PaddingOf12WithAConnectionIdIsTakenOff) {
+  // RFC 9146 §4: content, real type, zeros. Only zeros are no record.
+  const Packet inners[] = {{'h', 'i', 23, 0, 0, 0}, {'h', 'i', 23}, {22, 0}, {0, 0, 0}};
+  uint64_t number = uint64_t{1} << 48;
+  Ends ends;
+  ends.b.use_connection_ids(kId, {});
+  for (const Packet& inner : inners) {
+    RecordCipher12 sender = cipher(AeadAlgorithm::Aes128Gcm, 2);
+    Packet packet = {25, 0xfe, 0xfd};
+    packet.resize(13 + kId.size() + inner.size() + sender.overhead());
+    store_be64(&packet[3], number);
+    std::ranges::copy(kId, packet.begin() + 11);
+    store_be16(&packet[11 + kId.size()], static_cast<uint16_t>(inner.size() + sender.overhead()));
+    sender.seal({ContentType::Tls12Cid, number++, kId}, inner, Bytes(packet).subspan(13 + kId.size()));
+    Bytes datagram = packet;
+    const auto record = next_record(datagram, kId.size());
+    ASSERT_TRUE(record);
+    const auto opened = ends.b.open(*record);
+    const size_t zeros = static_cast<size_t>(std::ranges::count(inner, 0));
+    ASSERT_EQ(opened.has_value(), zeros != inner.size());
+    if (!opened) {
+      EXPECT_EQ(opened.error(), DropReason::Malformed);
+      continue;
+    }
+    EXPECT_EQ(opened->plaintext.size(), inner.size() - zeros - 1);
+    EXPECT_EQ(static_cast<uint8_t>(opened->type), inner[inner.size() - zeros - 1]);
+  }
+}
+
+TEST(RecordLayer, EveryFlippedBitOfARecordWithAConnectionIdIsForged) {
+  Ends ends;
+  ends.a.use_connection_ids({}, kId);
+  ends.b.use_connection_ids(kId, {});
+  const Packet good = ends.seal("text");
+  for (size_t bit = 0; bit < good.size() * 8; ++bit) {
+    Packet bad = good;
+    bad[bit / 8] ^= static_cast<uint8_t>(1 << (bit % 8));
+    Bytes datagram = bad;
+    const auto record = next_record(datagram, kId.size());
+    EXPECT_FALSE(record && record->epoch != 0 && ends.b.open(*record)) << bit;
+  }
+}
+
+TEST(RecordLayer, OneConnectionIdPerDatagramIsEnoughIn13) {
+  const Packet secret(32, 7);
+  const auto cipher13 = [&] { return RecordCipher13(AeadAlgorithm::Aes128Gcm, crypto::HashAlgorithm::Sha256, secret); };
+  RecordLayer a;
+  RecordLayer b;
+  a.install_write(kEpochApplication13, cipher13());
+  b.install_read(kEpochApplication13, cipher13());
+  b.use_connection_ids(kId, {});
+  const auto seal = [&](std::string_view text, Packet id) {
+    a.write_connection_id(std::move(id));
+    Packet out(text.size() + a.overhead(kEpochApplication13));
+    EXPECT_EQ(a.seal(kEpochApplication13, ContentType::ApplicationData, as_bytes(text), out), out.size());
+    return out;
+  };
+  Packet both = seal("with", kId);
+  const Packet without = seal("without", {});
+  both.insert(both.end(), without.begin(), without.end());
+  Bytes datagram = both;
+  const auto first = next_record(datagram, kId.size());
+  auto second = next_record(datagram, kId.size());
+  ASSERT_TRUE(first && second && datagram.empty());
+  EXPECT_TRUE(b.open(*first));
+  EXPECT_EQ(b.open(*second).error(), DropReason::WrongConnectionId);
+  second->follows_connection_id = true;
+  const auto opened = b.open(*second);
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(as_text(opened->plaintext), "without");
+}
+
 }  // namespace
 }  // namespace kaon::dtls

@@ -100,6 +100,7 @@ void ServerHandshake12::answer(HandshakeContext& context, const ClientHello& hel
   if (hello.renegotiation_info || hello.cipher_suites.contains(kEmptyRenegotiationInfoScsv))
     answer.renegotiation_info = ByteView{};
   if (hello.offers_alpn(kAlpnWebRtc)) answer.alpn = kAlpnWebRtc;
+  answer.connection_id = answer_connection_id(context, hello);
 
   const std::vector<uint8_t> params = ServerKeyExchange::write_params(session.group, key_exchange_->share());
   const auto signature = certificate.sign(scheme, signed_params(session.keys, params));

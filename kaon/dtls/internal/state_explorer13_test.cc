@@ -24,11 +24,11 @@ struct Victim {
                .cipher_suites = {kSuite}},
         machine(role) {}
   Step give(const HandshakeMessage& message) {
-    HandshakeContext context{env, config, fingerprints, records, flight, session};
+    HandshakeContext context{env, config, fingerprints, records, flight, session, config.mtu};
     return machine.on_message(context, message);
   }
   void start() {
-    HandshakeContext context{env, config, fingerprints, records, flight, session};
+    HandshakeContext context{env, config, fingerprints, records, flight, session, config.mtu};
     machine.start(context);
   }
   /// The messages in the clear that it has to say.

@@ -22,7 +22,7 @@ struct Victim {
                .max_version = version,
                .certificate = certificate(KeyType::Ed25519, 1)},
         machine(role) {}
-  HandshakeContext context() { return {env, config, fingerprints, records, flight, session}; }
+  HandshakeContext context() { return {env, config, fingerprints, records, flight, session, config.mtu}; }
 
   /// What it has to say, as messages; also put into the peer's transcript.
   std::vector<HandshakeMessage> take_flight(Packet& transcript) {

@@ -53,6 +53,7 @@ struct Side {
       if (auto* c = std::get_if<Connected>(&*event)) connected = std::move(*c);
       if (auto* c = std::get_if<Closed>(&*event)) closed = std::move(*c);
       if (auto* k = std::get_if<KeyLogLine>(&*event)) key_log.push_back(k->line);
+      if (auto* r = std::get_if<ConnectionIdsRequested>(&*event)) ids_requested = r->count;
     }
     while (const auto data = connection.poll_application_data()) received.emplace_back(data->begin(), data->end());
   }
@@ -74,6 +75,7 @@ struct Side {
   }
   std::vector<std::string> texts() const {
     std::vector<std::string> all;
+    all.reserve(received.size());
     for (const Packet& packet : received) all.emplace_back(packet.begin(), packet.end());
     return all;
   }
@@ -85,6 +87,7 @@ struct Side {
   std::optional<Connected> connected;
   std::optional<Closed> closed;
   std::vector<std::string> key_log;
+  int ids_requested = 0;
   std::vector<Packet> received;
 };
 
@@ -192,5 +195,15 @@ class Pair {
   SeededRandom random_;
   std::vector<Flying> flying_;
 };
+
+/// What each side sends now is all that the other gets.
+inline void expect_carries_data(Pair& pair) {
+  pair.client.received.clear();
+  pair.server.received.clear();
+  pair.server.give(pair.client.protect("from client"), pair.now);
+  pair.client.give(pair.server.protect("from server"), pair.now);
+  EXPECT_EQ(pair.server.texts(), std::vector<std::string>{"from client"});
+  EXPECT_EQ(pair.client.texts(), std::vector<std::string>{"from server"});
+}
 
 }  // namespace kaon::dtls::testing

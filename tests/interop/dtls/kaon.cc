@@ -27,15 +27,13 @@ Time now() { return Time(std::chrono::steady_clock::now().time_since_epoch()); }
   std::exit(1);
 }
 
-int open_socket(uint16_t port, uint16_t to) {
+int open_socket(uint16_t port) {
   const int fd = socket(AF_INET, SOCK_DGRAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   address.sin_port = htons(port);
   if (bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) give_up("cannot bind");
-  address.sin_port = htons(to);
-  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) give_up("cannot connect");
   return fd;
 }
 
@@ -43,7 +41,10 @@ int open_socket(uint16_t port, uint16_t to) {
 class Peer {
  public:
   Peer(dtls::Config config, uint16_t port, uint16_t to)
-      : client_(config.role == dtls::Role::Client), fd_(open_socket(port, to)), connection_(env_, std::move(config)) {
+      : client_(config.role == dtls::Role::Client), fd_(open_socket(port)), connection_(env_, std::move(config)) {
+    to_.sin_family = AF_INET;
+    to_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    to_.sin_port = htons(to);
     connection_.start(now());
   }
   ~Peer() { close(fd_); }
@@ -71,7 +72,7 @@ class Peer {
   void send(std::string_view text) {
     std::vector<uint8_t> out(text.size() + connection_.overhead());
     out.resize(connection_.protect(as_bytes(text), out));
-    static_cast<void>(::send(fd_, out.data(), out.size(), 0));
+    write(out);
   }
   /// Sends the text until it comes back.
   void exchange(const std::string& text) {
@@ -92,13 +93,23 @@ class Peer {
   void flush() {
     std::array<uint8_t, 2000> out;
     while (const auto transmit = connection_.poll_transmit(out)) {
-      static_cast<void>(::send(fd_, out.data(), transmit->size, 0));
+      write(ByteView(out).first(transmit->size));
     }
+  }
+  void write(ByteView packet) {
+    static_cast<void>(
+        sendto(fd_, packet.data(), packet.size(), 0, reinterpret_cast<const sockaddr*>(&to_), sizeof to_));
+  }
+  ssize_t read(Bytes out, sockaddr_in& from) const {
+    socklen_t size = sizeof from;
+    return recvfrom(fd_, out.data(), out.size(), MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&from), &size);
   }
   void receive() {
     std::array<uint8_t, 2000> packet;
-    for (ssize_t n; (n = recv(fd_, packet.data(), packet.size(), MSG_DONTWAIT)) > 0;) {
+    sockaddr_in from{};
+    for (ssize_t n; (n = read(packet, from)) > 0;) {
       connection_.handle_packet(Bytes(packet).first(static_cast<size_t>(n)), now());
+      if (connection_.peer_may_have_moved()) to_ = from;
       while (const auto data = connection_.poll_application_data()) {
         last_received = as_text(*data);
         received = true;
@@ -118,6 +129,7 @@ class Peer {
 
   bool client_;
   int fd_;
+  sockaddr_in to_{};
   crypto::SystemRandom random_;
   NullLogger log_;
   Env env_{random_, log_};
@@ -134,6 +146,10 @@ int run(std::map<std::string, std::string> options) {
   config.min_version = config.max_version =
       options["--version"] == "1.2" ? dtls::Version::Dtls12 : dtls::Version::Dtls13;
   config.mtu = std::stoul(options["--mtu"]);
+  if (options.contains("--cid")) {
+    config.connection_id.emplace(std::stoul(options["--cid"]));
+    random.fill(*config.connection_id);
+  }
   const auto fingerprint = crypto::Fingerprint::parse("sha-256 " + options["--fingerprint"]);
   if (!fingerprint) give_up("--fingerprint is no fingerprint");
   config.remote_fingerprints = {*fingerprint};

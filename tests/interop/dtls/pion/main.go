@@ -25,8 +25,8 @@ func check(err error) {
 	}
 }
 
-func options(certificate tls.Certificate, version protocol.Version, mtu int) []dtls.Option {
-	return []dtls.Option{
+func options(certificate tls.Certificate, version protocol.Version, mtu int, cid int) []dtls.Option {
+	all := []dtls.Option{
 		dtls.WithCertificates(certificate),
 		dtls.WithInsecureSkipVerify(true),
 		dtls.WithMinVersion(version),
@@ -36,6 +36,11 @@ func options(certificate tls.Certificate, version protocol.Version, mtu int) []d
 		dtls.WithFlightInterval(50 * time.Millisecond),
 		dtls.WithExtendedMasterSecret(dtls.RequireExtendedMasterSecret),
 	}
+	if cid >= 0 {
+		// Over a path that is not ICE's this would let an attacker point the data at somebody else.
+		all = append(all, dtls.WithConnectionID(dtls.RandomCIDGenerator(cid), dtls.CIDPathMigrationUnsafe))
+	}
+	return all
 }
 
 func connect(role string, socket net.PacketConn, peer net.Addr, common []dtls.Option) (*dtls.Conn, error) {
@@ -106,6 +111,7 @@ func main() {
 	version := flag.String("version", "1.3", "1.2 or 1.3")
 	mtu := flag.Int("mtu", 1200, "largest datagram")
 	updates := flag.Int("updates", 0, "so many KeyUpdates, each followed by an echo")
+	cid := flag.Int("cid", -1, "size of the own connection id; none if negative")
 	flag.Parse()
 	wanted := protocol.Version1_3
 	if *version == "1.2" {
@@ -117,7 +123,7 @@ func main() {
 	certificate, err := selfsign.GenerateSelfSigned()
 	check(err)
 	fmt.Printf("{\"fingerprint\":\"% X\"}\n", sha256.Sum256(certificate.Certificate[0]))
-	connection, err := connect(*role, socket, &net.UDPAddr{IP: loopback, Port: *to}, options(certificate, wanted, *mtu))
+	connection, err := connect(*role, socket, &net.UDPAddr{IP: loopback, Port: *to}, options(certificate, wanted, *mtu, *cid))
 	check(err)
 	limit, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
