@@ -213,6 +213,7 @@ json::object to_json(const Report& report) {
     json::object server{{"url", trial.url}, {"protocol", name_of(trial.protocol)}, {"ok", trial.problem.empty()}};
     if (trial.mapped) server["mapped"] = trial.mapped->to_string();
     if (trial.relayed) server["relayed"] = trial.relayed->to_string();
+    if (trial.second) server["relayed_v6"] = trial.second->to_string();
     if (trial.mapped) server["rtt_ms"] = to_ms(trial.rtt);
     if (trial.error != 0) server["error"] = trial.error;
     servers.push_back(std::move(server));

@@ -141,6 +141,7 @@ class Trials {
 
   void relay(ServerTrial& trial, const webrtc::IceUrl& url, const net::Endpoint& address) {
     io::RelayServer server{address, url.protocol, url.host, trial.username, trial.credential};
+    server.families = turn::RelayFamilies::Both;
     io::Relay::Handlers handlers;
     handlers.on_data = [](auto, auto) {};
     handlers.on_event = [this, &trial](const turn::ClientEvent& event) {
@@ -151,6 +152,7 @@ class Trials {
       } else if (const auto* allocated = std::get_if<turn::Allocated>(&event)) {
         trial.mapped = allocated->mapped;
         trial.relayed = allocated->relayed;
+        trial.second = allocated->second;
         trial.rtt = allocated->rtt;
         one_done();
       }

@@ -20,6 +20,7 @@ struct ServerTrial {
   bool turn = false;
   std::optional<net::Endpoint> mapped;   ///< our address as the server sees it
   std::optional<net::Endpoint> relayed;  ///< of TURN
+  std::optional<net::Endpoint> second;   ///< the IPv6 one, if `relayed` is the IPv4 one
   Duration rtt{};
   uint16_t error = 0;   ///< STUN's number, or 701 without an answer
   std::string problem;  ///< what is wrong and what to do about it; empty if all is well

@@ -32,6 +32,7 @@ class Hosted final : public HostedPeer, public Driven {
   ice::ConnectionId id() const override { return id_; }
   PeerShard& shard() override;
   bool add_relay(const RelayServer& server, std::function<void(const turn::ClientEvent&)> tell) override;
+  bool has_ipv6() const override;
   void touch() override;
   void close() override;
 
@@ -46,6 +47,7 @@ class Hosted final : public HostedPeer, public Driven {
  private:
   friend class Shard;
   bool use_relay(Relay& relay, const turn::Allocated& allocated, net::Protocol protocol);
+  bool add_relayed(Relay& relay, const net::Endpoint& relayed, const net::Endpoint& mapped, net::Protocol protocol);
 
   Shard& shard_;
   ice::ConnectionId id_;
@@ -234,15 +236,29 @@ bool Hosted::add_relay(const RelayServer& server, std::function<void(const turn:
   return true;
 }
 
+bool Hosted::has_ipv6() const {
+  return std::ranges::any_of(shard_.interface_addresses_, [](const net::IpAddress& ip) {
+    return ip.is_v6() && !ip.is_link_local() && !ip.is_loopback();
+  });
+}
+
 bool Hosted::use_relay(Relay& relay, const turn::Allocated& allocated, net::Protocol protocol) {
-  if (!shard_.exits_.add(allocated.relayed, relay)) return relay.close(), false;
+  bool used = add_relayed(relay, allocated.relayed, allocated.mapped, protocol);
+  if (allocated.second) used = add_relayed(relay, *allocated.second, allocated.mapped, protocol) || used;
+  if (!used) relay.close();
+  return used;
+}
+
+bool Hosted::add_relayed(Relay& relay, const net::Endpoint& relayed, const net::Endpoint& mapped,
+                         net::Protocol protocol) {
+  if (!shard_.exits_.add(relayed, relay)) return false;
   ice::LocalAddress address;
   address.type = ice::CandidateType::Relayed;
-  address.address = allocated.relayed;
+  address.address = relayed;
   // Who wants a relay only does not want to be known by his own address (RFC 8828 §5.2).
-  const net::Family family = allocated.relayed.ip.family();
+  const net::Family family = relayed.ip.family();
   const bool hides = relay_only_ || shard_.port_.options().hide_addresses;
-  address.related = hides ? ice::hidden(family) : allocated.mapped;
+  address.related = hides ? ice::hidden(family) : mapped;
   // Of several relays the one reached over UDP first, over TLS last.
   const auto rank = static_cast<uint16_t>(protocol);
   address.preference = ice::local_preference(family, static_cast<uint16_t>(10 * rank), relays_.size());

@@ -67,6 +67,8 @@ class HostedPeer {
   /// later, until close(): with turn::Allocated or turn::ClientFailed once, and with what happens to the allocation
   /// afterwards. False beyond kMaxRelays.
   virtual bool add_relay(const RelayServer& server, std::function<void(const turn::ClientEvent&)> tell) = 0;
+  /// Whether one of the port's addresses is of IPv6 and of use beyond its link.
+  virtual bool has_ipv6() const = 0;
   /// After commands: the connection may have something to send or to tell.
   virtual void touch() = 0;
   /// Says goodbye and destroys the connection at the end of the turn; the handler is not called any more.

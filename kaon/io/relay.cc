@@ -44,6 +44,7 @@ class RelayImpl final : public Relay, public std::enable_shared_from_this<RelayI
     config.protocol = server.protocol;
     config.username = server.username;
     config.password = server.password;
+    config.families = server.families;
     return config;
   }
   void send_requests();
@@ -155,7 +156,7 @@ void RelayImpl::handle_message(Bytes message) {
   const auto data = client_->receive(packet, Loop::now());
   if (!data) return;
   net::Datagram inner;
-  inner.local = *client_->relayed();
+  inner.local = *client_->relayed(data->peer.ip.family());
   inner.remote = data->peer;
   inner.bytes = data->data;
   batch_.push_back(inner);

@@ -21,6 +21,7 @@ struct RelayServer {
   std::string host{};
   std::string username{};
   std::string password{};
+  turn::RelayFamilies families = turn::RelayFamilies::V4;
 };
 
 /// Packets and bytes of peers' data, and what was lost on our side of the server.
@@ -33,7 +34,8 @@ struct RelayStats {
   uint64_t dropped = 0;      ///< the socket was full, or the server's answer is awaited or was a refusal
 };
 
-/// One allocation: a relayed address that packets are sent from and received on as on a socket. The loop's thread.
+/// One allocation: a relayed address, or one of each family, that packets are sent from and received on as on a socket.
+/// The loop's thread.
 ///
 /// Each has a port of its own, because a TURN server knows one allocation per address of a client. Nothing is copied
 /// on the way out over UDP: header and packet leave by one gathering call.
@@ -45,7 +47,7 @@ class Relay {
   struct Handlers {
     /// Called on the loop, never inside a call of ours, not after close().
     std::function<void(const turn::ClientEvent&)> on_event;
-    /// A peer's packets: `local` is the relayed address. Valid, and mutable, for the call.
+    /// A peer's packets: `local` is the relayed address of its family. Valid, and mutable, for the call.
     std::function<void(std::span<const net::Datagram>, Time)> on_data;
   };
 
@@ -59,6 +61,7 @@ class Relay {
   virtual void send(const Outgoing& outgoing) = 0;
   /// Gives the allocation back and closes the socket.
   virtual void close() = 0;
+  /// While there is one; of two the IPv4 one.
   virtual const std::optional<net::Endpoint>& relayed() const = 0;
   virtual const RelayStats& stats() const = 0;
 };

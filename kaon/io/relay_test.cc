@@ -24,6 +24,7 @@ struct Client {
       if (const auto* it = std::get_if<turn::ClientFailed>(&event)) failed = *it;
     };
     handlers.on_data = [this](std::span<const net::Datagram> batch, Time) {
+      local = batch.back().local;
       for (const net::Datagram& datagram : batch) received.emplace_back(as_text(datagram.bytes));
     };
     relay = Relay::open(loop, server, {random, log}, std::move(handlers));
@@ -39,7 +40,29 @@ struct Client {
   std::optional<turn::Allocated> allocated;
   std::optional<turn::ClientFailed> failed;
   std::vector<std::string> received;
+  net::Endpoint local;  // that the last packet came to
   std::shared_ptr<Relay> relay;
+};
+
+/// Sends back what it gets.
+class Echo final : public UdpHandler {
+ public:
+  Echo(Loop& loop, const net::IpAddress& ip) {
+    const UdpPort::Member member{&loop, this};
+    port_ = std::move(*UdpPort::open(std::span(&member, 1), {.bind = {{ip, 0}}}));
+  }
+  net::Endpoint address() const { return port_->bound().front(); }
+  void receive(std::span<const net::Datagram> batch, Time) override {
+    for (const net::Datagram& datagram : batch) {
+      from = datagram.remote;
+      port_->shard(0).send(transmit_to(datagram.remote, datagram.bytes.size()), datagram.bytes);
+    }
+  }
+  void writable() override {}
+  net::Endpoint from;
+
+ private:
+  std::unique_ptr<UdpPort> port_;
 };
 
 uint16_t free_port(Loop& loop) {
@@ -87,6 +110,27 @@ TEST(Relay, ServersThatNameEachOtherAreAskedOnceEach) {
   // Each a challenge and the redirection.
   EXPECT_EQ(here.host().server().stats().errors, 2u);
   EXPECT_EQ(other.host().server().stats().errors, 2u);
+}
+
+TEST(Relay, CarriesBothFamiliesByOneAllocation) {
+  Loop loop;
+  const net::IpAddress v4 = net::IpAddress::v4(127, 0, 0, 1);
+  const net::IpAddress v6 = *net::IpAddress::parse("::1");
+  TurnSite site(loop, TurnSite::config(), nullptr, {{.bind = v4, .announce = {}}, {.bind = v6, .announce = {}}});
+  Client client(loop, {.address = site.at(net::Protocol::Udp), .families = turn::RelayFamilies::Both});
+  ASSERT_TRUE(client.settled());
+  ASSERT_TRUE(client.allocated && client.allocated->second);
+  EXPECT_EQ(site.allocations(), 1u);
+  for (const net::IpAddress& ip : {v4, v6}) {
+    Echo peer(loop, ip);
+    client.received.clear();
+    for (const std::string_view text : {"one", "two"}) {
+      client.relay->send({.transmit = transmit_to(peer.address(), text.size()), .bytes = as_bytes(text)});
+      ASSERT_TRUE(step_until({&loop}, [&] { return !client.received.empty() && client.received.back() == text; }));
+    }
+    EXPECT_EQ(peer.from, ip.is_v4() ? client.allocated->relayed : *client.allocated->second);
+    EXPECT_EQ(client.local, peer.from);
+  }
 }
 
 TEST(Relay, OverTlsTheServerNamedMustHaveACertificateForTheNameThatWasAskedFor) {

@@ -26,7 +26,7 @@ std::string_view to_text(ClientError error) {
   return kTexts[static_cast<size_t>(error)];
 }
 
-Client::Client(Env env, Config config, Time now) : env_(env), config_(std::move(config)) {
+Client::Client(Env env, Config config, Time now) : env_(env), config_(std::move(config)), asked_(config_.families) {
   config_.timing.reliable = is_stream(config_.protocol);
   if (config_.username.size() > kMaxUser) config_.username.clear();
   ask(Kind::Allocate, {}, now);
@@ -34,7 +34,7 @@ Client::Client(Env env, Config config, Time now) : env_(env), config_(std::move(
 
 void Client::become_closed() {
   state_ = State::Closed;
-  relayed_.reset();
+  relayed_ = {};
   refresh_at_ = kNever;
   requests_.clear();
   permissions_.clear();
@@ -158,7 +158,7 @@ std::optional<Client::FromPeer> Client::from_indication(const stun::Message& mes
   const auto peer = message.xor_address(Attribute::XorPeerAddress);
   const auto data = message.find(Attribute::Data);
   const auto icmp = message.u64(Attribute::Icmp);
-  if (message.method() != stun::Method::Data || !peer || data.has_value() == icmp.has_value() || !relayed_) {
+  if (message.method() != stun::Method::Data || !peer || data.has_value() == icmp.has_value() || !relayed()) {
     return drop(ClientDrop::Malformed);
   }
   Permission* p = permission(peer->ip);
@@ -206,6 +206,7 @@ const Client::Channel* Client::channel_to(const net::Endpoint& peer, bool wanted
 std::optional<Client::Envelope> Client::wrap(const net::Endpoint& peer, ByteView data, Bytes header, Time now) {
   if (state_ != State::Allocated) return drop(ClientDrop::NoAllocation);
   if (data.size() > 0xffff - kMaxHeader) return drop(ClientDrop::TooBig);
+  if (!relayed(peer.ip.family())) return drop(ClientDrop::NoRelay);
   const Permission* permission = permit(peer.ip, now);
   if (permission == nullptr) return drop(ClientDrop::TooManyPeers);
   if (permission->grant == Grant::Refused) return drop(ClientDrop::Refused);

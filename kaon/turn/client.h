@@ -1,6 +1,7 @@
 // The TURN client without sockets (RFC 8656, 8489): one allocation.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <variant>
@@ -32,11 +33,17 @@ enum class ClientError : uint8_t {
 };
 std::string_view to_text(ClientError error);
 
+/// Of which families the relayed addresses of an allocation shall be. A server that does not give both is asked for
+/// IPv4 alone, and if it has none for IPv6 alone.
+enum class RelayFamilies : uint8_t { V4, V6, Both };
+
 /// The server relays for us.
 struct Allocated {
   net::Endpoint relayed;
   net::Endpoint mapped;  ///< our own address as the server sees it
   Duration rtt;          ///< of the last request; zero if it was repeated
+  /// The IPv6 one of two; then `relayed` is the IPv4 one.
+  std::optional<net::Endpoint> second{};
 };
 /// ALTERNATE-SERVER and ALTERNATE-DOMAIN, RFC 8489 §14.15, §14.16. Whether to go there: Redirects.
 struct Alternate {
@@ -72,6 +79,7 @@ enum class ClientDrop : uint8_t {
   UnknownPeer,         ///< data of an address that we have no permission for
   Unread,              ///< data for a caller of handle_packet()
   NoAllocation,        ///< data to be sent before there is an allocation, or after
+  NoRelay,             ///< data for a peer of a family that we have no relayed address of
   Refused,             ///< data for a peer that the server refuses
   TooManyPeers,        ///< data for a peer beyond the bounds
   TooBig,              ///< data longer than a message can be
@@ -109,8 +117,8 @@ class Client {
     /// Texts outside of ASCII must have been prepared with the OpaqueString profile.
     std::string username;
     std::string password;
-    /// Of the relayed address; IPv4 is what a server gives unasked.
-    net::Family family = net::Family::V4;
+    /// IPv4 is what a server gives unasked.
+    RelayFamilies families = RelayFamilies::V4;
     stun::Timing timing{.rto = std::chrono::milliseconds(500), .requests = 5, .last_wait = 4};
   };
 
@@ -147,8 +155,12 @@ class Client {
 
   // -- getters -------------------------------------------------------------------------------------------------------
   const Config& config() const { return config_; }
-  /// The relayed address while there is one.
-  const std::optional<net::Endpoint>& relayed() const { return relayed_; }
+  /// The relayed address while there is one; of two the IPv4 one.
+  const std::optional<net::Endpoint>& relayed() const { return relayed_[relayed_[0] ? 0 : 1]; }
+  /// The one that packets to and from peers of this family take.
+  const std::optional<net::Endpoint>& relayed(net::Family family) const {
+    return relayed_[family == net::Family::V6 ? 1 : 0];
+  }
   bool pending() const { return state_ == State::Allocating; }
   bool closed() const { return state_ == State::Closed; }
   const Counters<ClientDrop>& drops() const { return drops_; }
@@ -213,6 +225,8 @@ class Client {
   void handle_success(const Request& request, const stun::Message& message, Time now);
   void handle_allocated(const Request& request, const stun::Message& message, Time now);
   void handle_error(const Request& request, const stun::Message& message, Time now);
+  bool ask_for_less(uint16_t number);
+  bool take_relayed(const stun::Message& message);
   bool take_challenge(const stun::Message& message);
   void refuse(const Request& request, uint16_t number, std::string_view reason, Alternate alternate = {});
   void plan_refresh(const stun::Message& message, Time now);
@@ -222,7 +236,8 @@ class Client {
   Env env_;
   Config config_;
   State state_ = State::Allocating;
-  std::optional<net::Endpoint> relayed_;
+  RelayFamilies asked_;
+  std::array<std::optional<net::Endpoint>, 2> relayed_;  // IPv4, IPv6
   std::optional<Credential> credential_;
   Time refresh_at_ = kNever;
   std::vector<Request> requests_;

@@ -101,9 +101,12 @@ size_t Client::write(const Request& request, Bytes out) const {
   switch (request.kind) {
     case Kind::Allocate:
       builder.add_u32(Attribute::RequestedTransport, requested_transport(kTransportUdp));
-      // Servers of RFC 5766 do not know the attribute, and IPv4 is what they give.
-      if (config_.family == net::Family::V6) {
-        builder.add_u32(Attribute::RequestedAddressFamily, address_family_value(config_.family));
+      // Servers of RFC 5766 do not know the first of these attributes, and IPv4 is what they give; they skip the
+      // second.
+      if (asked_ == RelayFamilies::V6) {
+        builder.add_u32(Attribute::RequestedAddressFamily, address_family_value(net::Family::V6));
+      } else if (asked_ == RelayFamilies::Both) {
+        builder.add_u32(Attribute::AdditionalAddressFamily, address_family_value(net::Family::V6));
       }
       break;
     case Kind::Refresh:
@@ -185,16 +188,32 @@ void Client::handle_success(const Request& request, const stun::Message& message
 }
 
 void Client::handle_allocated(const Request& request, const stun::Message& message, Time now) {
-  const auto relayed = message.xor_address(Attribute::XorRelayedAddress);
   const auto mapped = message.xor_address(Attribute::XorMappedAddress);
-  if (!relayed || relayed->port == 0 || relayed->ip.is_any() || !mapped || relayed->ip.family() != config_.family) {
-    return fail_with({.error = ClientError::BadResponse});
-  }
+  if (!mapped || !take_relayed(message)) return fail_with({.error = ClientError::BadResponse});
   state_ = State::Allocated;
-  relayed_ = *relayed;
   plan_refresh(message, now);
-  events_.push_back(
-      Allocated{*relayed, *mapped, request.clock.sent() == 1 ? request.clock.age(now) : Duration::zero()});
+  Allocated allocated{*relayed(), *mapped, request.clock.sent() == 1 ? request.clock.age(now) : Duration::zero()};
+  if (relayed_[0]) allocated.second = relayed_[1];
+  events_.push_back(allocated);
+}
+
+// One of each family that was asked for, or one of two (RFC 8656 §7.3); one that nobody wanted is left alone.
+bool Client::take_relayed(const stun::Message& message) {
+  bool good = true;
+  message.for_each([&](Attribute type, ByteView value) {
+    if (type != Attribute::XorRelayedAddress) return;
+    const auto address = message.decode_xor_address(value);
+    if (!address || address->port == 0 || address->ip.is_any()) {
+      good = false;
+      return;
+    }
+    const auto unwanted = address->ip.is_v4() ? RelayFamilies::V6 : RelayFamilies::V4;
+    if (asked_ == unwanted) return;
+    auto& place = relayed_[address->ip.is_v4() ? 0 : 1];
+    good = good && !place;
+    place = *address;
+  });
+  return good && relayed().has_value();
 }
 
 // A minute before the end (RFC 8656 §8.1), or at half of it if it comes sooner.
@@ -215,7 +234,28 @@ void Client::handle_error(const Request& request, const stun::Message& message, 
     ask(request.kind, request.peer, now, request.nonces + 1);
     return tick(requests_.back(), now);
   }
+  if (request.kind == Kind::Allocate && ask_for_less(error->number)) {
+    ask(Kind::Allocate, {}, now);
+    return tick(requests_.back(), now);
+  }
   refuse(request, error->number, error->reason, alternate_of(message));
+}
+
+// RFC 8656 §7.4 has 440 for families. What else may be said of a second address, by servers that do not know it or
+// count it, is tried again with one.
+bool Client::ask_for_less(uint16_t number) {
+  const auto error = static_cast<ErrorNumber>(number);
+  const bool of_family = error == ErrorNumber::AddressFamilyNotSupported;
+  if (asked_ == RelayFamilies::Both) {
+    const bool of_number = error == ErrorNumber::BadRequest || error == ErrorNumber::UnknownAttribute ||
+                           error == ErrorNumber::AllocationQuotaReached || error == ErrorNumber::InsufficientCapacity;
+    if (!of_family && !of_number) return false;
+    asked_ = RelayFamilies::V4;
+    return true;
+  }
+  if (asked_ != RelayFamilies::V4 || config_.families != RelayFamilies::Both || !of_family) return false;
+  asked_ = RelayFamilies::V6;
+  return true;
 }
 
 // REALM and NONCE of a 401 or 438 answer. What the nonce says of the server's abilities must fit the rest, or somebody

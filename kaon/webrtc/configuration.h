@@ -78,12 +78,18 @@ class SharedPort {
 /// RTCIceTransportPolicy. Relay: the peer learns no address of this machine, and packets go over TURN servers only.
 enum class IceTransportPolicy : uint8_t { All, Relay };
 
+/// Of which families relayed addresses are asked for. Automatic: IPv4, and IPv6 too in the same allocation if this
+/// machine has IPv6. Both is for who has none and has peers with nothing else.
+enum class RelayFamilies : uint8_t { Automatic, V4, V6, Both };
+
 /// RTCConfiguration, and what a browser does not let you choose.
 struct Configuration {
   /// The first 4 STUN servers are asked for our address.
   std::vector<IceServer> ice_servers = {};
   /// Which of our addresses may be used.
   IceTransportPolicy ice_transport_policy = IceTransportPolicy::All;
+  /// What TURN servers are asked for; one that does not give both gives one.
+  RelayFamilies relay_families = RelayFamilies::Automatic;
   /// Without one, all connections of the process share one (ECDSA P-256), made when it is first needed.
   std::optional<crypto::Certificate> certificate = {};
   /// Without one, the connection opens a port of its own.

@@ -291,8 +291,9 @@ class StreamServer {
     const net::Endpoint any{net::IpAddress::v4(127, 0, 0, 1), 0};
     options.tcp = options.tls_endpoints = {any};
     options.tls = io::TurnTls{.certificate = read("certificate.pem"), .private_key = read("key.pem")};
-    options.relays = {{.bind = any.ip}};
+    options.relays = {{.bind = any.ip}, {.bind = *net::IpAddress::parse("::1")}};
     options.server = TurnServer::default_config();
+    options.server.peers.allow(*net::IpRange::parse("::1/128"));
     loop_.start();
     loop_.invoke([&] {
       auto started = io::TurnHost::start(loop_, std::move(options), {random_, log_}, [](const auto&) {});
@@ -308,6 +309,11 @@ class StreamServer {
     loop_.join();
     std::filesystem::remove_all(name_);
   }
+  size_t allocations() const {
+    size_t result = 0;
+    loop_.invoke([&] { result = host_->server().allocations(); });
+    return result;
+  }
   uint16_t tcp_port = 0;
   uint16_t tls_port = 0;
 
@@ -320,7 +326,7 @@ class StreamServer {
   crypto::SystemRandom random_;
   NullLogger log_;
   std::string name_;
-  io::Loop loop_;
+  mutable io::Loop loop_;
   std::unique_ptr<io::TurnHost> host_;
 };
 
@@ -335,6 +341,22 @@ TEST(Relay, IsReachedOverTcpAndTlsToo) {
     for (const IceCandidateError& error : seen.errors) ADD_FAILURE() << error.error_code << " " << error.error_text;
     EXPECT_EQ(seen.received, "hello yourself");
   }
+}
+
+TEST(Relay, APeerWithOnlyIpv6IsReachedByTheSameAllocation) {
+  const StreamServer server;
+  Configuration both = relayed(cat("turn:127.0.0.1:", server.tcp_port, "?transport=tcp"));
+  both.relay_families = RelayFamilies::Both;
+  Call call(both, both, " ::1 ");
+  ASSERT_TRUE(call.seen.wait([](const Seen& s) { return s.received == "hello yourself"; }));
+  const Seen seen = call.seen.get();
+  EXPECT_TRUE(seen.errors.empty());
+  const auto of = [&](std::string_view address) {
+    return std::ranges::count_if(seen.candidates, [&](const std::string& c) { return c.find(address) != c.npos; });
+  };
+  EXPECT_EQ(of(" ::1 "), 2);
+  EXPECT_EQ(of(" 127.0.0.1 "), 2);
+  EXPECT_EQ(server.allocations(), 2u);
 }
 
 TEST(Relay, ACertificateForAnotherNameIsRefused) {

@@ -12,6 +12,16 @@ namespace {
 constexpr uint16_t kNotReached = 701;
 constexpr uint16_t kUnauthorized = 401;
 
+turn::RelayFamilies families(RelayFamilies wanted, bool has_ipv6) {
+  switch (wanted) {
+    case RelayFamilies::Automatic: return has_ipv6 ? turn::RelayFamilies::Both : turn::RelayFamilies::V4;
+    case RelayFamilies::V4: return turn::RelayFamilies::V4;
+    case RelayFamilies::V6: return turn::RelayFamilies::V6;
+    case RelayFamilies::Both: break;
+  }
+  return turn::RelayFamilies::Both;
+}
+
 }  // namespace
 
 void Core::use_ice_servers() {
@@ -61,6 +71,7 @@ void Core::ask_server(const IceServer& server, const std::string& url, const Ice
   relay.host = parsed.host;
   relay.username = server.username;
   relay.password = server.credential;
+  relay.families = families(config_.relay_families, hosted_->has_ipv6() || ip.is_v6());
   const bool added =
       hosted_->add_relay(relay, [weak = weak_from_this(), url, pending = true](const auto& event) mutable {
         const auto self = weak.lock();

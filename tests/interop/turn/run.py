@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/server"))
 
 from cases.command_line import certificate  # noqa: E402
+from cases.turn import ask_with_doctor  # noqa: E402
 from kaon import until  # noqa: E402
 from turn_client import ALLOCATE, CHANNEL, NUMBER, PEER, TRANSPORT, UDP, TurnClient, TurnServer, xor_address6  # noqa: E402
 
@@ -127,6 +128,16 @@ class Coturn:
         self.folder.cleanup()
 
 
+def test_kaons_client_asks_for_both_families_and_takes_what_it_gets(full):
+    with Coturn() as coturn:
+        trial, problems = ask_with_doctor(coturn)
+    assert trial["ok"] and not problems and trial["relayed"].startswith("127.0.0.1:"), (trial, problems)
+    # Debian 12's version knows a number of the draft instead of ADDITIONAL-ADDRESS-FAMILY, and skips ours.
+    version = subprocess.run(["turnserver", "--version"], capture_output=True, text=True).stdout.strip()
+    assert "4.6.1" in version or trial["relayed_v6"].startswith("[::1]:"), (version, trial)
+    return f"{trial['relayed']} and {trial.get('relayed_v6', 'none')} of coturn {version}"
+
+
 # A family, and an address of this machine in disguise: CVE-2026-27624.
 SIX, DISGUISED = (0x0017, bytes([2, 0, 0, 0])), ("::ffff:127.0.0.1", 80)
 
@@ -165,6 +176,7 @@ def main():
     passed = os.environ.get("KAON_PASSED", "").splitlines()
     cases = {name: (lambda full, n=name: run_case(n, full)) for name in CASES}
     cases["attack.b1_disguised_loopback"] = test_the_machine_itself_is_not_reached_in_disguise
+    cases["client.both_families"] = test_kaons_client_asks_for_both_families_and_takes_what_it_gets
     cases["load.200x1000"] = test_two_hundred_clients_of_a_thousand_messages_lose_nothing
     failed = False
     prepare()

@@ -241,6 +241,17 @@ def test_over_tls_clients_check_who_they_are_sent_to():
                     assert there.metrics()["kaon_turn_allocations_total"] == works
 
 
+def test_both_families_are_relayed_by_one_allocation():
+    both = ("127.0.0.1", "::1")
+    with TurnServer("--allow-peer", "::1/128", relay_ips=both) as server:
+        trial, problems = ask_with_doctor(server)
+        assert problems == [] and trial["relayed"].startswith("127.0.0.1:"), (trial, problems)
+        assert trial["relayed_v6"].startswith("[::1]:") and server.metrics()["kaon_turn_allocations_total"] == 1
+    with TurnServer(relay_ips=("::1",)) as server:
+        trial, problems = ask_with_doctor(server)
+        assert problems == [] and trial["relayed"].startswith("[::1]:") and "relayed_v6" not in trial, trial
+
+
 def refuses_newcomers(server):
     """Another client each time, which gives back what it still got: with an allocation it would be told 437."""
     with TurnClient(server) as late:
