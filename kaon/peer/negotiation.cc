@@ -204,6 +204,7 @@ void Negotiator::close() {
   s.signaling = SignalingState::Closed;
   s.pending.reset();
   s.created.reset();
+  s.session.reset();
   s.transceivers.clear();
 }
 

@@ -69,7 +69,7 @@ class Negotiator {
   void close();
 
   SignalingState state() const;
-  /// What was agreed last, also by a provisional answer; null before.
+  /// What was agreed last, also by a provisional answer; null before, and after close().
   const NegotiatedSession* session() const;
   /// True if the remote offer at hand changed the peer's ICE credentials, so that an answer needs new ones of ours, and
   /// set_transport() has not given them yet.

@@ -68,6 +68,16 @@ TEST(Negotiator, DataAloneNeedsNoMedia) {
   EXPECT_EQ(offer.media[0].transport.setup, sdp::Setup::ActPass);
 }
 
+TEST(Negotiator, NothingIsAgreedAnyMoreAfterClose) {
+  Peer a(1), b(2);
+  ASSERT_TRUE(a->add_transceiver(MediaKind::Audio));
+  exchange(a, b);
+  ASSERT_NE(b->session(), nullptr);
+  b->close();
+  EXPECT_EQ(b->session(), nullptr) << "it would name transceivers that are gone";
+  EXPECT_TRUE(b->transceivers().empty());
+}
+
 TEST(Negotiator, ATrackOfTheAnswererTakesUpTheOfferedSection) {
   Peer a(1), b(2);
   ASSERT_TRUE(a->add_transceiver(MediaKind::Audio));
