@@ -7,10 +7,6 @@
 #include "kaon/stun/describe.h"
 
 namespace kaon::apps {
-namespace {
-
-using Fields = std::vector<std::pair<std::string_view, std::string>>;
-
 std::string_view to_string(net::Protocol protocol) {
   switch (protocol) {
     case net::Protocol::Udp: return "udp";
@@ -20,6 +16,10 @@ std::string_view to_string(net::Protocol protocol) {
   }
   return "dtls";
 }
+
+namespace {
+
+using Fields = std::vector<std::pair<std::string_view, std::string>>;
 
 std::string_view to_string(turn::CloseReason reason) {
   switch (reason) {

@@ -249,6 +249,17 @@ bool Hosted::use_relay(Relay& relay, const turn::Allocated& allocated, net::Prot
   return used;
 }
 
+// Of several relays the one reached over UDP first, over TLS last.
+uint16_t cost_of(net::Protocol protocol) {
+  switch (protocol) {
+    case net::Protocol::Udp: return 0;
+    case net::Protocol::Dtls: return 10;
+    case net::Protocol::Tcp: return 20;
+    case net::Protocol::Tls: break;
+  }
+  return 30;
+}
+
 bool Hosted::add_relayed(Relay& relay, const net::Endpoint& relayed, const net::Endpoint& mapped,
                          net::Protocol protocol) {
   if (!shard_.exits_.add(relayed, relay)) return false;
@@ -259,9 +270,7 @@ bool Hosted::add_relayed(Relay& relay, const net::Endpoint& relayed, const net::
   const net::Family family = relayed.ip.family();
   const bool hides = relay_only_ || shard_.port_.options().hide_addresses;
   address.related = hides ? ice::hidden(family) : mapped;
-  // Of several relays the one reached over UDP first, over TLS last.
-  const auto rank = static_cast<uint16_t>(protocol);
-  address.preference = ice::local_preference(family, static_cast<uint16_t>(10 * rank), relays_.size());
+  address.preference = ice::local_preference(family, cost_of(protocol), relays_.size());
   static_cast<void>(connection_.add_local_address(address, Loop::now()));
   touch();
   return true;
