@@ -15,7 +15,7 @@ from session import Fault, run_pair  # noqa: E402
 from stacks import BUILD  # noqa: E402
 
 KAON_PEER = Path(os.environ.get("KAON_PEER", ROOT / "build/release/tests/interop/peers/kaon/interop_kaon"))
-COMMANDS = {"kaon": [KAON_PEER], "pion": [BUILD / "pion"]}
+COMMANDS = {"kaon": [KAON_PEER], "pion": [BUILD / "pion"], "chromium": ["node", ROOT / "tests/browser/peer.mjs"]}
 SECONDS = 40
 UDP, TCP, TLS = f"turn:{SERVER}:{PORT}", f"turn:{SERVER}:{PORT}?transport=tcp", f"turns:{SERVER}:{TLS_PORT}?transport=tcp"
 STUN = f"stun:{SERVER}:{PORT}"
@@ -42,6 +42,8 @@ def passes(a, b):
 def start_of(lab, stack, host, urls):
     """Command and options of a peer on that host."""
     options = {"case": "call", "ice-servers": ",".join(urls), "ice-user": USER, "ice-password": PASSWORD}
+    if stack == "chromium":  # its driver stays outside
+        return COMMANDS[stack], {**options, "prefix": " ".join(lab.inside(host))}
     return [*lab.inside(host), *COMMANDS[stack]], options
 
 
@@ -162,3 +164,8 @@ def cells():
         for blocked_by in ("tcp", "tls"):
             yield nat_cell(stacks, "kaon", (BLOCKED, BLOCKED), blocked_by)
         yield nat_cell(stacks, "coturn", (SYMMETRIC, SYMMETRIC))
+    for stacks in (("kaon", "chromium"), ("chromium", "kaon")):
+        yield nat_cell(stacks, "kaon", (SYMMETRIC, SYMMETRIC))
+        yield nat_cell(stacks, "kaon", (BLOCKED, BLOCKED), "tls")
+    yield nat_cell(("kaon", "chromium"), "coturn", (SYMMETRIC, SYMMETRIC))
+    yield nat_cell(("chromium", "kaon"), "kaon", (FULL, SYMMETRIC))

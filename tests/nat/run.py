@@ -54,7 +54,16 @@ def prepare_coturn():
         stacks.unpack("coturn")
 
 
-PREPARE = {"coturn": prepare_coturn, "pion": stacks.prepare_go}
+def prepare_chromium():
+    stacks.need("/usr/bin/chromium")
+    stacks.need("node")
+    stacks.need("npm")
+    folder = lab.ROOT / "tests/browser"
+    if not (folder / "node_modules").exists():
+        stacks.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder, stacks.Missing)
+
+
+PREPARE = {"coturn": prepare_coturn, "pion": stacks.prepare_go, "chromium": prepare_chromium}
 
 
 def prepare(chosen):
