@@ -173,6 +173,7 @@ PARTS = {
     "bench": Program("bench", [sys.executable, "benchmarks/smoke.py"], targets=("kaon_benchmarks", "kaon_command_static")),
     "server": Program("server", [sys.executable, "tests/server/run.py"]),
     "turn": Program("turn", [sys.executable, "tests/interop/turn/run.py"], "turn"),
+    "nat": Program("nat", [sys.executable, "tests/nat/run.py"], "nat turn browser", targets=("kaon", "interop_kaon")),
     "browser": Program("browser", ["node", "tests/browser/run.mjs"], "browser", targets=("kaon", "interop_kaon")),
     "package": Program("package", [sys.executable, "tests/package/run.py"], "package", targets=("kaon", "kaon_shared")),
     "lint": Program("lint", [sys.executable, "tests/lint/lint.py"], "lint docs", preset=None),

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import time
 
 READ_LIMIT = 16 << 20
 
@@ -18,6 +19,7 @@ class Peer:
         self.name = name
         self.process = process
         self.events = []
+        self.news = asyncio.Event()
         self.notes = bytearray()
         self.result = asyncio.get_running_loop().create_future()
 
@@ -46,13 +48,32 @@ class Peer:
             elif "error" in line:
                 self.end(Fault(f"{self.name}: {line['error']}"))
             elif "event" in line:
-                self.events.append(line["event"])
+                self.events.append({"at": time.monotonic(), **line})
+                self.news.set()
         self.end(Fault(f"{self.name} ended early, with {await self.process.wait()}"))
 
     def end(self, fault):
         if not self.result.done():
             self.result.set_exception(fault)
             self.result.exception()  # looked at, even if the other side's fault is told
+            self.news.set()
+
+    async def event(self, name, start=0):
+        """The first event of that name among those after the first `start`; its time is "at". Fails when the peer does."""
+        while True:
+            for event in self.events[start:]:
+                if event["event"] == name:
+                    return event
+            if self.result.done():
+                self.result.result()
+            self.news.clear()
+            await self.news.wait()
+
+    async def ask(self, what):
+        """The event of that name that the peer answers with."""
+        start = len(self.events)
+        self.write({"ask": what})
+        return await self.event(what, start)
 
     async def read_notes(self):
         while chunk := await self.process.stderr.read(4096):
@@ -74,20 +95,30 @@ class Peer:
 
     def story(self):
         notes = self.notes.decode(errors="replace").strip()
-        return f"{self.name}: " + ", ".join(self.events or ["no event"]) + (f"\n{notes}" if notes else "")
+        return f"{self.name}: " + ", ".join([event["event"] for event in self.events] or ["no event"]) + (f"\n{notes}" if notes else "")
 
 
-async def run_pair(commands, options, seconds):
-    """The results of both. Commands and options are those of the offerer, then those of the answerer."""
+async def results_of(offerer, answerer):
+    return await asyncio.gather(offerer.result, answerer.result)
+
+
+def unchanged(sender, line):
+    return line
+
+
+async def run_pair(commands, options, seconds, script=results_of, change=unchanged):
+    """What `script` returns, which gets the offerer and the answerer; without one the results of both. Commands and options
+    are those of the offerer, then those of the answerer. `change` gets each peer's lines for the other one, and returns
+    what arrives there."""
     # The answerer first, so that nothing of the offerer's waits long.
     answerer = await Peer.start("answerer", commands[1], {"role": "answerer", **options[1]})
     offerer = await Peer.start("offerer", commands[0], {"role": "offerer", **options[0]})
     peers = (offerer, answerer)
     readers = [asyncio.create_task(task) for task in (
-        offerer.read(answerer.write), answerer.read(offerer.write), offerer.read_notes(), answerer.read_notes())]
+        offerer.read(lambda line: answerer.write(change(offerer, line))),
+        answerer.read(lambda line: offerer.write(change(answerer, line))), offerer.read_notes(), answerer.read_notes())]
     try:
-        done = asyncio.gather(offerer.result, answerer.result)
-        return await asyncio.wait_for(done, seconds)
+        return await asyncio.wait_for(script(offerer, answerer), seconds)
     except asyncio.TimeoutError:
         late = [peer.name for peer in peers if peer.result.cancelled() or not peer.result.done()]
         raise Fault(f"no result of the {' nor the '.join(late)} after {seconds} s\n{stories(peers)}") from None

@@ -9,6 +9,7 @@ struct Entry {
 };
 
 constexpr Entry kCases[] = {
+    {"call", make_call_case},
     {"data", make_data_case},
     {"media", make_media_case},
     {"textroom", make_textroom_case},

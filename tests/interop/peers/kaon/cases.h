@@ -25,6 +25,7 @@ class Case {
   virtual void handle(const json::object& line) = 0;
 };
 
+std::unique_ptr<Case> make_call_case(const Context& context);
 std::unique_ptr<Case> make_data_case(const Context& context);
 std::unique_ptr<Case> make_media_case(const Context& context);
 std::unique_ptr<Case> make_textroom_case(const Context& context);

@@ -1,5 +1,7 @@
 #include "endpoint.h"
 
+#include <sstream>
+
 #include "kaon/base/text.h"
 
 namespace kaon::interop {
@@ -15,6 +17,11 @@ webrtc::Configuration configuration_of(const Options& options) {
   }
   if (options.text("path-mtu-discovery") == "0") configuration.data.sctp.max_probed_packet_size = 0;
   configuration.own_port.hide_addresses = options.text("hide-addresses") == "1";
+  std::istringstream servers(options.text("ice-servers"));
+  for (std::string url; std::getline(servers, url, ',');) {
+    configuration.ice_servers.push_back(
+        {.urls = {url}, .username = options.text("ice-user"), .credential = options.text("ice-password")});
+  }
   return configuration;
 }
 

@@ -11,7 +11,7 @@
 
 namespace kaon::interop {
 
-/// What --setup says: the DTLS role that an answer of ours takes; Kaon's default without.
+/// What --setup, --path-mtu-discovery, --hide-addresses, --ice-servers, --ice-user and --ice-password say.
 webrtc::Configuration configuration_of(const Options& options);
 
 /// The loop's thread only.

@@ -19,6 +19,7 @@ type runningCase interface {
 
 // The cases that this peer knows. One more is a file with its function, and a line here.
 var cases = map[string]func(*context) (runningCase, error){
+	"call":  startCall,
 	"data":  startData,
 	"media": startMedia,
 }

@@ -16,6 +16,7 @@ type inputLine struct {
 	ID          int                        `json:"id"`
 	Description *webrtc.SessionDescription `json:"description"`
 	Candidate   *webrtc.ICECandidateInit   `json:"candidate"`
+	Ask         string                     `json:"ask"`
 	Stop        bool                       `json:"stop"`
 }
 
