@@ -21,6 +21,8 @@ class Peer:
     """A stack with a program that speaks the protocol of benchmarks/README.md."""
 
     name = ""
+    # Kaon's figures are divided by the best rival's.
+    rival = True
     benches = ALL_PAIRS
     refusals = {}
     most_connections = 1 << 30
@@ -49,11 +51,12 @@ class Peer:
 
 class Kaon(Peer):
     name = "kaon"
+    rival = False
     benches = ALL_PAIRS | {"fanout", "micro", "size", "turn"}
 
     def turn_command(self, ip, port, _folder):
         return [BUILD / "apps/kaon/kaon", "turn", "--udp", f"{ip}:{port}", "--relay-ip", ip, "--allow-peer", ip, "--user", "u:p",
-                "--log", "off"]
+                "--user-allocations", "20000", "--log", "off"]
 
     def make(self):
         if OWN_BUILD:
@@ -72,16 +75,22 @@ class Kaon(Peer):
 
 class Pion(Peer):
     name = "pion"
+    benches = ALL_PAIRS | {"turn"}
     program = stacks.BUILD / "pion_bench"
+    turn_server = stacks.BUILD / "pion_turnserver"
 
     def make(self):
         stacks.need("go")
         env = {"GOTOOLCHAIN": "local", "GOFLAGS": "-buildvcs=false"}
         stacks.run(["go", "mod", "download"], stacks.PEERS / "pion", stacks.Missing, env)
-        stacks.run(["go", "build", "-o", self.program, "./bench"], stacks.PEERS / "pion", stacks.Broken, env)
+        for program, package in ((self.program, "./bench"), (self.turn_server, "./turnserver")):
+            stacks.run(["go", "build", "-o", program, package], stacks.PEERS / "pion", stacks.Broken, env)
 
     def command(self):
         return [str(self.program)]
+
+    def turn_command(self, ip, port, _folder):
+        return [self.turn_server, ip, str(port), "u", "p"]
 
     def version(self):
         return "v" + stacks.go_version("github.com/pion/webrtc/v4")
@@ -143,4 +152,23 @@ class Coturn(Peer):
         return done.stdout.strip()
 
 
-PEERS = {peer.name: peer for peer in (Kaon(), Pion(), Libwebrtc(), Libdatachannel(), Coturn())}
+class Floor(Peer):
+    """No server but its system calls: what relaying costs at least on this machine."""
+
+    name = "floor"
+    benches = {"turn"}
+    rival = False
+
+    def make(self):
+        if not OWN_BUILD:
+            stacks.run(["cmake", "--preset", "release"], ROOT, stacks.Broken)
+            stacks.run(["ninja", "-C", BUILD, "turn_floor"], ROOT, stacks.Broken)
+
+    def turn_command(self, ip, port, _folder):
+        return [BUILD / "benchmarks/turn_floor", f"{ip}:{port}"]
+
+    def version(self):
+        return "system calls only"
+
+
+PEERS = {peer.name: peer for peer in (Kaon(), Pion(), Libwebrtc(), Libdatachannel(), Coturn(), Floor())}

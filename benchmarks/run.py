@@ -59,7 +59,7 @@ def better_is_higher(metric):
 
 def table(figures, units, names):
     """Prints the medians and Kaon's ratio to the best other peer."""
-    others = [name for name in names if name != "kaon"]
+    others = [name for name in names if peers.PEERS[name].rival]
     print(f"{'':38}" + "".join(f"{name:>16}" for name in names) + (f"{'kaon/best':>12}" if others else ""))
     for metric, by_peer in figures.items():
         medians = {name: statistics.median(runs) for name, runs in by_peer.items()}

@@ -23,6 +23,7 @@ SHORT = [
     ("size", "libkaon_so_bytes", "libkaon.so", "bytes"),
 ]
 HIGHER_IS_BETTER = {"mbit_s", "opened"}
+NO_RIVALS = {"kaon", "floor"}
 
 
 def results():
@@ -47,7 +48,7 @@ def number(value):
 
 def ratio(metric, values):
     """Kaon's figure over the best other peer's."""
-    rivals = [value for peer, value in values.items() if peer != "kaon"]
+    rivals = [value for peer, value in values.items() if peer not in NO_RIVALS]
     if "kaon" not in values or not rivals:
         return ""
     best = max(rivals) if metric in HIGHER_IS_BETTER else min(rivals)

@@ -1,21 +1,19 @@
 // Load for a TURN server: clients with a channel each, and one peer that they all talk to, both ways.
 //   turn_load SERVER CLIENTS SECONDS BURST channels|indications
+//   turn_load SERVER CLIENTS hold
 // Each client sends and gets 270 packets of 1,200 bytes a second, BURST at a time (as one UDP_SEGMENT send). Says
-// "ready" once all have their channel, begins at a line on standard input, and ends with a line of JSON.
-#include <netinet/in.h>
-#include <netinet/udp.h>
+// "ready" once all have their channel, begins at a line on standard input, and ends with a line of JSON. With "hold"
+// the clients have an allocation each and nothing more, until the line comes.
 #include <poll.h>
-#include <sys/socket.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "benchmarks/turn_sockets.h"
 #include "kaon/base/assert.h"
 #include "kaon/base/text.h"
 #include "kaon/crypto/system_random.h"
@@ -27,6 +25,7 @@
 namespace {
 
 using namespace kaon;
+using namespace kaon::bench;
 using stun::Attribute;
 using SteadyClock = std::chrono::steady_clock;
 
@@ -34,57 +33,16 @@ constexpr size_t kPayload = 1200;
 constexpr int kPacketsPerSecond = 270;
 constexpr uint16_t kChannel = 0x4001;
 
-[[noreturn]] void give_up(const char* what) {
-  std::fprintf(stderr, "turn_load: %s\n", what);
-  std::exit(1);
-}
-
-sockaddr_in to_sockaddr(const net::Endpoint& endpoint) {
-  sockaddr_in out{};
-  out.sin_family = AF_INET;
-  out.sin_port = htons(endpoint.port);
-  std::memcpy(&out.sin_addr, endpoint.ip.bytes().data(), 4);
-  return out;
-}
-
-int open_socket(const net::IpAddress& ip) {
-  const int fd = ::socket(AF_INET, SOCK_DGRAM, 0);
-  const sockaddr_in local = to_sockaddr({ip, 0});
-  if (fd < 0 || ::bind(fd, reinterpret_cast<const sockaddr*>(&local), sizeof local) != 0) give_up("no socket");
-  const int size = 4 << 20;
-  (void)::setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
-  // Else the sender, which is the server, would be billed for taking runs apart again.
-  const int on = 1;
-  (void)::setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof on);
-  return fd;
-}
-
-net::Endpoint address_of(int fd) {
-  sockaddr_in local{};
-  socklen_t size = sizeof local;
-  (void)::getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size);
-  return {net::IpAddress::v4(ntohl(local.sin_addr.s_addr)), ntohs(local.sin_port)};
-}
-
 void send_burst(int fd, const net::Endpoint& to, ByteView bytes, size_t segment) {
   sockaddr_in remote = to_sockaddr(to);
   iovec part{const_cast<uint8_t*>(bytes.data()), bytes.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(uint16_t))] = {};
+  alignas(cmsghdr) char control[kSegmentControl] = {};
   msghdr message{};
   message.msg_name = &remote;
   message.msg_namelen = sizeof remote;
   message.msg_iov = &part;
   message.msg_iovlen = 1;
-  if (bytes.size() > segment) {
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* head = CMSG_FIRSTHDR(&message);
-    head->cmsg_level = SOL_UDP;
-    head->cmsg_type = UDP_SEGMENT;
-    head->cmsg_len = CMSG_LEN(sizeof(uint16_t));
-    const auto size = static_cast<uint16_t>(segment);
-    std::memcpy(CMSG_DATA(head), &size, sizeof size);
-  }
+  if (bytes.size() > segment) set_segment(message, control, segment);
   (void)::sendmsg(fd, &message, MSG_DONTWAIT);
 }
 
@@ -110,9 +68,8 @@ uint64_t drain(int fd, size_t datagram) {
 
 class Client {
  public:
-  Client(const net::Endpoint& server, const net::Endpoint& peer, bool channels, size_t burst)
-      : server_(server), fd_(open_socket(server.ip)) {
-    allocate();
+  explicit Client(const net::Endpoint& server) : server_(server), fd_(open_socket(server.ip)) { allocate(); }
+  Client(const net::Endpoint& server, const net::Endpoint& peer, bool channels, size_t burst) : Client(server) {
     permit(peer, channels);
     std::vector<uint8_t> packet(2048);
     if (channels) {
@@ -191,22 +148,50 @@ class Client {
 
 }  // namespace
 
+namespace {
+
+void wait_for_a_line() {
+  std::printf("ready\n");
+  std::fflush(stdout);
+  (void)std::getchar();
+}
+
+// One client after the other until all are there.
+int hold(const net::Endpoint& server, size_t count) {
+  std::vector<Client> clients;
+  clients.reserve(count);
+  wait_for_a_line();
+  for (size_t i = 0; i < count; ++i) clients.emplace_back(server);
+  wait_for_a_line();
+  return 0;
+}
+
+void raise_descriptors() {
+  rlimit limit{};
+  (void)::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
-  if (argc != 6) give_up("SERVER CLIENTS SECONDS BURST channels|indications");
+  if (argc != 6 && argc != 4) give_up("SERVER CLIENTS SECONDS BURST channels|indications, or SERVER CLIENTS hold");
   const auto server = net::Endpoint::parse(argv[1]);
   const auto count = parse_number<size_t>(argv[2]);
+  if (!server || !count) give_up("a wrong argument");
+  raise_descriptors();
+  if (argc == 4) return hold(*server, *count);
   const auto seconds = parse_number<int>(argv[3]);
   const auto burst = parse_number<size_t>(argv[4]);
-  if (!server || !count || !seconds || !burst || *burst == 0) give_up("a wrong argument");
+  if (!seconds || !burst || *burst == 0) give_up("a wrong argument");
   const int peer = open_socket(server->ip);
   std::vector<Client> clients;
   clients.reserve(*count);
   for (size_t i = 0; i < *count; ++i) {
     clients.emplace_back(*server, address_of(peer), std::string_view(argv[5]) == "channels", *burst);
   }
-  std::printf("ready\n");
-  std::fflush(stdout);
-  (void)std::getchar();
+  wait_for_a_line();
 
   const std::vector<uint8_t> payload(*burst * kPayload);
   const auto interval = std::chrono::nanoseconds(1'000'000'000LL * static_cast<int64_t>(*burst) / kPacketsPerSecond);
