@@ -179,6 +179,7 @@ class Agent {
   Time next_check_of(const Pair& pair) const;
   bool can_check(const Pair& pair) const;
   int max_attempts(const Pair& pair) const;
+  bool worth_a_try(const Pair& spare) const;
   Pair* next_triggered();
   Pair* next_due(Time now);
   void run_checks(Time now);
@@ -216,6 +217,7 @@ class Agent {
   bool stale(const Pair& pair, Time now) const;
   bool left(const Pair& pair) const;
   void notice_moved(Pair& pair, Time now);
+  void notice_spare(Pair& pair, Time now);
   bool fresh(const Pair& pair, Time now) const;
   void probe_spares(const Pair& current, Time now);
   bool silent(const Pair& pair, Time now) const;

@@ -25,6 +25,9 @@ constexpr Duration kMinQuiet = milliseconds(500);
 constexpr int kMaxAttempts = 12;
 // For addresses that only a check has named, once we are connected: a replayed check shall not buy many packets.
 constexpr int kMaxReflexiveAttempts = 4;
+// For pairs that could not replace the nominated one but may be needed when that breaks: about a second without an
+// answer.
+constexpr int kMaxSpareAttempts = 4;
 // A check under way this recently is not repeated because the peer's came.
 constexpr Duration kTriggerHoldOff = milliseconds(50);
 
@@ -54,6 +57,10 @@ Time Agent::quiet_at(const Pair& p) const {
   return p.heard_data ? std::min(sent, p.last_received + wait) : sent;
 }
 
+bool Agent::worth_a_try(const Pair& spare) const {
+  return config_.renomination && spare.path.protocol == net::Protocol::Udp && spare.attempts < kMaxSpareAttempts;
+}
+
 // When the pair wants its next ordinary check; triggered ones have a queue of their own.
 Time Agent::due(const Pair& p) const {
   if (p.triggered || p.queued || !can_check(p)) return kNever;
@@ -70,10 +77,11 @@ Time Agent::due(const Pair& p) const {
       if (config_.lite) return kNever;
       [[fallthrough]];
     case PairState::InProgress: {
-      // What could not replace the nominated pair is not tried while that works (RFC 8445 §8.1.1).
-      const bool pointless = current != nullptr && current->nominated && current->generation == p.generation &&
-                             p.priority < current->priority && !p.nominate_on_success && state_ != State::Disconnected;
-      return pointless ? kNever : p.next_check;
+      // What could not replace the nominated pair is not tried while that works (RFC 8445 §8.1.1), or a few times only
+      // if the peer would follow us there: that opens the translators in between.
+      const bool spare = current != nullptr && current->nominated && current->generation == p.generation &&
+                         p.priority < current->priority && !p.nominate_on_success && state_ != State::Disconnected;
+      return spare && !worth_a_try(p) ? kNever : p.next_check;
     }
   }
   return kNever;

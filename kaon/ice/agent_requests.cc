@@ -12,6 +12,8 @@ namespace {
 using stun::Attribute;
 
 constexpr std::array kKnownAttributes{Attribute::Username, Attribute::Priority, Attribute::UseCandidate};
+// After a pair's first checks and their repetitions.
+constexpr Duration kSpareRest = std::chrono::seconds(1);
 constexpr Duration kErrorWindow = std::chrono::seconds(1);
 // Header, ERROR-CODE, MESSAGE-INTEGRITY, FINGERPRINT.
 constexpr size_t kErrorSize = stun::kHeaderSize + 8 + 24 + 8;
@@ -77,7 +79,10 @@ void Agent::refresh_previous(const stun::Message& message, const net::Datagram& 
 
 // RFC 8445 §7.3.1.3: an address that was not signalled is a peer-reflexive candidate.
 Agent::Pair* Agent::pair_for_request(const stun::Message& message, const net::Datagram& packet, Time now) {
-  if (Pair* known = find_pair(packet.local, packet.remote, packet.protocol, generation_)) return known;
+  if (Pair* known = find_pair(packet.local, packet.remote, packet.protocol, generation_)) {
+    notice_spare(*known, now);
+    return known;
+  }
   Remote* remote = find_remote(packet.remote, packet.protocol, generation_);
   if (remote == nullptr) {
     if (!config_.remote_policy.permits(packet.remote)) {
@@ -103,6 +108,14 @@ void Agent::notice_moved(Pair& p, Time now) {
   if (current == nullptr || current == &p || config_.lite) return;
   p.moved_at = now;
   if (current->unanswered_since == kNever) current->next_check = std::min(current->next_check, now);
+}
+
+// Nobody checks a good spare pair for nothing: has the peer lost its end of the selected one?
+void Agent::notice_spare(Pair& p, Time now) {
+  if (!config_.renomination || p.id == selected_ || p.state != PairState::Succeeded) return;
+  if (now < p.last_response + kSpareRest || p.triggered) return;
+  notice_moved(p, now);
+  trigger(p, now);
 }
 
 void Agent::accept_request(const stun::Message& message, const net::Datagram& packet, Time now) {

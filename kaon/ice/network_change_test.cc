@@ -92,6 +92,61 @@ TEST(IceNetworkChange, ANewAddressIsToldAndAsksTheStunServersToo) {
   EXPECT_FALSE(call.a.agent.gathering_done());
 }
 
+// Pairs of `node` from or to this address: how many were checked with success, and the most requests sent on one.
+struct Tried {
+  size_t good = 0;
+  uint64_t most = 0;
+};
+Tried tried(const Node& node, const char* address) {
+  Tried found;
+  for (const PairStats& p : node.agent.pair_stats()) {
+    if (p.local.address != at(address) && p.remote.address != at(address)) continue;
+    if (p.state == PairState::Succeeded) ++found.good;
+    found.most = std::max(found.most, p.requests_sent);
+  }
+  return found;
+}
+
+void add_costly(Call& call, Node& node, const char* address) {
+  const LocalAddress costly{.address = at(address), .network_cost = 900};
+  node.addresses.push_back(costly.address);
+  ASSERT_TRUE(node.agent.add_local_candidate(costly, call.world.now).has_value());
+  call.world.drain(node);
+}
+
+TEST(IceNetworkChange, APairThatIsWorseThanTheNominatedOneIsMadeReadyForLater) {
+  for (const bool renomination : {true, false}) {
+    Call call(renomination);
+    const auto path = call.a.path();
+    add_costly(call, call.b, "10.1.0.2:2000");
+    EXPECT_FALSE(call.world.run(seconds(3)));
+    EXPECT_EQ(tried(call.a, "10.1.0.2:2000").good, renomination ? 1u : 0u);
+    EXPECT_EQ(tried(call.b, "10.1.0.2:2000").good, renomination ? 1u : 0u);
+    EXPECT_EQ(call.a.path(), path);
+  }
+}
+
+TEST(IceNetworkChange, AWorsePairThatNobodyAnswersIsGivenUpSoon) {
+  Call call;
+  Candidate nowhere{.foundation = "9", .priority = 1, .address = at("10.9.9.9:9999")};
+  ASSERT_TRUE(call.a.agent.add_remote_candidate(nowhere, call.world.now).has_value());
+  call.world.drain(call.a);
+  EXPECT_FALSE(call.world.run(seconds(20)));
+  EXPECT_EQ(tried(call.a, "10.9.9.9:9999").most, 4u);
+}
+
+// Neither side knows at first that the address is gone, except its owner.
+TEST(IceNetworkChange, ASpareThatThePeerChecksAgainIsTakenSoon) {
+  for (const bool controlling_moves : {true, false}) {
+    Call call;
+    Node& mover = controlling_moves ? call.a : call.b;
+    add_costly(call, mover, controlling_moves ? "10.1.0.1:1000" : "10.1.0.2:2000");
+    EXPECT_FALSE(call.world.run(seconds(5)));
+    call.lose(mover, controlling_moves ? "10.0.0.1:1000" : "10.0.0.2:2000");
+    EXPECT_LE(call.until_mirrored(), 8 * call.world.latency + std::chrono::milliseconds(50)) << controlling_moves;
+  }
+}
+
 TEST(IceNetworkChange, WithoutAnyAddressItIsDisconnectedThenFailed) {
   Call call;
   call.lose(call.a, "10.0.0.1:1000");

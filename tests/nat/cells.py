@@ -1,4 +1,5 @@
-"""What is tried between peers behind NATs. A cell is a name, what it needs, and a coroutine that gives back a line of figures."""
+"""What is tried between peers behind NATs. A cell is a name, what it needs, and a coroutine that
+gives back a line of figures."""
 
 import asyncio
 import os
@@ -45,7 +46,7 @@ def start_of(lab, stack, host, urls):
     options = {"case": "call", "ice-servers": ",".join(urls), "ice-user": USER, "ice-password": PASSWORD}
     if stack == "chromium":  # its driver stays outside
         return COMMANDS[stack], {**options, "prefix": " ".join(lab.inside(host))}
-    return [*lab.inside(host), *COMMANDS[stack]], options
+    return [*lab.inside(host), "env", f"SSL_CERT_FILE={lab.certificate}", *COMMANDS[stack]], options
 
 
 async def call(lab, stacks, urls, script, seconds=SECONDS, change=lambda sender, line: line):
@@ -106,7 +107,7 @@ def nat_cell(stacks, server, kinds, blocked_by=None, short=False):
 
     async def run(prefix, folder):
         with Lab(prefix, {"A": [kinds[0]], "B": [kinds[1]]}, folder) as lab:
-            os.environ["SSL_CERT_FILE"] = str(lab.serve(server))
+            lab.serve(server)
             blocked = [TCP if blocked_by == "tcp" else TLS]
             urls = [blocked if kind == BLOCKED else [STUN, UDP] for kind in kinds]
             clock = Clock()

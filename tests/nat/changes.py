@@ -1,7 +1,6 @@
 """Kaon with other stacks: ICE restarts, checks of an old generation, consent that expires, and conflicting roles."""
 
 import asyncio
-import os
 import re
 import time
 
@@ -50,7 +49,7 @@ def restart_cell(stacks):
 
     async def run(prefix, folder):
         with lab_of(prefix, folder) as lab:
-            os.environ["SSL_CERT_FILE"] = str(lab.serve("kaon"))
+            lab.serve("kaon")
             name, host = ours(stacks)[0]
             seen = Generations(clock := Clock())
             async with await Wire.tap(lab, f"{host}0", "lan") as wire:
@@ -114,7 +113,7 @@ def consent_cell(stacks):
 
     async def run(prefix, folder):
         with lab_of(prefix, folder) as lab:
-            os.environ["SSL_CERT_FILE"] = str(lab.serve("kaon"))
+            lab.serve("kaon")
             name, host = ours(stacks)[0]
             clock = Clock()
             async with await Wire.tap(lab, f"{host}0", "lan") as wire:
@@ -154,7 +153,7 @@ def conflict_cell(stacks):
     async def run(prefix, folder):
         roles, times = [], []
         with lab_of(prefix, folder) as lab:
-            os.environ["SSL_CERT_FILE"] = str(lab.serve("kaon"))
+            lab.serve("kaon")
             while len(set(roles)) < 2:
                 must(len(roles) < 16, f"Kaon became the same sixteen times: {roles[:1]}")
                 clock = Clock(lite)

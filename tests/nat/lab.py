@@ -102,6 +102,7 @@ class Lab:
     def __init__(self, name, uplinks, folder):
         self.name, self.uplinks, self.folder = name, uplinks, folder
         self.stack = contextlib.ExitStack()
+        self.certificate = None  # of the server, once it runs
 
     def inside(self, node):
         """What a command begins with that runs there."""
@@ -147,13 +148,16 @@ END
             before = list(self.uplinks)[:list(self.uplinks).index(host)]
             number = sum(len(self.uplinks[name]) for name in before) + index + 1
         inner, net, eth = f"{self.name}-{host}", f"10.{number}.0", f"eth{index}"
-        return f"""ip -n {inner} link set {eth} up; ip -n {inner} addr replace {net}.2/24 dev {eth}
-            ip -n {inner} route replace default via {net}.1 dev {eth} metric {100 + index}
-            ip -n {inner} route replace default via {net}.1 dev {eth} table {10 + index}
+        # The address last: who hears of it sends from there at once.
+        return f"""ip -n {inner} link set {eth} up
             ip -n {inner} rule del pref {10 + index} 2>/dev/null || true
-            ip -n {inner} rule add pref {10 + index} from {net}.2 table {10 + index}"""
+            ip -n {inner} rule add pref {10 + index} from {net}.2 table {10 + index}
+            ip -n {inner} route replace default via {net}.1 dev {eth} onlink table {10 + index}
+            ip -n {inner} route replace default via {net}.1 dev {eth} onlink metric {100 + index}
+            ip -n {inner} addr replace {net}.2/24 dev {eth}"""
 
     def unplug(self, host, index):
+        """The commands by which it goes, with its address, as a cable or a radio does."""
         return f"ip -n {self.name}-{host} addr flush dev eth{index}; ip -n {self.name}-{host} link set eth{index} down"
 
     def __exit__(self, *_):
@@ -162,8 +166,9 @@ END
         sh("\n".join(f"ip netns del {name}" for name in names if name.startswith(f"{self.name}-")))
 
     def serve(self, program):
-        """Starts the program that listens to the server's address over UDP, TCP and TLS; its certificate."""
+        """Starts the program that listens to the server's address over UDP, TCP and TLS."""
         cert, key = certificate(self.folder)
+        self.certificate = cert
         if program == "kaon":
             command = [KAON, "turn", "--udp", f"{SERVER}:{PORT}", "--tcp", f"{SERVER}:{PORT}", "--tls", f"{SERVER}:{TLS_PORT}",
                        "--cert", cert, "--key", key, "--relay-ip", SERVER, "--realm", "example.org", "--user",
@@ -179,7 +184,6 @@ END
         self.stack.callback(process.kill)
         probe = subprocess.run([*self.inside("server"), sys.executable, "-c", ANSWERS], capture_output=True, text=True)
         assert probe.returncode == 0, f"{program} does not listen: {log.read_text()[-1000:]}"
-        return cert
 
 
 def ask_server(lab, host):

@@ -21,6 +21,7 @@ from pathlib import Path
 import cells
 import changes
 import lab
+import switches
 
 sys.path.append(str(lab.ROOT / "tests/interop"))
 import stacks  # noqa: E402
@@ -111,7 +112,7 @@ def main():
     parser.add_argument("words", nargs="*", metavar="WORD")
     arguments = parser.parse_args()
     passed = os.environ.get("KAON_PASSED", "").splitlines()
-    chosen = [cell for cell in (*cells.cells(), *changes.cells()) if cell.name not in passed and
+    chosen = [cell for cell in (*cells.cells(), *changes.cells(), *switches.cells()) if cell.name not in passed and
               (any(word in cell.name for word in arguments.words) if arguments.words else arguments.full or cell.short)]
     if INSIDE in os.environ:
         os.environ["PATH"] += f":{stacks.BUILD}/coturn/usr/bin"
