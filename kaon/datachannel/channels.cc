@@ -266,6 +266,11 @@ void Channels::set_buffered_amount_low_threshold(ChannelId id, size_t bytes) {
   if (channel == nullptr || !channel->options.stream) return;
   impl_->association_.set_buffered_amount_low_threshold(sctp::StreamId(*channel->options.stream), bytes);
 }
+Buffer Channels::keep(ByteView payload) { return impl_->association_.keep(payload); }
+bool Channels::release(Buffer kept, Time now) {
+  impl_->now_ = std::max(impl_->now_, now);
+  return impl_->association_.release(std::move(kept));
+}
 std::optional<ChannelInfo> Channels::info(ChannelId id) const {
   const Channel* channel = impl_->find(id);
   if (channel == nullptr) return std::nullopt;

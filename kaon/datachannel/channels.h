@@ -124,7 +124,8 @@ struct MessageReceived {
 struct BufferedAmountLow {
   ChannelId channel;
 };
-/// After BufferFull: at least half of the send buffer is free again.
+/// After BufferFull: at least half of the send buffer is free again, and there is room for the message that was
+/// refused.
 struct SendBufferAvailable {};
 /// The peer began to close it; sending is over. Not sent for a close() of ours.
 struct ChannelClosing {
@@ -176,6 +177,12 @@ class Channels {
   /// Payload bytes not yet sent for the first time; zero for unknown channels.
   size_t buffered_amount(ChannelId channel) const;
   void set_buffered_amount_low_threshold(ChannelId channel, size_t bytes);
+  /// The payload of the MessageReceived just polled, to be kept beyond the next poll_event(); it counts against the
+  /// receive window until release(), so that who does not read stops the peer.
+  Buffer keep(ByteView payload);
+  /// What keep() gave has been read. True if poll_transmit() has something to say about it.
+  bool release(Buffer kept, Time now);
+
   /// Nothing for unknown and for closed channels.
   std::optional<ChannelInfo> info(ChannelId channel) const;
   std::optional<ChannelStats> stats(ChannelId channel) const;

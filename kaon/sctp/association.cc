@@ -250,17 +250,30 @@ size_t Association::Impl::largest_packet() const {
 Time Association::Impl::next_timeout() const { return *std::min_element(deadlines_.begin(), deadlines_.end()); }
 
 std::optional<Event> Association::Impl::poll_event() {
-  if (auto event = events_.pop()) {
-    if (std::holds_alternative<Message>(*event)) {
-      ++totals_.messages_received;
-      if (Tcb* block = tcb()) block->receiver.messages_polled(events_);
-    }
-    return event;
+  // Whoever waits for room does not wait behind all that has arrived.
+  if (queue_.may_tell() && !ended()) {
+    if (const auto low = queue_.poll_low()) return BufferedAmountLow{*low};
+    if (queue_.poll_available()) return SendBufferAvailable{};
   }
-  if (ended()) return std::nullopt;
-  if (const auto low = queue_.poll_low()) return BufferedAmountLow{*low};
-  if (queue_.poll_available()) return SendBufferAvailable{};
-  return std::nullopt;
+  auto event = events_.pop();
+  if (event && std::holds_alternative<Message>(*event)) {
+    ++totals_.messages_received;
+    if (Tcb* block = tcb()) block->receiver.messages_polled(events_);
+  }
+  return event;
+}
+
+Buffer Association::Impl::keep(ByteView payload) {
+  if (!pool_) pool_.emplace();
+  return events_.keep(payload, *pool_);
+}
+
+bool Association::Impl::release(Buffer kept) {
+  events_.release(kept);
+  Tcb* block = tcb();
+  if (block == nullptr) return false;
+  block->receiver.messages_polled(events_);
+  return block->receiver.sack_now();
 }
 
 Stats Association::Impl::stats() const {
@@ -313,5 +326,7 @@ void Association::handle_timeout(Time now) { impl_->handle_timeout(now); }
 Time Association::next_timeout() const { return impl_->next_timeout(); }
 std::optional<net::Transmit> Association::poll_transmit(Bytes out) { return impl_->poll_transmit(out); }
 std::optional<Event> Association::poll_event() { return impl_->poll_event(); }
+Buffer Association::keep(ByteView payload) { return impl_->keep(payload); }
+bool Association::release(Buffer kept) { return impl_->release(std::move(kept)); }
 
 }  // namespace kaon::sctp

@@ -7,6 +7,7 @@
 #include <span>
 #include <string_view>
 
+#include "kaon/base/buffer.h"
 #include "kaon/base/env.h"
 #include "kaon/base/result.h"
 #include "kaon/net/engine.h"
@@ -54,6 +55,13 @@ class Association {
   size_t buffered_amount(StreamId stream) const;
   /// BufferedAmountLow comes when buffered_amount(stream) falls from above to this or below. Zero at first.
   void set_buffered_amount_low_threshold(StreamId stream, size_t bytes);
+
+  /// The payload of the Message just polled (or bytes made of it), to be kept beyond the next poll_event(). It counts
+  /// against the receive window until release(): who does not read stops the peer.
+  Buffer keep(ByteView payload);
+  /// What keep() gave has been read. True if the peer is to be told of the room, by poll_transmit(). It may also just
+  /// be destroyed together with the association.
+  bool release(Buffer kept);
 
   /// The largest packet that the next poll_transmit() may write.
   size_t largest_packet() const;

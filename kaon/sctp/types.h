@@ -42,8 +42,9 @@ struct Config {
   /// queued. Where a long path has a window for more, the buffer may hold twice the window, up to max_send_buffer.
   size_t send_buffer = 16 * 1024 * 1024;
   size_t max_send_buffer = 128 * 1024 * 1024;
-  /// Bytes the peer may have on the way to us or waiting here to be polled. Raised to twice max_message_size if
-  /// smaller. Doubles, up to max_receive_window, while a peer fills more than half of it per round trip.
+  /// Bytes the peer may have on the way to us, waiting here to be polled, or kept. Raised to twice max_message_size if
+  /// smaller. Doubles, up to max_receive_window, while a peer fills more than half of it per round trip and no more
+  /// than half of it waits for the application.
   size_t receive_window = 8 * 1024 * 1024;
   size_t max_receive_window = 128 * 1024 * 1024;
   Duration rto_initial = std::chrono::milliseconds(500);
@@ -151,7 +152,8 @@ struct OutgoingResetFailed {
 struct BufferedAmountLow {
   StreamId stream;
 };
-/// After BufferFull: at least half of the send buffer is free again.
+/// After BufferFull: at least half of the send buffer is free again, and there is room for the message that was
+/// refused.
 struct SendBufferAvailable {};
 /// The end; nothing comes after it.
 struct Closed {

@@ -1,11 +1,14 @@
 #include "kaon/webrtc/data_channel.h"
 
 #include "kaon/webrtc/internal/core.h"
+#include "kaon/webrtc/internal/inbox.h"
 
 namespace kaon::webrtc {
 
 DataChannel::DataChannel(internal::Core& core, datachannel::ChannelId id, datachannel::ChannelOptions options)
     : core_(&core), id_(id), options_(std::move(options)), handlers_(std::make_shared<const DataChannelHandlers>()) {}
+
+DataChannel::~DataChannel() = default;
 
 std::optional<uint16_t> DataChannel::id() const {
   if (core_ == nullptr) return options_.stream;

@@ -6,15 +6,18 @@
 #include <string>
 #include <string_view>
 
+#include "kaon/base/buffer.h"
 #include "kaon/base/function.h"
 #include "kaon/base/result.h"
 #include "kaon/datachannel/channels.h"
+#include "kaon/webrtc/channel_operations.h"
 
 namespace kaon::webrtc {
 
 namespace internal {
 class Core;
-}
+struct Inbox;
+}  // namespace internal
 
 using datachannel::ChannelError;
 using datachannel::ChannelState;
@@ -65,8 +68,9 @@ struct DataChannelHandlers {
 
 /// The connection keeps a channel until it is closed; afterwards, and after the end of the connection, its methods are
 /// harmless. The loop's thread only. Source: W3C webrtc §6.2.
-class DataChannel {
+class DataChannel : public std::enable_shared_from_this<DataChannel> {
  public:
+  ~DataChannel();
   DataChannel(const DataChannel&) = delete;
   DataChannel& operator=(const DataChannel&) = delete;
 
@@ -94,6 +98,16 @@ class DataChannel {
   [[nodiscard]] Result<void, SendError> send(std::string_view text);
   /// The same for a binary message.
   [[nodiscard]] Result<void, SendError> send(ByteView bytes);
+  /// For coroutines: `co_await` gives what send() gives, but waits while the channel is not open yet and while there is
+  /// no room, instead of failing with BufferFull. The text must stay until then. Waiting ends with NotOpen when the
+  /// channel closes; after PeerConnection::close() at the loop's next turn. Messages of one channel keep their order,
+  /// unless send() is called meanwhile; channels take turns.
+  SendOperation async_send(std::string_view text);
+  /// The same for a binary message.
+  SendOperation async_send(ByteView bytes);
+  /// Messages are read from a stream from now on, not given to on_message. Called within the handler that announces the
+  /// channel, or before it opens, it misses none. Once only (asserted). Include kaon/webrtc/detached_channel.h.
+  [[nodiscard]] DetachedChannel detach();
   /// Payload bytes not yet sent for the first time.
   size_t buffered_amount() const;
   /// In bytes; 0 at first.
@@ -105,13 +119,24 @@ class DataChannel {
 
  private:
   friend class internal::Core;
+  friend class SendOperation;
+  friend class ReadOperation;
+  friend class DetachedChannel;
   DataChannel(internal::Core& core, datachannel::ChannelId id, datachannel::ChannelOptions options);
+
+  // channel_operations.cc
+  void arrived(Buffer bytes, bool binary);
+  std::optional<ReadResult> take(Bytes into);
+  bool send_first();
 
   internal::Core* core_;  // null after the end
   datachannel::ChannelId id_;
   datachannel::ChannelOptions options_;
   size_t low_threshold_ = 0;
   std::shared_ptr<const DataChannelHandlers> handlers_;
+  internal::WaiterList senders_;
+  bool waits_to_send_ = false;              // stands in Core::writers_
+  std::unique_ptr<internal::Inbox> inbox_;  // once detached
 };
 
 }  // namespace kaon::webrtc

@@ -141,6 +141,19 @@ def data_channels_flow_control():
     assert figures and 0 < int(figures[1]) <= 1115, last
 
 
+def data_channels_detach():
+    """Many messages, so that both sides wait for each other; and one that the reader takes in parts."""
+    echo, maker = start("data-channels-detach"), start("data-channels-detach-create", 20000)
+    connect(maker, echo)
+    maker.end()
+    echo.end()
+    assert maker.error_text().splitlines()[:20000] == [f"got number {i}" for i in range(1, 20001)]
+    assert echo.error_text().splitlines()[:2] == ["Channel: data", "Message: number 1"]
+
+
+data_channels_detach_create = data_channels_detach
+
+
 def trickle_ice():
     lines = run("trickle-ice").splitlines()
     for name in ("alice", "bob"):

@@ -72,6 +72,8 @@ class Association::Impl {
   State state() const;
   Stats stats() const;
   std::optional<Event> poll_event();
+  Buffer keep(ByteView payload);
+  bool release(Buffer kept);
   void handle_timeout(Time now);
   Time next_timeout() const;
 

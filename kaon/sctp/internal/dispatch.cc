@@ -47,7 +47,7 @@ void Association::Impl::handle_packet(Bytes packet, Time now) {
   }
   if (chunks.malformed()) drop(DropReason::MalformedChunk);
   if (auto* open = std::get_if<Open>(&state_)) {
-    open->tcb->receiver.packet_ended(rto_.smoothed(), now_);
+    open->tcb->receiver.packet_ended(rto_.smoothed(), events_, now_);
     advance_shutdown(*open);
   }
   update_timers();

@@ -17,8 +17,8 @@ struct ReadyMessage {
   Buffer payload;
 };
 
-/// Messages are bounded by the receive window, which counts them until they are polled; the others by kMaxQueuedEvents,
-/// which the callers respect where the peer is the cause.
+/// Messages are bounded by the receive window, which counts them until they are polled, or released if they were kept;
+/// the others by kMaxQueuedEvents, which the callers respect where the peer is the cause.
 class EventQueue {
  public:
   /// What a message costs of the receive window beside the memory of its payload.
@@ -35,6 +35,7 @@ class EventQueue {
 
   bool empty() const { return queue_.empty(); }
   bool has_room() const { return control_events_ < kMaxQueuedEvents; }
+  /// Of messages that wait to be polled, and of those that were kept.
   size_t message_bytes() const { return message_bytes_; }
   /// The Message's payload lives until the next call.
   std::optional<Event> pop() {
@@ -49,6 +50,18 @@ class EventQueue {
     message_bytes_ -= message.payload.capacity() + kMessageOverhead;
     current_ = std::move(message.payload);
     return Message{message.stream, message.ppid, message.unordered, current_.view()};
+  }
+  /// The payload just polled itself, or a copy of what was made of it. Counts on, until release().
+  Buffer keep(ByteView payload, BufferPool& pool) {
+    const bool whole =
+        !payload.empty() && payload.data() == current_.view().data() && payload.size() == current_.size();
+    Buffer kept = whole ? std::move(current_) : pool.copy(payload);
+    message_bytes_ += kept.capacity() + kMessageOverhead;
+    return kept;
+  }
+  void release(const Buffer& kept) {
+    KAON_ASSERT(message_bytes_ >= kept.capacity() + kMessageOverhead);
+    message_bytes_ -= kept.capacity() + kMessageOverhead;
   }
   void trim() {
     if (queue_.empty()) queue_.release();

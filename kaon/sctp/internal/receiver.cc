@@ -77,9 +77,9 @@ bool Receiver::handle_forward_tsn(const ForwardTsnChunk& chunk, EventQueue& even
   return true;
 }
 
-void Receiver::packet_ended(Duration round_trip, Time now) {
+void Receiver::packet_ended(Duration round_trip, const EventQueue& events, Time now) {
   if (!std::exchange(packet_had_data_, false)) return;
-  grow_window(round_trip, now);
+  grow_window(round_trip, events, now);
   if (unacknowledged_packets_ < 2) ++unacknowledged_packets_;
   if (unacknowledged_packets_ < 2) return;
   sack_now_ = true;
@@ -92,11 +92,11 @@ void Receiver::packet_ended(Duration round_trip, Time now) {
   }
 }
 
-// A peer that fills more than half of the window in a round trip may be held back by it. The memory is taken by what
-// arrives, not by what is advertised.
-void Receiver::grow_window(Duration round_trip, Time now) {
+// A peer that fills more than half of the window in a round trip may be held back by it, unless an application that
+// does not read is what holds it back. The memory is taken by what arrives, not by what is advertised.
+void Receiver::grow_window(Duration round_trip, const EventQueue& events, Time now) {
   if (now - round_start_ < round_trip) {
-    if (bytes_in_round_ < window_ / 2) return;
+    if (bytes_in_round_ < window_ / 2 || events.message_bytes() > window_ / 2) return;
     window_ = std::min(2 * window_, most_window_);
   }
   round_start_ = now;

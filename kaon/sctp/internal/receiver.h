@@ -20,7 +20,7 @@ class Receiver {
   bool handle_forward_tsn(const ForwardTsnChunk& chunk, EventQueue& events);
   /// After the last chunk of a packet. True if `sack_now()` turned true or a delayed SACK must be due after
   /// Config::delayed_sack.
-  void packet_ended(Duration round_trip, Time now);
+  void packet_ended(Duration round_trip, const EventQueue& events, Time now);
   /// The peer sends whole windows on one SACK: then one SACK is enough for the packets of a batch.
   void coalesce_sacks() { coalesces_ = true; }
 
@@ -52,7 +52,7 @@ class Receiver {
   bool has_room(Tsn tsn, size_t used) const;
   std::optional<Outcome> refuse(const DataChunk& chunk, const EventQueue& events);
   void acknowledge(Tsn tsn);
-  void grow_window(Duration round_trip, Time now);
+  void grow_window(Duration round_trip, const EventQueue& events, Time now);
 
   size_t usual_window_;
   size_t most_window_;

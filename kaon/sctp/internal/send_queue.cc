@@ -12,7 +12,7 @@ Result<void, SendError> SendQueue::add(StreamId id, Ppid ppid, ByteView payload,
   Stream& stream = streams_[id];
   if (stream.phase != Phase::Normal) return fail(SendError::StreamResetting);
   if (used_ != 0 && used_ + payload.size() > max_bytes_) {
-    was_full_ = true;
+    refused_ = refused_ == 0 ? payload.size() : std::min(refused_, payload.size());
     return fail(SendError::BufferFull);
   }
   OutgoingMessage message;
@@ -183,8 +183,9 @@ std::optional<StreamId> SendQueue::poll_low() {
 }
 
 bool SendQueue::poll_available() {
-  if (!was_full_ || used_ > max_bytes_ / 2) return false;
-  was_full_ = false;
+  // Also for a message of more than half of the buffer, which would be refused again.
+  if (refused_ == 0 || used_ > max_bytes_ / 2 || (used_ != 0 && used_ + refused_ > max_bytes_)) return false;
+  refused_ = 0;
   return true;
 }
 

@@ -79,6 +79,8 @@ class SendQueue {
 
   size_t buffered_amount(StreamId stream) const;
   void set_low_threshold(StreamId stream, size_t bytes) { streams_[stream].low_threshold = bytes; }
+  /// One of the next two may have something.
+  bool may_tell() const { return refused_ != 0 || !low_.empty(); }
   std::optional<StreamId> poll_low();
   bool poll_available();
 
@@ -125,7 +127,7 @@ class SendQueue {
   size_t used_ = 0;
   size_t unsent_ = 0;
   uint64_t abandoned_ = 0;
-  bool was_full_ = false;
+  size_t refused_ = 0;  // size of the smallest message for which there was no room
 };
 
 }  // namespace kaon::sctp

@@ -5,6 +5,7 @@
 #include "kaon/base/text.h"
 #include "kaon/webrtc/internal/dispatch.h"
 #include "kaon/webrtc/internal/environment.h"
+#include "kaon/webrtc/internal/inbox.h"
 
 namespace kaon::webrtc::internal {
 namespace {
@@ -78,10 +79,15 @@ void Core::report_failure(std::string detail) {
 void Core::close() {
   check_thread();
   if (std::exchange(closed_, true)) return;
+  auto ended = std::make_shared<WaiterList>();
   for (const auto& [id, channel] : channels_) {
     channel->core_ = nullptr;
     channel->handlers_ = nullptr;
+    ended->take_all(channel->senders_);
+    if (channel->inbox_) ended->take_all(channel->inbox_->readers);
   }
+  writers_.clear();
+  resume_later(std::move(ended));
   for (const auto& transceiver : transceivers_) {
     transceiver->core_ = nullptr;
     transceiver->handlers_ = nullptr;

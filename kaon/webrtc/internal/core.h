@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "kaon/base/ring.h"
 #include "kaon/io/mdns.h"
 #include "kaon/io/peer_port.h"
 #include "kaon/webrtc/peer_connection.h"
@@ -61,6 +62,16 @@ class Core final : public io::PeerHandler, public std::enable_shared_from_this<C
   Result<std::shared_ptr<DataChannel>, OpenError> create_channel(std::string label, DataChannelInit init,
                                                                  DataChannelHandlers handlers);
 
+  // channels.cc
+  /// It has coroutines that wait to send.
+  void wait_to_send(std::shared_ptr<DataChannel> channel);
+  /// Those that wait are being tried one after another: who comes now stands behind them.
+  bool resuming_writers() const { return resuming_writers_; }
+  /// A message of a detached channel has been read.
+  void release(Buffer message);
+  /// At the loop's next turn, because nobody is called within a call of the library.
+  void resume_later(std::shared_ptr<WaiterList> ended);
+
   // stats.cc
   StatsReport stats() const;
 
@@ -105,6 +116,9 @@ class Core final : public io::PeerHandler, public std::enable_shared_from_this<C
   void drain_channels();
   void drain_media();
   void tell_frame(const peer::MediaFrame& frame);
+
+  // channels.cc
+  void resume_writers();
   void handle(const datachannel::ChannelAnnounced& event);
   void handle(const datachannel::ChannelOpened& event);
   void handle(const datachannel::MessageReceived& event);
@@ -137,6 +151,8 @@ class Core final : public io::PeerHandler, public std::enable_shared_from_this<C
   std::vector<std::string> early_candidates_;  // found before the local description; empty: no more
   std::vector<std::shared_ptr<RtpTransceiver>> transceivers_;
   std::unordered_map<datachannel::ChannelId, std::shared_ptr<DataChannel>> channels_;
+  Ring<std::shared_ptr<DataChannel>> writers_;  // each once, with coroutines that wait to send
+  bool resuming_writers_ = false;
   std::vector<uint8_t> bytes_;  // of the frame or message that a handler looks at
 };
 
