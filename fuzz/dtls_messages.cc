@@ -65,6 +65,13 @@ void look_at_new_connection_id(ByteView body) {
   KAON_ASSERT(again.has_value() && again->ids.size() == message->ids.size() && again->usage == message->usage);
 }
 
+void look_at_psk_exchange(ByteView body, bool ecdhe) {
+  (void)PskServerKeyExchange::parse(body, ecdhe);
+  const auto message = PskClientKeyExchange::parse(body, ecdhe);
+  // An empty share is not written.
+  if (message && (!ecdhe || !message->share.empty())) KAON_ASSERT(std::ranges::equal(message->write(), body));
+}
+
 void look_at_signed(ByteView body) {
   if (const auto by = SignedBy::parse(body)) {
     KAON_ASSERT(std::ranges::equal(write_signed({}, by->scheme, by->signature), body));
@@ -76,7 +83,7 @@ void look_at_signed(ByteView body) {
 KAON_FUZZ_TARGET(dtls_messages) {
   if (input.empty()) return;
   const std::vector<uint8_t> body = fuzz::copy(input.subspan(1));
-  switch (input[0] % 16) {
+  switch (input[0] % 18) {
     case 0: return look_at_client_hello(body);
     case 1: return look_at_server_hello(body);
     case 2: return look_at_certificate(body);
@@ -91,6 +98,8 @@ KAON_FUZZ_TARGET(dtls_messages) {
     case 11: return (void)parse_key_update(body);
     case 12: return (void)parse_ack(body);
     case 14: return look_at_new_connection_id(body);
+    case 16: return look_at_psk_exchange(body, false);
+    case 17: return look_at_psk_exchange(body, true);
     case 15: return (void)parse_request_connection_id(body);
     default: return (void)crypto::PublicKey::from_certificate(body);
   }

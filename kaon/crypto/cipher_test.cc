@@ -61,7 +61,7 @@ struct AeadVector {
   const char* sealed;
 };
 
-// GCM specification, test cases 1, 4 and 16 (NIST SP 800-38D); RFC 8439 §2.8.2.
+// GCM specification, test cases 1, 4 and 16 (NIST SP 800-38D); RFC 8439 §2.8.2; NIST SP 800-38C, example 3.
 constexpr AeadVector kAeadVectors[] = {
     {AeadAlgorithm::Aes128Gcm, "00000000000000000000000000000000", "000000000000000000000000", "", "",
      "58e2fccefa7e3061367f1d57a4e7455a"},
@@ -90,6 +90,9 @@ constexpr AeadVector kAeadVectors[] = {
      "92ddbd7f2d778b8c9803aee328091b58fab324e4fad675945585808b4831d7bc"
      "3ff4def08e4b7a9de576d26586cec64b6116"
      "1ae10b594f09e26a7e902ecbd0600691"},
+    {AeadAlgorithm::Aes128Ccm8, "404142434445464748494a4b4c4d4e4f", "101112131415161718191a1b",
+     "000102030405060708090a0b0c0d0e0f10111213", "202122232425262728292a2b2c2d2e2f3031323334353637",
+     "e3b201a9f5b71a7a9b1ceaeccd97e70b6176aad9a4428aa5484392fbc1b09951"},
 };
 
 TEST(Aead, SealsAndOpensThePublishedVectorsWithOneContext) {
@@ -99,7 +102,7 @@ TEST(Aead, SealsAndOpensThePublishedVectorsWithOneContext) {
     const auto aad = from_hex(v.aad);
     const auto plaintext = from_hex(v.plaintext);
     for (int round = 0; round < 2; ++round) {
-      std::vector<uint8_t> sealed(plaintext.size() + kAeadTagSize);
+      std::vector<uint8_t> sealed(plaintext.size() + aead.tag_size());
       aead.seal(nonce, aad, plaintext, sealed);
       EXPECT_EQ(to_hex(sealed), v.sealed);
       std::vector<uint8_t> opened(plaintext.size());
@@ -116,7 +119,7 @@ TEST(Aead, WorksInPlace) {
     const auto aad = from_hex(v.aad);
     auto memory = from_hex(v.plaintext);
     const size_t size = memory.size();
-    memory.resize(size + kAeadTagSize);
+    memory.resize(size + aead.tag_size());
     aead.seal(nonce, aad, ByteView(memory).first(size), memory);
     EXPECT_EQ(to_hex(memory), v.sealed);
     EXPECT_TRUE(aead.open(nonce, aad, memory, Bytes(memory).first(size)));

@@ -16,8 +16,8 @@
 
 namespace kaon::dtls {
 
-/// Client or server, always with certificates on both sides, verified by fingerprint (RFC 8827 §6.5). A
-/// net::ByteEngine. Used on one loop only.
+/// Client or server with certificates on both sides, verified by fingerprint (RFC 8827 §6.5), or with a pre-shared key
+/// where Config::psks has one. A net::ByteEngine. Used on one loop only.
 ///
 /// The server sends no HelloVerifyRequest: hand it only packets from addresses that ICE has authenticated.
 class Connection {

@@ -13,6 +13,12 @@ std::string_view to_string(CipherSuite suite) {
     case CipherSuite::EcdheRsaAes256GcmSha384: return "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384";
     case CipherSuite::EcdheRsaChaCha20Poly1305Sha256: return "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256";
     case CipherSuite::EcdheEcdsaChaCha20Poly1305Sha256: return "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256";
+    case CipherSuite::PskAes128GcmSha256: return "TLS_PSK_WITH_AES_128_GCM_SHA256";
+    case CipherSuite::PskAes128Ccm: return "TLS_PSK_WITH_AES_128_CCM";
+    case CipherSuite::PskAes128Ccm8: return "TLS_PSK_WITH_AES_128_CCM_8";
+    case CipherSuite::PskChaCha20Poly1305Sha256: return "TLS_PSK_WITH_CHACHA20_POLY1305_SHA256";
+    case CipherSuite::EcdhePskAes128GcmSha256: return "TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256";
+    case CipherSuite::EcdhePskChaCha20Poly1305Sha256: return "TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256";
   }
   return "unknown";
 }
@@ -33,6 +39,7 @@ std::string_view to_string(AlertDescription alert) {
     case AlertDescription::UserCanceled: return "user_canceled";
     case AlertDescription::MissingExtension: return "missing_extension";
     case AlertDescription::UnsupportedExtension: return "unsupported_extension";
+    case AlertDescription::UnknownPskIdentity: return "unknown_psk_identity";
     case AlertDescription::CertificateRequired: return "certificate_required";
   }
   return "unknown";

@@ -33,6 +33,13 @@ enum class CipherSuite : uint16_t {
   EcdheRsaAes256GcmSha384 = 0xc030,
   EcdheRsaChaCha20Poly1305Sha256 = 0xcca8,
   EcdheEcdsaChaCha20Poly1305Sha256 = 0xcca9,
+  // of 1.2 with a pre-shared key (Config::psks) instead of certificates
+  PskAes128GcmSha256 = 0x00a8,
+  PskAes128Ccm = 0xc0a4,
+  PskAes128Ccm8 = 0xc0a8,
+  PskChaCha20Poly1305Sha256 = 0xccab,
+  EcdhePskAes128GcmSha256 = 0xd001,
+  EcdhePskChaCha20Poly1305Sha256 = 0xccac,
 };
 /// The registry's name, for example "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" (W3C stats: dtlsCipher).
 std::string_view to_string(CipherSuite suite);
@@ -63,9 +70,18 @@ enum class AlertDescription : uint8_t {
   UserCanceled = 90,
   MissingExtension = 109,
   UnsupportedExtension = 110,
+  UnknownPskIdentity = 115,
   CertificateRequired = 116,
 };
 std::string_view to_string(AlertDescription alert);
+
+/// A key that both sides have been given, and its name on the wire (RFC 4279): both of 1 to 65,535 bytes. Without ECDHE
+/// whoever learns the key reads all that was ever recorded, and a key that people can remember is guessed from one
+/// handshake: use 16 random bytes or more.
+struct PreSharedKey {
+  std::vector<uint8_t> identity;
+  std::vector<uint8_t> key;
+};
 
 /// What a connection is made of. Lists are in order of preference.
 struct Config {
@@ -76,6 +92,10 @@ struct Config {
   crypto::Certificate certificate;
   /// From the peer's session description; may be given later by set_remote_fingerprints().
   std::vector<crypto::Fingerprint> remote_fingerprints = {};
+  /// For the suites of 1.2 with a pre-shared key, which have to be named in cipher_suites. A client uses the first; a
+  /// server that of the identity that the client says. Who has the key is the peer: no certificates are exchanged and
+  /// no fingerprint counts.
+  std::vector<PreSharedKey> psks = {};
   /// A server chooses by its own order; empty: use_srtp is neither offered nor answered.
   std::vector<SrtpProfileId> srtp_profiles = {kSrtpAeadAes128Gcm, kSrtpAeadAes256Gcm, kSrtpAes128CmSha1_80};
   std::vector<CipherSuite> cipher_suites = {
@@ -123,14 +143,18 @@ enum class CloseReason : uint8_t {
 };
 std::string_view to_string(CloseReason reason);
 
-/// Handshake finished and the peer's certificate verified; application data and keys are available from here on.
+/// Handshake finished and the peer's certificate or pre-shared key verified; application data and keys are available
+/// from here on.
 struct Connected {
   Version version = Version::Dtls12;
   CipherSuite cipher_suite{};
+  /// Zero if there was no key exchange: a pre-shared key alone.
   crypto::Group group{};
   SrtpProfileId srtp_profile = kNoSrtpProfile;
-  /// The peer's own certificate, DER.
+  /// The peer's own certificate, DER; empty with a pre-shared key.
   std::vector<uint8_t> peer_certificate;
+  /// Of the pre-shared key, if it was one.
+  std::vector<uint8_t> psk_identity = {};
 };
 
 /// The last event. A closing alert may still wait in poll_transmit().

@@ -7,7 +7,7 @@ namespace {
 using crypto::AeadAlgorithm;
 using crypto::HashAlgorithm;
 
-// RFC 8446 §B.4, RFC 5289 §3.2, RFC 7905 §2.
+// RFC 8446 §B.4, RFC 5289 §3.2, RFC 7905 §2; RFC 5487 §2, RFC 6655 §3, RFC 8442 §3.
 constexpr SuiteInfo kSuites[] = {
     {CipherSuite::Aes128GcmSha256, Version::Dtls13, Authentication::Any, AeadAlgorithm::Aes128Gcm,
      HashAlgorithm::Sha256},
@@ -26,6 +26,18 @@ constexpr SuiteInfo kSuites[] = {
     {CipherSuite::EcdheEcdsaChaCha20Poly1305Sha256, Version::Dtls12, Authentication::Ecdsa,
      AeadAlgorithm::ChaCha20Poly1305, HashAlgorithm::Sha256},
     {CipherSuite::EcdheRsaChaCha20Poly1305Sha256, Version::Dtls12, Authentication::Rsa, AeadAlgorithm::ChaCha20Poly1305,
+     HashAlgorithm::Sha256},
+    {CipherSuite::PskAes128GcmSha256, Version::Dtls12, Authentication::Psk, AeadAlgorithm::Aes128Gcm,
+     HashAlgorithm::Sha256, false},
+    {CipherSuite::PskAes128Ccm, Version::Dtls12, Authentication::Psk, AeadAlgorithm::Aes128Ccm, HashAlgorithm::Sha256,
+     false},
+    {CipherSuite::PskAes128Ccm8, Version::Dtls12, Authentication::Psk, AeadAlgorithm::Aes128Ccm8, HashAlgorithm::Sha256,
+     false},
+    {CipherSuite::PskChaCha20Poly1305Sha256, Version::Dtls12, Authentication::Psk, AeadAlgorithm::ChaCha20Poly1305,
+     HashAlgorithm::Sha256, false},
+    {CipherSuite::EcdhePskAes128GcmSha256, Version::Dtls12, Authentication::Psk, AeadAlgorithm::Aes128Gcm,
+     HashAlgorithm::Sha256},
+    {CipherSuite::EcdhePskChaCha20Poly1305Sha256, Version::Dtls12, Authentication::Psk, AeadAlgorithm::ChaCha20Poly1305,
      HashAlgorithm::Sha256},
 };
 

@@ -11,7 +11,8 @@
 namespace kaon::dtls {
 
 /// Signature kind of the server's certificate. Ed25519 counts as ECDSA (RFC 8422 §5.10). In 1.3 suites leave it open.
-enum class Authentication : uint8_t { Ecdsa, Rsa, Any };
+/// Psk: both sides have a key, nobody a certificate.
+enum class Authentication : uint8_t { Ecdsa, Rsa, Any, Psk };
 Authentication authentication_of(crypto::KeyType type);
 
 struct SuiteInfo {
@@ -20,6 +21,8 @@ struct SuiteInfo {
   Authentication authentication;
   crypto::AeadAlgorithm aead;
   crypto::HashAlgorithm hash;
+  /// Only a pre-shared key can do without.
+  bool ecdhe = true;
 };
 /// Null for suites we do not have.
 const SuiteInfo* find_suite(uint16_t suite);

@@ -14,13 +14,15 @@ Step ClientHandshake12::on_message(HandshakeContext& context, const HandshakeMes
       if (state_ == State::WaitCertificate) return on_certificate(context, message);
       break;
     case HandshakeType::ServerKeyExchange:
-      if (state_ == State::WaitServerKeyExchange) return on_server_key_exchange(context, message);
+      if (state_ != State::WaitServerKeyExchange) break;
+      if (uses_psk(*context.session.suite)) return on_psk_server_key_exchange(context, message);
+      return on_server_key_exchange(context, message);
       break;
     case HandshakeType::CertificateRequest:
       if (state_ == State::WaitCertificateRequest) return on_certificate_request(context, message);
       break;
     case HandshakeType::ServerHelloDone:
-      if (state_ == State::WaitServerHelloDone) return on_server_hello_done(context, message);
+      if (may_be_done(context)) return on_server_hello_done(context, message);
       break;
     case HandshakeType::Finished:
       if (state_ == State::WaitFinished) return check_finished(context, Role::Server, message);
@@ -40,7 +42,7 @@ Step ClientHandshake12::on_server_hello(HandshakeContext& context, const Handsha
   const Config& config = context.config;
   const SuiteInfo* suite = find_suite(hello->cipher_suite);
   if (suite == nullptr || suite->version != Version::Dtls12 || !contains(config.cipher_suites, suite->suite) ||
-      hello->compression_method != 0)
+      (uses_psk(*suite) && config.psks.empty()) || hello->compression_method != 0)
     return fatal(AlertDescription::IllegalParameter, "server chose what was not offered");
   if (!hello->extended_master_secret)
     return fatal(AlertDescription::HandshakeFailure, "server has no extended master secret");
@@ -57,7 +59,7 @@ Step ClientHandshake12::on_server_hello(HandshakeContext& context, const Handsha
   session.srtp_profile = hello->srtp_profile;
   std::copy(hello->random.begin(), hello->random.end(), session.keys.server_random.begin());
   remember(message);
-  state_ = State::WaitCertificate;
+  state_ = uses_psk(*suite) ? State::WaitServerKeyExchange : State::WaitCertificate;
   return Outcome::Waiting;
 }
 
@@ -86,6 +88,43 @@ Step ClientHandshake12::on_server_key_exchange(HandshakeContext& context, const 
   return Outcome::Waiting;
 }
 
+Step ClientHandshake12::on_psk_server_key_exchange(HandshakeContext& context, const HandshakeMessage& message) {
+  const bool ecdhe = context.session.suite->ecdhe;
+  const auto exchange = PskServerKeyExchange::parse(message.body, ecdhe);
+  if (!exchange) return fatal(AlertDescription::DecodeError, "malformed ServerKeyExchange");
+  if (ecdhe) {
+    if (!usable_in_12(exchange->group) || !contains(context.config.groups, exchange->group))
+      return fatal(AlertDescription::IllegalParameter, "server used a group that was not offered");
+    key_exchange_ = crypto::KeyExchange::respond(exchange->group, exchange->share, context.env.random);
+    if (!key_exchange_) return fatal(AlertDescription::IllegalParameter, "invalid key share of the server");
+    context.session.group = exchange->group;
+  }
+  remember(message);
+  state_ = State::WaitServerHelloDone;
+  return Outcome::Waiting;
+}
+
+bool ClientHandshake12::may_be_done(const HandshakeContext& context) const {
+  // RFC 4279 §2: without a hint there is no ServerKeyExchange.
+  const bool optional = state_ == State::WaitServerKeyExchange && uses_psk(*context.session.suite);
+  return state_ == State::WaitServerHelloDone || (optional && !context.session.suite->ecdhe);
+}
+
+Step ClientHandshake12::answer_with_psk(HandshakeContext& context) {
+  const PreSharedKey& psk = context.config.psks.front();
+  const ByteView share = key_exchange_ ? ByteView(key_exchange_->share) : ByteView();
+  context.flight.begin();
+  send(context, HandshakeType::ClientKeyExchange, 0, PskClientKeyExchange{psk.identity, share}.write());
+  auto premaster = psk_premaster(key_exchange_ ? ByteView(key_exchange_->secret) : ByteView(), psk.key);
+  install_keys(context, premaster, Role::Client);
+  wipe(premaster);
+  if (key_exchange_) wipe(key_exchange_->secret);
+  context.session.psk_identity = psk.identity;
+  send_finished(context, Role::Client);
+  state_ = State::WaitFinished;
+  return Outcome::Answered;
+}
+
 Step ClientHandshake12::on_certificate_request(HandshakeContext& context, const HandshakeMessage& message) {
   const auto schemes = parse_certificate_request(message.body);
   if (!schemes) return fatal(AlertDescription::DecodeError, "malformed CertificateRequest");
@@ -99,6 +138,7 @@ Step ClientHandshake12::on_certificate_request(HandshakeContext& context, const 
 Step ClientHandshake12::on_server_hello_done(HandshakeContext& context, const HandshakeMessage& message) {
   if (!message.body.empty()) return fatal(AlertDescription::DecodeError, "malformed ServerHelloDone");
   remember(message);
+  if (uses_psk(*context.session.suite)) return answer_with_psk(context);
   context.flight.begin();
   send(context, HandshakeType::Certificate, 0, write_certificate(context.config.certificate.der()));
   send(context, HandshakeType::ClientKeyExchange, 0, write_client_key_exchange(key_exchange_->share));

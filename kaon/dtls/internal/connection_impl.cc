@@ -253,8 +253,11 @@ void Connection::Impl::finish12(const HandshakeMessage& last) {
 }
 
 void Connection::Impl::verify_fingerprint() {
-  if (state_ != State::Verifying || remote_fingerprints_.empty()) return;
-  if (!fingerprint_fits(remote_fingerprints_, session_.peer_certificate))
+  if (state_ != State::Verifying) return;
+  // With a pre-shared key the Finished was the proof.
+  const bool by_certificate = !uses_psk(*session_.suite);
+  if (by_certificate && remote_fingerprints_.empty()) return;
+  if (by_certificate && !fingerprint_fits(remote_fingerprints_, session_.peer_certificate))
     return fail({AlertDescription::BadCertificate, "certificate does not fit the fingerprint",
                  CloseReason::FingerprintMismatch});
   state_ = State::Connected;
@@ -262,7 +265,7 @@ void Connection::Impl::verify_fingerprint() {
   remote_fingerprints_ = {};
   env_.log.line(LogLevel::Debug, kModule, "connected, ", to_string(session_.suite->suite));
   events_.push_back(Connected{*session_.version, session_.suite->suite, session_.group, session_.srtp_profile,
-                              std::exchange(session_.peer_certificate, {})});
+                              std::exchange(session_.peer_certificate, {}), std::exchange(session_.psk_identity, {})});
 }
 
 void Connection::Impl::handle_hint(ByteView payload) {

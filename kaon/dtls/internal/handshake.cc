@@ -42,6 +42,7 @@ const SuiteInfo* choose_suite(const Config& config, Version version, const Clien
     const SuiteInfo* info = find_suite(static_cast<uint16_t>(suite));
     if (info == nullptr || info->version != version || !hello.cipher_suites.contains(static_cast<uint16_t>(suite)))
       continue;
+    if (uses_psk(*info) && !config.psks.empty()) return info;
     if (info->authentication == Authentication::Any || info->authentication == ours) return info;
   }
   return nullptr;

@@ -31,6 +31,7 @@ struct Session {
   KeySchedule12 keys;
   KeySchedule13 keys13;
   std::vector<uint8_t> peer_certificate;
+  std::vector<uint8_t> psk_identity;
   /// Epoch of what we send now: of alerts and ACKs during the handshake, of everything afterwards.
   uint64_t write_epoch = kEpochClear;
 
@@ -88,6 +89,9 @@ SrtpProfileId choose_srtp_profile(const Config& config, const ClientHello& hello
 std::optional<ByteView> answer_connection_id(HandshakeContext& context, const ClientHello& hello);
 /// A client's: false if the server's answer cannot be.
 bool take_connection_id(HandshakeContext& context, const ServerHello& hello);
+
+/// Whether the suite's peer has a pre-shared key and no certificate.
+inline bool uses_psk(const SuiteInfo& suite) { return suite.authentication == Authentication::Psk; }
 
 /// The groups of the configuration that libcrypto has.
 std::vector<crypto::Group> available_groups(const Config& config);

@@ -1,10 +1,11 @@
-// The handshake of DTLS 1.2 with ECDHE and certificates on both sides (RFC 6347 §4.2.4):
+// The handshake of DTLS 1.2 with ECDHE and certificates on both sides (RFC 6347 §4.2.4), or with a pre-shared key,
+// without what is in () and with ServerKeyExchange only for ECDHE (RFC 4279, RFC 5489):
 //
 //   client                                        server
 //   ClientHello            flight 1  -------->
-//                          <--------  flight 4    ServerHello Certificate ServerKeyExchange
-//                                                 CertificateRequest ServerHelloDone
-//   Certificate ClientKeyExchange CertificateVerify
+//                          <--------  flight 4    ServerHello (Certificate) ServerKeyExchange
+//                                                 (CertificateRequest) ServerHelloDone
+//   (Certificate) ClientKeyExchange (CertificateVerify)
 //   [ChangeCipherSpec] Finished  fl. 5 ------>
 //                          <--------  flight 6    [ChangeCipherSpec] Finished
 //
@@ -62,7 +63,10 @@ class ClientHandshake12 : private Handshake12 {
   Step on_certificate(HandshakeContext& context, const HandshakeMessage& message);
   Step on_server_key_exchange(HandshakeContext& context, const HandshakeMessage& message);
   Step on_certificate_request(HandshakeContext& context, const HandshakeMessage& message);
+  Step on_psk_server_key_exchange(HandshakeContext& context, const HandshakeMessage& message);
   Step on_server_hello_done(HandshakeContext& context, const HandshakeMessage& message);
+  Step answer_with_psk(HandshakeContext& context);
+  bool may_be_done(const HandshakeContext& context) const;
 
   State state_ = State::WaitServerHello;
   std::optional<crypto::KeyExchange::Response> key_exchange_;
@@ -82,7 +86,9 @@ class ServerHandshake12 : private Handshake12 {
     WaitFinished
   };
   Step on_client_hello(HandshakeContext& context, const HandshakeMessage& message);
-  void answer(HandshakeContext& context, const ClientHello& hello, crypto::SignatureScheme scheme);
+  void answer(HandshakeContext& context, const ClientHello& hello, std::optional<crypto::SignatureScheme> scheme);
+  void send_key_exchange(HandshakeContext& context, std::optional<crypto::SignatureScheme> scheme);
+  Step on_psk_client_key_exchange(HandshakeContext& context, const HandshakeMessage& message);
   Step on_client_key_exchange(HandshakeContext& context, const HandshakeMessage& message);
   Step on_certificate_verify(HandshakeContext& context, const HandshakeMessage& message);
   Step on_finished(HandshakeContext& context, const HandshakeMessage& message);

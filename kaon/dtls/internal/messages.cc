@@ -267,6 +267,53 @@ std::vector<uint8_t> write_client_key_exchange(ByteView share) {
   return out.take();
 }
 
+std::optional<PskServerKeyExchange> PskServerKeyExchange::parse(ByteView body, bool ecdhe) {
+  Reader reader(body);
+  PskServerKeyExchange message;
+  reader.vector16();  // the hint
+  if (ecdhe) {
+    if (reader.u8() != kNamedCurve) return std::nullopt;
+    message.group = static_cast<crypto::Group>(reader.u16());
+    message.share = reader.vector8();
+  }
+  if (!reader.ok() || !reader.at_end()) return std::nullopt;
+  return message;
+}
+
+std::vector<uint8_t> PskServerKeyExchange::write() const {
+  Builder out;
+  out.vector16({});
+  out.bytes(ServerKeyExchange::write_params(group, share));
+  return out.take();
+}
+
+std::optional<PskClientKeyExchange> PskClientKeyExchange::parse(ByteView body, bool ecdhe) {
+  Reader reader(body);
+  PskClientKeyExchange message;
+  message.identity = reader.vector16();
+  if (ecdhe) message.share = reader.vector8();
+  if (!reader.ok() || !reader.at_end()) return std::nullopt;
+  return message;
+}
+
+std::vector<uint8_t> PskClientKeyExchange::write() const {
+  Builder out;
+  out.vector16(identity);
+  if (!share.empty()) out.vector8(share);
+  return out.take();
+}
+
+std::vector<uint8_t> psk_premaster(ByteView shared_secret, ByteView key) {
+  // RFC 4279 §2: without a shared secret, as many zeros as the key has bytes stand for it.
+  const size_t other = shared_secret.empty() ? key.size() : shared_secret.size();
+  std::vector<uint8_t> premaster(2 + other + 2 + key.size());
+  store_be16(premaster.data(), static_cast<uint16_t>(other));
+  std::ranges::copy(shared_secret, premaster.begin() + 2);
+  store_be16(&premaster[2 + other], static_cast<uint16_t>(key.size()));
+  std::ranges::copy(key, premaster.begin() + static_cast<ptrdiff_t>(4 + other));
+  return premaster;
+}
+
 std::optional<SignedBy> SignedBy::parse(ByteView body) {
   Reader reader(body);
   SignedBy result;

@@ -143,6 +143,27 @@ struct ServerKeyExchange {
 std::optional<ByteView> parse_client_key_exchange(ByteView body);
 std::vector<uint8_t> write_client_key_exchange(ByteView share);
 
+// With a pre-shared key (RFC 4279 §2, RFC 5489 §2). Without ECDHE there is no share.
+
+/// Its hint of an identity is skipped: who has several keys knows by other means which it is.
+struct PskServerKeyExchange {
+  crypto::Group group{};
+  ByteView share;
+
+  static std::optional<PskServerKeyExchange> parse(ByteView body, bool ecdhe);
+  /// With ECDHE, and an empty hint; without, the message is left out.
+  std::vector<uint8_t> write() const;
+};
+struct PskClientKeyExchange {
+  ByteView identity;
+  ByteView share;
+
+  static std::optional<PskClientKeyExchange> parse(ByteView body, bool ecdhe);
+  std::vector<uint8_t> write() const;
+};
+/// `shared_secret` is that of ECDHE, or empty.
+std::vector<uint8_t> psk_premaster(ByteView shared_secret, ByteView key);
+
 /// Signature scheme and signature, as in CertificateVerify and at the end of ServerKeyExchange.
 struct SignedBy {
   crypto::SignatureScheme scheme{};

@@ -39,23 +39,25 @@ ByteView additional_data(const RecordId& id, size_t plaintext_size, AdditionalDa
   return ByteView(data).first(13);
 }
 
-bool is_gcm(crypto::AeadAlgorithm algorithm) { return algorithm != crypto::AeadAlgorithm::ChaCha20Poly1305; }
+bool has_explicit_nonce(crypto::AeadAlgorithm algorithm) {
+  return algorithm != crypto::AeadAlgorithm::ChaCha20Poly1305;
+}
 
 }  // namespace
 
 size_t RecordCipher12::iv_size(crypto::AeadAlgorithm algorithm) {
-  return is_gcm(algorithm) ? 4 : crypto::kAeadNonceSize;
+  return has_explicit_nonce(algorithm) ? 4 : crypto::kAeadNonceSize;
 }
 
 RecordCipher12::RecordCipher12(crypto::AeadAlgorithm algorithm, ByteView key, ByteView iv)
-    : aead_(algorithm, key), explicit_nonce_size_(is_gcm(algorithm) ? kExplicitNonceSize : 0) {
+    : aead_(algorithm, key), explicit_nonce_size_(has_explicit_nonce(algorithm) ? kExplicitNonceSize : 0) {
   KAON_ASSERT(iv.size() == iv_size(algorithm));
   std::copy(iv.begin(), iv.end(), iv_.begin());
 }
 
 RecordCipher12::Nonce RecordCipher12::nonce_for(uint64_t number) const {
   Nonce nonce = iv_;
-  // GCM's last eight bytes of iv_ are zero, so XOR is right for both.
+  // The last eight bytes of iv_ are zero where the nonce is explicit, so XOR is right for both.
   store_be64(&nonce[4], load_be64(&nonce[4]) ^ number);
   return nonce;
 }
@@ -73,7 +75,7 @@ std::optional<Bytes> RecordCipher12::open(RecordId id, Bytes fragment) {
   // RFC 5288 §3 lets the sender choose the explicit part, so it is taken from the record and not from its number.
   const uint64_t explicit_part = explicit_nonce_size_ != 0 ? load_be64(fragment.data()) : id.number;
   const Bytes ciphertext = fragment.subspan(explicit_nonce_size_);
-  const Bytes plaintext = ciphertext.first(ciphertext.size() - crypto::kAeadTagSize);
+  const Bytes plaintext = ciphertext.first(ciphertext.size() - aead_.tag_size());
   AdditionalData data;
   if (!aead_.open(nonce_for(explicit_part), additional_data(id, plaintext.size(), data), ciphertext, plaintext))
     return std::nullopt;

@@ -18,9 +18,9 @@ struct RecordId {
   ByteView connection_id = {};
 };
 
-/// AEAD with the nonces of RFC 5288 (AES-GCM: 4 secret bytes and 8 explicit ones, which are the record's number) or RFC
-/// 7905 (ChaCha20-Poly1305: number XOR 12 secret bytes, nothing explicit). As the number is never used twice, no nonce
-/// is.
+/// AEAD with the nonces of RFC 5288 and RFC 6655 (AES-GCM and AES-CCM: 4 secret bytes and 8 explicit ones, which are
+/// the record's number) or RFC 7905 (ChaCha20-Poly1305: number XOR 12 secret bytes, nothing explicit). As the number is
+/// never used twice, no nonce is.
 class RecordCipher12 {
  public:
   /// Size of `iv` in the key block: 4 or 12.
@@ -28,7 +28,7 @@ class RecordCipher12 {
   RecordCipher12(crypto::AeadAlgorithm algorithm, ByteView key, ByteView iv);
 
   size_t explicit_nonce_size() const { return explicit_nonce_size_; }
-  size_t overhead() const { return explicit_nonce_size_ + crypto::kAeadTagSize; }
+  size_t overhead() const { return explicit_nonce_size_ + aead_.tag_size(); }
 
   /// Writes explicit nonce, ciphertext and tag: `out` has plaintext.size() + overhead() bytes. `plaintext` stands at
   /// out + explicit_nonce_size() or apart.

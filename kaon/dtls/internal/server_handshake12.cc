@@ -42,8 +42,9 @@ Step ServerHandshake12::on_message(HandshakeContext& context, const HandshakeMes
       state_ = State::WaitClientKeyExchange;
       return Outcome::Waiting;
     case State::WaitClientKeyExchange:
-      if (message.type == HandshakeType::ClientKeyExchange) return on_client_key_exchange(context, message);
-      break;
+      if (message.type != HandshakeType::ClientKeyExchange) break;
+      if (uses_psk(*context.session.suite)) return on_psk_client_key_exchange(context, message);
+      return on_client_key_exchange(context, message);
     case State::WaitCertificateVerify:
       if (message.type == HandshakeType::CertificateVerify) return on_certificate_verify(context, message);
       break;
@@ -67,11 +68,11 @@ Step ServerHandshake12::on_client_hello(HandshakeContext& context, const Handsha
   const Config& config = context.config;
   const SuiteInfo* suite = choose_suite(config, Version::Dtls12, *hello);
   if (suite == nullptr) return refuse("ClientHello refused: no common cipher suite");
-  const auto group = choose_group(config, *hello);
+  const auto group = suite->ecdhe ? choose_group(config, *hello) : crypto::Group{};
   if (!group) return refuse("ClientHello refused: no common group");
   const auto scheme =
       choose_scheme(Version::Dtls12, config.certificate.type(), hello->signature_algorithms.value_or(U16List()));
-  if (!scheme) return refuse("ClientHello refused: no common signature scheme");
+  if (!scheme && !uses_psk(*suite)) return refuse("ClientHello refused: no common signature scheme");
 
   Session& session = context.session;
   session.suite = suite;
@@ -79,39 +80,49 @@ Step ServerHandshake12::on_client_hello(HandshakeContext& context, const Handsha
   session.srtp_profile = choose_srtp_profile(config, *hello);
   std::copy(hello->random.begin(), hello->random.end(), session.keys.client_random.begin());
   remember(message);
-  answer(context, *hello, *scheme);
-  state_ = State::WaitCertificate;
+  answer(context, *hello, scheme);
+  state_ = uses_psk(*suite) ? State::WaitClientKeyExchange : State::WaitCertificate;
   return Outcome::Answered;
 }
 
-void ServerHandshake12::answer(HandshakeContext& context, const ClientHello& hello, crypto::SignatureScheme scheme) {
+void ServerHandshake12::answer(HandshakeContext& context, const ClientHello& hello,
+                               std::optional<crypto::SignatureScheme> scheme) {
   Session& session = context.session;
-  const crypto::Certificate& certificate = context.config.certificate;
   context.env.random.fill(session.keys.server_random);
   if (context.config.max_version == Version::Dtls13) set_downgrade_sentinel(session.keys.server_random);
-  key_exchange_ = crypto::KeyExchange::generate(session.group, context.env.random);
+  if (session.suite->ecdhe) key_exchange_ = crypto::KeyExchange::generate(session.group, context.env.random);
 
   ServerHello answer;
   answer.version = kVersionDtls12;
   answer.random = session.keys.server_random;
   answer.cipher_suite = static_cast<uint16_t>(session.suite->suite);
   answer.srtp_profile = session.srtp_profile;
-  answer.ec_point_formats = hello.ec_point_formats;
+  if (session.suite->ecdhe) answer.ec_point_formats = hello.ec_point_formats;
   if (hello.renegotiation_info || hello.cipher_suites.contains(kEmptyRenegotiationInfoScsv))
     answer.renegotiation_info = ByteView{};
   if (hello.offers_alpn(kAlpnWebRtc)) answer.alpn = kAlpnWebRtc;
   answer.connection_id = answer_connection_id(context, hello);
 
-  const std::vector<uint8_t> params = ServerKeyExchange::write_params(session.group, key_exchange_->share());
-  const auto signature = certificate.sign(scheme, signed_params(session.keys, params));
-  KAON_ASSERT(signature.has_value());  // choose_scheme() looked at the key
-
   context.flight.begin();
   send(context, HandshakeType::ServerHello, 0, answer.write());
-  send(context, HandshakeType::Certificate, 0, write_certificate(certificate.der()));
-  send(context, HandshakeType::ServerKeyExchange, 0, write_signed(params, scheme, *signature));
-  send(context, HandshakeType::CertificateRequest, 0, write_certificate_request());
+  send_key_exchange(context, scheme);
   send(context, HandshakeType::ServerHelloDone, 0, {});
+}
+
+void ServerHandshake12::send_key_exchange(HandshakeContext& context, std::optional<crypto::SignatureScheme> scheme) {
+  const Session& session = context.session;
+  if (uses_psk(*session.suite)) {
+    if (!session.suite->ecdhe) return;
+    const PskServerKeyExchange exchange{session.group, key_exchange_->share()};
+    return send(context, HandshakeType::ServerKeyExchange, 0, exchange.write());
+  }
+  const crypto::Certificate& certificate = context.config.certificate;
+  const std::vector<uint8_t> params = ServerKeyExchange::write_params(session.group, key_exchange_->share());
+  const auto signature = certificate.sign(*scheme, signed_params(session.keys, params));
+  KAON_ASSERT(signature.has_value());  // choose_scheme() looked at the key
+  send(context, HandshakeType::Certificate, 0, write_certificate(certificate.der()));
+  send(context, HandshakeType::ServerKeyExchange, 0, write_signed(params, *scheme, *signature));
+  send(context, HandshakeType::CertificateRequest, 0, write_certificate_request());
 }
 
 Step ServerHandshake12::on_client_key_exchange(HandshakeContext& context, const HandshakeMessage& message) {
@@ -123,6 +134,29 @@ Step ServerHandshake12::on_client_key_exchange(HandshakeContext& context, const 
   install_keys(context, *premaster, Role::Server);
   wipe(*premaster);
   state_ = State::WaitCertificateVerify;
+  return Outcome::Waiting;
+}
+
+Step ServerHandshake12::on_psk_client_key_exchange(HandshakeContext& context, const HandshakeMessage& message) {
+  const bool ecdhe = context.session.suite->ecdhe;
+  const auto exchange = PskClientKeyExchange::parse(message.body, ecdhe);
+  if (!exchange) return fatal(AlertDescription::DecodeError, "malformed ClientKeyExchange");
+  const auto& psks = context.config.psks;
+  const auto psk = std::ranges::find_if(
+      psks, [&](const PreSharedKey& one) { return std::ranges::equal(one.identity, exchange->identity); });
+  if (psk == psks.end()) return fatal(AlertDescription::UnknownPskIdentity, "unknown identity of a pre-shared key");
+  std::optional<std::vector<uint8_t>> secret;
+  if (ecdhe) {
+    secret = key_exchange_->finish(exchange->share);
+    if (!secret) return fatal(AlertDescription::IllegalParameter, "invalid key share of the client");
+  }
+  remember(message);
+  auto premaster = psk_premaster(secret ? ByteView(*secret) : ByteView(), psk->key);
+  install_keys(context, premaster, Role::Server);
+  wipe(premaster);
+  if (secret) wipe(*secret);
+  context.session.psk_identity = psk->identity;
+  state_ = State::WaitFinished;
   return Outcome::Waiting;
 }
 

@@ -20,6 +20,7 @@ std::vector<CipherSuite> suites_to_offer(const Config& config) {
   std::vector<CipherSuite> suites = config.cipher_suites;
   std::erase_if(suites, [&](CipherSuite suite) {
     const SuiteInfo* info = find_suite(static_cast<uint16_t>(suite));
+    if (info != nullptr && uses_psk(*info) && config.psks.empty()) return true;
     return info == nullptr || !(info->version == Version::Dtls13 ? offers13(config) : offers12(config));
   });
   return suites;

@@ -29,6 +29,7 @@ Time now() { return Time(std::chrono::steady_clock::now().time_since_epoch()); }
 
 int open_socket(uint16_t port) {
   const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+  if (fd < 0) give_up("no socket");
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -112,6 +113,7 @@ class Peer {
       if (connection_.peer_may_have_moved()) to_ = from;
       while (const auto data = connection_.poll_application_data()) {
         last_received = as_text(*data);
+        if (last_received.ends_with('\n')) last_received.pop_back();  // of OpenSSL's programs
         received = true;
         if (!client_) send(last_received);
       }
@@ -150,9 +152,15 @@ int run(std::map<std::string, std::string> options) {
     config.connection_id.emplace(std::stoul(options["--cid"]));
     random.fill(*config.connection_id);
   }
-  const auto fingerprint = crypto::Fingerprint::parse("sha-256 " + options["--fingerprint"]);
-  if (!fingerprint) give_up("--fingerprint is no fingerprint");
-  config.remote_fingerprints = {*fingerprint};
+  if (options.contains("--suite")) {
+    constexpr std::string_view kIdentity = "kaon";
+    config.cipher_suites = {static_cast<dtls::CipherSuite>(std::stoul(options["--suite"], nullptr, 16))};
+    config.psks = {{{kIdentity.begin(), kIdentity.end()}, std::vector<uint8_t>(16, 0x5a)}};
+  } else {
+    const auto fingerprint = crypto::Fingerprint::parse("sha-256 " + options["--fingerprint"]);
+    if (!fingerprint) give_up("--fingerprint is no fingerprint");
+    config.remote_fingerprints = {*fingerprint};
+  }
   Peer peer(std::move(config), static_cast<uint16_t>(std::stoul(options["--port"])),
             static_cast<uint16_t>(std::stoul(options["--to"])));
   if (!peer.step_until([&] { return peer.connected.has_value(); }, std::chrono::seconds(60)))

@@ -11,12 +11,14 @@ import dataclasses
 import json
 import os
 import random
+import re
 import selectors
 import shutil
 import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -44,6 +46,23 @@ def cases(full):
             yield f"{name}.other-address", Case(version, role, ids=(8, 8), moves=True)
 
 
+    for name, (suite, stacks) in PSK_SUITES.items():
+        for stack in stacks:
+            for role in ("client", "server"):
+                yield f"dtls1.2.{stack}-{role}.psk.{name}", Case("1.2", role, suite=suite, stack=stack)
+
+
+# Number, and whose programs have it; nobody else's has TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256.
+PSK_SUITES = {
+    "PSK-AES128-GCM-SHA256": (0x00a8, ("pion", "openssl")),
+    "PSK-AES128-CCM": (0xc0a4, ("pion", "openssl")),
+    "PSK-AES128-CCM8": (0xc0a8, ("pion", "openssl")),
+    "PSK-CHACHA20-POLY1305": (0xccab, ("pion", "openssl")),
+    "ECDHE-PSK-CHACHA20-POLY1305": (0xccac, ("pion", "openssl")),
+}
+PSK, IDENTITY = "5a" * 16, "kaon"
+
+
 @dataclasses.dataclass
 class Case:
     version: str
@@ -52,6 +71,8 @@ class Case:
     loss: int = 0  # in percent
     updates: int = 0
     ids: tuple = None  # sizes of the connection ids of Pion and Kaon
+    suite: int = 0  # of a pre-shared key
+    stack: str = "pion"
     moves: bool = False  # both sides are seen from another address in the middle
 
 
@@ -138,22 +159,85 @@ def faults_of_ids(path, sizes):
             yield f"{name} sent {seen} datagrams with a connection id and {other} without"
 
 
+def start_openssl(case, path):
+    name = next(name for name, (suite, _) in PSK_SUITES.items() if suite == case.suite)
+    # The tags of CCM8 are too short for the usual level.
+    common = ["-dtls1_2", "-psk", PSK, "-psk_identity", IDENTITY, "-cipher", f"{name}:@SECLEVEL=0", "-use_srtp",
+              "SRTP_AEAD_AES_128_GCM", "-keymatexport", "EXTRACTOR-dtls_srtp", "-keymatexportlen", "56"]
+    if case.role == "client":
+        command = ["openssl", "s_client", "-connect", f"127.0.0.1:{path.port(0)}", "-bind",
+                   f"127.0.0.1:{path.peers[0]}", *common]
+    else:
+        command = ["openssl", "s_server", "-accept", f"127.0.0.1:{path.peers[0]}", "-nocert", *common]
+    return subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, bufsize=1)
+
+
+def run_openssl_case(case):
+    """Faults of one case against openssl s_client or s_server, who are told to say "bye"."""
+    path = LossyPath(0, 1)
+    kaon_role = "server" if case.role == "client" else "client"
+    openssl = start_openssl(case, path)
+    said = []
+    reader = threading.Thread(target=lambda: [said.append(line) for line in openssl.stdout])
+    reader.start()
+    time.sleep(0.2)  # s_server has to be there first
+    kaon = start(KAON, path, 1, kaon_role, "1.2", 1200, 0, "--suite", f"{case.suite:04x}")
+    try:
+        end = time.monotonic() + SECONDS
+        left = 5  # a server of ours ends when it has heard nothing for a second
+        while kaon.poll() is None and openssl.poll() is None and time.monotonic() < end:
+            # Asked to write before its handshake is over, s_server does not tell what came of it.
+            if left > 0 and any("Keying material:" in line for line in said):
+                left -= 1
+                openssl.stdin.write("bye\n")
+                openssl.stdin.flush()
+            time.sleep(0.1)
+        out, errors = kaon.communicate(timeout=SECONDS)
+        openssl.stdin.write("Q\n")  # it writes out what it has to say when it ends by itself
+        openssl.stdin.flush()
+        try:
+            openssl.wait(2)
+        except subprocess.TimeoutExpired:
+            openssl.kill()
+        reader.join()
+        if kaon.returncode != 0:
+            yield f"Kaon ended with {kaon.returncode}: {errors.strip()}; OpenSSL: {''.join(said)[-300:].strip()}"
+            return
+        result = json.loads(out.splitlines()[-1])
+        exported = re.search(r"Keying material: ([0-9A-F]+)", "".join(said))
+        if result["suite"] != f"{case.suite:04x}":
+            yield f"suite {result['suite']}"
+        if result["profile"] != 7:
+            yield f"SRTP profile {result['profile']}"
+        if not exported or exported[1].lower() != result["exported"]:
+            yield f"exported {result['exported']}, OpenSSL {exported and exported[1]}"
+    except (subprocess.TimeoutExpired, BrokenPipeError) as error:
+        yield f"{error}; OpenSSL: {''.join(said)[-300:].strip()}"
+    finally:
+        for process in (kaon, openssl):
+            process.kill()
+            process.wait()
+        path.close()
+
+
 def run_case(case):
     """Faults of one case."""
     version, role, mtu, updates = case.version, case.role, case.mtu, case.updates
     # The client's first data: in 1.2 its Finished stands behind records in the clear, in 1.3 it begins a datagram.
     mover = (0 if role == "client" else 1, 1 if version == "1.2" else 2)
     path = LossyPath(case.loss, mtu + case.loss, mover if case.moves else None)
+    suite = ["--suite", f"0x{case.suite:04x}"] if case.suite else []
     ids = [["--cid", str(size)] for size in case.ids] if case.ids else [[], []]
     others = []
     try:
         client_updates = lambda of: updates if of == "client" else 0  # noqa: E731
-        pion = start(PION, path, 0, role, version, mtu, client_updates(role), *ids[0])
+        pion = start(PION, path, 0, role, version, mtu, client_updates(role), *ids[0], *suite)
         others.append(pion)
         fingerprint = json.loads(pion.stdout.readline())["fingerprint"].replace(" ", ":")
         kaon_role = "server" if role == "client" else "client"
         kaon = start(KAON, path, 1, kaon_role, version, mtu, client_updates(kaon_role), "--fingerprint", fingerprint,
-                     *ids[1])
+                     *ids[1], *suite)
         others.append(kaon)
         results = []
         for name, process in (("pion", pion), ("kaon", kaon)):
@@ -198,7 +282,7 @@ def main():
         return 1
     failed = False
     for name, case in chosen:
-        faults = list(run_case(case))
+        faults = list(run_openssl_case(case) if case.stack == "openssl" else run_case(case))
         failed = failed or bool(faults)
         print("fail" if faults else "ok", name, " | ".join(faults), sep="\t", flush=True)
     return 1 if failed else 0

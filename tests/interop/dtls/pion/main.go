@@ -2,6 +2,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/pion/dtls/v4"
+	"github.com/pion/dtls/v4/pkg/crypto/ciphersuite"
 	"github.com/pion/dtls/v4/pkg/crypto/selfsign"
 	"github.com/pion/dtls/v4/pkg/protocol"
 )
@@ -25,9 +27,8 @@ func check(err error) {
 	}
 }
 
-func options(certificate tls.Certificate, version protocol.Version, mtu int, cid int) []dtls.Option {
+func options(certificate tls.Certificate, version protocol.Version, mtu int, cid int, suite uint) []dtls.Option {
 	all := []dtls.Option{
-		dtls.WithCertificates(certificate),
 		dtls.WithInsecureSkipVerify(true),
 		dtls.WithMinVersion(version),
 		dtls.WithMaxVersion(version),
@@ -36,6 +37,20 @@ func options(certificate tls.Certificate, version protocol.Version, mtu int, cid
 		dtls.WithFlightInterval(50 * time.Millisecond),
 		dtls.WithExtendedMasterSecret(dtls.RequireExtendedMasterSecret),
 	}
+	if suite == 0 {
+		all = append(all, dtls.WithCertificates(certificate))
+	} else {
+		key := dtls.PSK{Identity: []byte("kaon"), Key: bytes.Repeat([]byte{0x5a}, 16)}
+		all = append(all,
+			dtls.WithCipherSuites(ciphersuite.ID(suite)),
+			dtls.WithPSK(func() ([]dtls.PSK, error) { return []dtls.PSK{key}, nil },
+				func(identities [][]byte) (*dtls.PSK, error) {
+					if len(identities) == 1 && bytes.Equal(identities[0], key.Identity) {
+						return &key, nil
+					}
+					return nil, nil
+				}))
+	}
 	if cid >= 0 {
 		// Over a path that is not ICE's this would let an attacker point the data at somebody else.
 		all = append(all, dtls.WithConnectionID(dtls.RandomCIDGenerator(cid), dtls.CIDPathMigrationUnsafe))
@@ -43,7 +58,7 @@ func options(certificate tls.Certificate, version protocol.Version, mtu int, cid
 	return all
 }
 
-func connect(role string, socket net.PacketConn, peer net.Addr, common []dtls.Option) (*dtls.Conn, error) {
+func connect(role string, socket net.PacketConn, peer net.Addr, psk bool, common []dtls.Option) (*dtls.Conn, error) {
 	if role == "client" {
 		var all []dtls.ClientOption
 		for _, option := range common {
@@ -51,7 +66,10 @@ func connect(role string, socket net.PacketConn, peer net.Addr, common []dtls.Op
 		}
 		return dtls.Client(socket, peer, all...)
 	}
-	all := []dtls.ServerOption{dtls.WithClientAuth(dtls.RequireAnyClientCert), dtls.WithInsecureSkipVerifyHello(true)}
+	all := []dtls.ServerOption{dtls.WithInsecureSkipVerifyHello(true)}
+	if !psk {
+		all = append(all, dtls.WithClientAuth(dtls.RequireAnyClientCert))
+	}
 	for _, option := range common {
 		all = append(all, option)
 	}
@@ -112,6 +130,7 @@ func main() {
 	mtu := flag.Int("mtu", 1200, "largest datagram")
 	updates := flag.Int("updates", 0, "so many KeyUpdates, each followed by an echo")
 	cid := flag.Int("cid", -1, "size of the own connection id; none if negative")
+	suite := flag.Uint("suite", 0, "cipher suite of 1.2 with a pre-shared key")
 	flag.Parse()
 	wanted := protocol.Version1_3
 	if *version == "1.2" {
@@ -123,7 +142,8 @@ func main() {
 	certificate, err := selfsign.GenerateSelfSigned()
 	check(err)
 	fmt.Printf("{\"fingerprint\":\"% X\"}\n", sha256.Sum256(certificate.Certificate[0]))
-	connection, err := connect(*role, socket, &net.UDPAddr{IP: loopback, Port: *to}, options(certificate, wanted, *mtu, *cid))
+	connection, err := connect(*role, socket, &net.UDPAddr{IP: loopback, Port: *to}, *suite != 0,
+		options(certificate, wanted, *mtu, *cid, *suite))
 	check(err)
 	limit, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
