@@ -170,6 +170,7 @@ PARTS = {
     "scenario": part_scenario,
     "interop": Program("interop", [sys.executable, "tests/interop/run.py"], "interop", targets=("interop_kaon",)),
     "dtls": Program("dtls", [sys.executable, "tests/interop/dtls/run.py"], targets=("interop_dtls",)),
+    "srtp": Program("srtp", [sys.executable, "tests/interop/srtp/run.py"], targets=("interop_srtp",)),
     "bench": Program("bench", [sys.executable, "benchmarks/smoke.py"], targets=("kaon_benchmarks", "kaon_command_static")),
     "server": Program("server", [sys.executable, "tests/server/run.py"]),
     "turn": Program("turn", [sys.executable, "tests/interop/turn/run.py"], "turn"),

@@ -107,4 +107,46 @@ bool Aead::open(ByteView nonce, ByteView aad, ByteView ciphertext, Bytes out) {
   return ok;
 }
 
+void Aead::seal(ByteView nonce, std::span<const ByteView> aad, std::span<const CipherPart> parts, Bytes tag) {
+  KAON_ASSERT(nonce.size() == kAeadNonceSize && tag.size() == kAeadTagSize);
+  EVP_CIPHER_CTX* cipher = context_->cipher.get();
+  int written = 0;
+  bool ok = EVP_EncryptInit_ex2(cipher, nullptr, nullptr, nonce.data(), nullptr) == 1;
+  for (const ByteView part : aad) {
+    if (part.empty()) continue;
+    ok = ok && EVP_EncryptUpdate(cipher, nullptr, &written, part.data(), internal::int_size(part.size())) == 1;
+  }
+  for (const CipherPart& part : parts) {
+    if (part.in.empty()) continue;
+    const int size = internal::int_size(part.in.size());
+    ok = ok && part.out.size() == part.in.size() &&
+         EVP_EncryptUpdate(cipher, part.out.data(), &written, part.in.data(), size) == 1 && written == size;
+  }
+  OSSL_PARAM params[] = {tag_param(tag.data()), OSSL_PARAM_END};
+  ok = ok && EVP_EncryptFinal_ex(cipher, tag.data(), &written) == 1 && EVP_CIPHER_CTX_get_params(cipher, params) == 1;
+  KAON_ASSERT(ok);
+}
+
+bool Aead::open(ByteView nonce, std::span<const ByteView> aad, std::span<const CipherPart> parts, ByteView tag) {
+  KAON_ASSERT(nonce.size() == kAeadNonceSize && tag.size() == kAeadTagSize);
+  EVP_CIPHER_CTX* cipher = context_->cipher.get();
+  const OSSL_PARAM params[] = {tag_param(tag.data()), OSSL_PARAM_END};
+  int written = 0;
+  bool ok = EVP_DecryptInit_ex2(cipher, nullptr, nullptr, nonce.data(), params) == 1;
+  for (const ByteView part : aad) {
+    if (part.empty()) continue;
+    ok = ok && EVP_DecryptUpdate(cipher, nullptr, &written, part.data(), internal::int_size(part.size())) == 1;
+  }
+  for (const CipherPart& part : parts) {
+    if (part.in.empty()) continue;
+    KAON_ASSERT(part.out.size() == part.in.size());
+    const int size = internal::int_size(part.in.size());
+    ok = ok && EVP_DecryptUpdate(cipher, part.out.data(), &written, part.in.data(), size) == 1;
+  }
+  uint8_t unused[kAeadTagSize];
+  ok = ok && EVP_DecryptFinal_ex(cipher, unused, &written) == 1;
+  if (!ok) ERR_clear_error();
+  return ok;
+}
+
 }  // namespace kaon::crypto

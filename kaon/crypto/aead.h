@@ -2,8 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <span>
 
 #include "kaon/base/bytes.h"
+#include "kaon/crypto/cipher.h"
 
 namespace kaon::crypto {
 
@@ -32,6 +34,10 @@ class Aead {
   /// Checks the tag at the end of `ciphertext` and writes ciphertext.size() - tag_size() bytes; false, and `out` is
   /// worthless, if it does not fit. Same overlap rule.
   [[nodiscard]] bool open(ByteView nonce, ByteView aad, ByteView ciphertext, Bytes out);
+  /// The same of a message in pieces. `tag` has kAeadTagSize bytes (asserted) and stands apart.
+  void seal(ByteView nonce, std::span<const ByteView> aad, std::span<const CipherPart> parts, Bytes tag);
+  [[nodiscard]] bool open(ByteView nonce, std::span<const ByteView> aad, std::span<const CipherPart> parts,
+                          ByteView tag);
 
  private:
   bool is_ccm() const { return algorithm_ == AeadAlgorithm::Aes128Ccm || algorithm_ == AeadAlgorithm::Aes128Ccm8; }

@@ -72,6 +72,15 @@ void AesCtr::crypt(ByteView counter_block, ByteView in, Bytes out) {
   if (!in.empty()) encrypt_update(cipher, in, out);
 }
 
+void AesCtr::crypt(ByteView counter_block, std::span<const CipherPart> parts) {
+  KAON_ASSERT(counter_block.size() == 16);
+  EVP_CIPHER_CTX* cipher = context_->cipher.get();
+  KAON_ASSERT(EVP_EncryptInit_ex2(cipher, nullptr, nullptr, counter_block.data(), nullptr) == 1);
+  for (const CipherPart& part : parts) {
+    if (!part.in.empty()) encrypt_update(cipher, part.in, part.out);
+  }
+}
+
 struct AesBlock::Context {
   CipherContextPtr cipher;
 };

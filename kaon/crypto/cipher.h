@@ -3,10 +3,18 @@
 
 #include <array>
 #include <memory>
+#include <span>
 
 #include "kaon/base/bytes.h"
 
 namespace kaon::crypto {
+
+/// A piece of a message and where its other form goes: `out` has in.size() bytes and starts exactly at `in` or does not
+/// overlap the message.
+struct CipherPart {
+  ByteView in;
+  Bytes out;
+};
 
 /// AES-CTR with the key set once (16, 24 or 32 bytes, asserted). Allocates nothing per call.
 class AesCtr {
@@ -18,6 +26,8 @@ class AesCtr {
   /// XORs the key stream that starts at the 16-byte counter block onto `in`. `out` has in.size() bytes and starts
   /// exactly at `in` or does not overlap it.
   void crypt(ByteView counter_block, ByteView in, Bytes out);
+  /// The same of a message in pieces: one key stream goes through all of them.
+  void crypt(ByteView counter_block, std::span<const CipherPart> parts);
 
  private:
   struct Context;

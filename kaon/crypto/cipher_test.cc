@@ -127,6 +127,40 @@ TEST(Aead, WorksInPlace) {
   }
 }
 
+// A message cut anywhere into three is the message.
+TEST(CipherParts, GiveTheSameAsTheWhole) {
+  const auto counter = from_hex("f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff");
+  for (const AeadVector& v : kAeadVectors) {
+    Aead aead(v.algorithm, from_hex(v.key));
+    AesCtr ctr(from_hex(v.key));
+    const auto nonce = from_hex(v.nonce);
+    const auto aad = from_hex(v.aad);
+    const auto plaintext = from_hex(v.plaintext);
+    std::vector<uint8_t> stream(plaintext.size());
+    ctr.crypt(counter, plaintext, stream);
+    for (size_t first = 0; first <= plaintext.size(); ++first) {
+      const size_t second = first + (plaintext.size() - first) / 2;
+      const auto cut = [&](ByteView in, Bytes out) {
+        const auto part = [&](size_t from, size_t to) {
+          return CipherPart{in.subspan(from, to - from), out.subspan(from, to - from)};
+        };
+        return std::array{part(0, first), part(first, second), part(second, in.size())};
+      };
+      const std::array<ByteView, 2> two = {ByteView(aad).first(aad.size() / 3), ByteView(aad).subspan(aad.size() / 3)};
+      std::vector<uint8_t> out(plaintext.size());
+      ctr.crypt(counter, cut(plaintext, out));
+      ASSERT_EQ(out, stream);
+      std::array<uint8_t, kAeadTagSize> tag;
+      aead.seal(nonce, two, cut(plaintext, out), tag);
+      ASSERT_EQ(to_hex(out) + to_hex(tag), v.sealed);
+      ASSERT_TRUE(aead.open(nonce, two, cut(out, out), tag)) << "in place";
+      ASSERT_EQ(out, plaintext);
+      tag[0] ^= 1;
+      ASSERT_FALSE(aead.open(nonce, two, cut(out, out), tag));
+    }
+  }
+}
+
 TEST(Aead, RefusesEveryFlippedBitAndEveryTruncation) {
   for (const AeadVector& v : kAeadVectors) {
     Aead aead(v.algorithm, from_hex(v.key));

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "kaon/peer/internal/connection_test_support.h"
+#include "kaon/srtp/profile.h"
 
 namespace kaon::peer {
 namespace {
@@ -72,6 +73,49 @@ TEST(PeerMedia, CarriesFramesBothWays) {
   EXPECT_EQ(pair.a.frames[4].transceiver, pair.audio);
   EXPECT_EQ(pair.a.frames[4].timestamp - pair.a.frames[0].timestamp, 4 * 960);
   EXPECT_EQ(pair.a->media_drops().total() + pair.b->media_drops().total(), 0u);
+}
+
+// The mark of an RTP header's extension in a packet on the wire; nothing without one.
+std::optional<uint16_t> extension_mark(ByteView packet) {
+  if (packet.size() < 16 || packet[0] >> 6 != 2 || rtp::is_rtcp(packet) || (packet[0] & 0x10) == 0) return std::nullopt;
+  return load_be16(packet.data() + 12 + 4 * (packet[0] & 0x0fu));
+}
+
+// RFC 9335, over connections: whether what b received had its header extensions encrypted.
+TEST(PeerMedia, EncryptsHeaderExtensionsIfBothSidesWantIt) {
+  constexpr HeaderEncryption kOff = HeaderEncryption::Off;
+  constexpr HeaderEncryption kNegotiate = HeaderEncryption::Negotiate;
+  for (const auto& [ours, theirs] :
+       {std::pair(kOff, kNegotiate), std::pair(kNegotiate, kOff), std::pair(kNegotiate, kNegotiate),
+        std::pair(HeaderEncryption::Require, kNegotiate)}) {
+    for (const auto profile : {srtp::Profile::AeadAes128Gcm, srtp::Profile::Aes128CmSha1_80}) {
+      MediaPair pair(5);
+      pair.a.config.negotiation.header_encryption = ours;
+      pair.b.config.negotiation.header_encryption = theirs;
+      pair.a.config.srtp_profiles = {static_cast<dtls::SrtpProfileId>(profile)};
+      ASSERT_TRUE(pair.connect_with_media());
+      pair.a.keep_packets = pair.b.keep_packets = true;
+      const auto sent = send_video(pair, pair.a, pair.video, 5, 3000);
+      const std::vector<uint8_t> opus = {0xfc, 1, 2, 3};
+      ASSERT_TRUE(pair.b->send_frame(pair.audio_b, Codec::Opus, {.data = opus, .timestamp = 0}, pair.now()));
+      pair.pump.pass(50ms);
+      ASSERT_EQ(pair.b.frames.size(), 5u) << "bound by the mid in the header";
+      EXPECT_EQ(pair.b.frames[4].data, sent[4]);
+      ASSERT_EQ(pair.a.frames.size(), 1u);
+      const uint16_t expected = ours == kOff || theirs == kOff ? 0xbede : 0xc0de;
+      size_t extended = 0;
+      for (const Node* node : {&pair.a, &pair.b}) {
+        for (const auto& packet : node->packets) {
+          const auto mark = extension_mark(packet);
+          if (!mark) continue;
+          ++extended;
+          EXPECT_EQ(*mark, expected);
+        }
+      }
+      EXPECT_GT(extended, 5u);
+      EXPECT_EQ(pair.a->media_drops().total() + pair.b->media_drops().total(), 0u);
+    }
+  }
 }
 
 TEST(PeerMedia, CarriesFramesOfEveryVideoSizeWithinTheMtu) {

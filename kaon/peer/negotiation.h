@@ -22,6 +22,8 @@ struct NegotiatorConfig {
   std::vector<Codec> video_codecs = default_codecs(sdp::MediaKind::Video);
   std::vector<SupportedExtension> audio_extensions = default_extensions(sdp::MediaKind::Audio);
   std::vector<SupportedExtension> video_extensions = default_extensions(sdp::MediaKind::Video);
+  /// Of RTP header extensions and sources. Off costs nothing; browsers do not offer it yet.
+  HeaderEncryption header_encryption = HeaderEncryption::Off;
 };
 
 /// The signaling side of a peer connection: transceivers in, descriptions out and in, a NegotiatedSession at the end.

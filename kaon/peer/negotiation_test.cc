@@ -51,6 +51,73 @@ TEST(Negotiator, TwoOfUsAgreeOnAudioVideoAndData) {
   EXPECT_EQ(ours.find("1")->send_encodings, a->transceivers()[1].encodings);
 }
 
+// RFC 9335 §4.
+TEST(Negotiator, AgreesOnHeaderEncryptionOnlyIfBothSidesWantIt) {
+  constexpr HeaderEncryption kAll[] = {HeaderEncryption::Off, HeaderEncryption::Negotiate, HeaderEncryption::Require};
+  for (const HeaderEncryption ours : kAll) {
+    for (const HeaderEncryption theirs : kAll) {
+      const bool off = ours == HeaderEncryption::Off || theirs == HeaderEncryption::Off;
+      const bool required = ours == HeaderEncryption::Require || theirs == HeaderEncryption::Require;
+      if (off && required) continue;
+      Peer a(1, {.header_encryption = ours}), b(2, {.header_encryption = theirs});
+      ASSERT_TRUE(a->add_transceiver(MediaKind::Audio));
+      ASSERT_TRUE(a->add_transceiver(MediaKind::Video));
+      a->want_data();
+      exchange(a, b);
+      EXPECT_EQ(a->session()->header_encryption, off ? HeaderEncryption::Off : ours);
+      EXPECT_EQ(b->session()->header_encryption, off ? HeaderEncryption::Off : theirs);
+      const auto answer = *sdp::SessionDescription::parse(b->local_description());
+      EXPECT_EQ(answer.media[0].cryptex, !off);
+      EXPECT_EQ(answer.media[1].cryptex, !off);
+      EXPECT_FALSE(answer.media[2].cryptex) << "data has no RTP headers";
+      exchange(b, a);  // the other way round it stays so
+      EXPECT_EQ(a->session()->header_encryption, off ? HeaderEncryption::Off : ours);
+    }
+  }
+}
+
+TEST(Negotiator, RefusesPeersWithoutHeaderEncryptionIfItIsRequired) {
+  Peer strict(1, {.header_encryption = HeaderEncryption::Require}), other(2);
+  ASSERT_TRUE(other->add_transceiver(MediaKind::Video));
+  const auto offer = *other->create_offer();
+  EXPECT_EQ(strict->set_remote_description(SdpType::Offer, sent(offer)),
+            fail(NegotiationError::HeaderEncryptionRequired));
+  EXPECT_EQ(strict->state(), SignalingState::Stable);
+  ASSERT_TRUE(strict->add_transceiver(MediaKind::Video));
+  const auto ours = *strict->create_offer();
+  EXPECT_TRUE(ours.media[0].cryptex);
+  ASSERT_TRUE(strict->set_local_description(SdpType::Offer));
+  ASSERT_TRUE(other->set_remote_description(SdpType::Offer, sent(ours)));
+  const auto answer = *other->create_answer();
+  EXPECT_EQ(strict->set_remote_description(SdpType::Answer, sent(answer)),
+            fail(NegotiationError::HeaderEncryptionRequired));
+  EXPECT_EQ(strict->session(), nullptr);
+  // Data alone has nothing to encrypt.
+  Peer data(3);
+  data->want_data();
+  Peer strict_too(4, {.header_encryption = HeaderEncryption::Require});
+  exchange(data, strict_too);
+  EXPECT_EQ(strict_too->session()->header_encryption, HeaderEncryption::Off);
+}
+
+// RFC 9335 §4: all sections of a bundle say so, or none counts.
+TEST(Negotiator, TakesNoHeaderEncryptionForPartOfABundle) {
+  Peer a(1, {.header_encryption = HeaderEncryption::Negotiate});
+  Peer b(2, {.header_encryption = HeaderEncryption::Negotiate});
+  ASSERT_TRUE(a->add_transceiver(MediaKind::Audio));
+  ASSERT_TRUE(a->add_transceiver(MediaKind::Video));
+  auto offer = *a->create_offer();
+  ASSERT_TRUE(a->set_local_description(SdpType::Offer));
+  offer.media[1].cryptex = false;
+  ASSERT_TRUE(b->set_remote_description(SdpType::Offer, sent(offer)));
+  const auto answer = *b->create_answer();
+  EXPECT_FALSE(answer.media[0].cryptex || answer.media[1].cryptex);
+  ASSERT_TRUE(b->set_local_description(SdpType::Answer));
+  ASSERT_TRUE(a->set_remote_description(SdpType::Answer, sent(answer)));
+  EXPECT_EQ(a->session()->header_encryption, HeaderEncryption::Off);
+  EXPECT_EQ(b->session()->header_encryption, HeaderEncryption::Off);
+}
+
 TEST(Negotiator, TheSameSeedMakesTheSameOffer) {
   Peer a(7), b(7);
   for (Peer* peer : {&a, &b}) ASSERT_TRUE((*peer)->add_transceiver(MediaKind::Video));

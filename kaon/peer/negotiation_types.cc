@@ -27,6 +27,8 @@ std::string_view to_string(NegotiationError error) {
     case NegotiationError::NewCredentialsRequired:
       return "NewCredentialsRequired: the offer restarts ICE, so the answer needs new credentials";
     case NegotiationError::PlanB: return "PlanB: one track per m= section (Unified Plan), please";
+    case NegotiationError::HeaderEncryptionRequired:
+      return "HeaderEncryptionRequired: give a=cryptex in every RTP section";
     case NegotiationError::NoMedia: return "NoMedia: the offer has no audio or video section that can be accepted";
   }
   return "";

@@ -27,20 +27,21 @@ enum class NegotiationError : uint8_t {
   TooManySections,
   UnknownTransceiver,
   TransceiverStopped,
-  BadParameter,            ///< A rid, codec or other argument is malformed or unsupported.
-  MissingTransport,        ///< No ICE credentials or fingerprint, ours or in a live section of theirs.
-  BundleRequired,          ///< Several live sections without a BUNDLE group that contains the first.
-  RtcpMuxRequired,         ///< A live RTP section without a=rtcp-mux.
-  BundleConflict,          ///< Bundled sections give one payload type or extension id two meanings.
-  MissingMid,              ///< A live section without a=mid.
-  SectionMismatch,         ///< Sections fewer, or of other mid, kind or order, than in the description before.
-  BadDirection,            ///< An answer that sends or receives what the offer does not allow.
-  BadCodecs,               ///< An answer accepts a section without any format of the offer.
-  BadSetup,                ///< An a=setup that does not fit the offer or would turn a running association round.
-  FingerprintChanged,      ///< A new certificate without an ICE restart (RFC 8842 §5).
-  NewCredentialsRequired,  ///< The offer restarts ICE: call set_transport() with fresh credentials first.
-  PlanB,                   ///< Several media streams in one section, as in Plan B.
-  NoMedia,                 ///< check_http_offer(): no section of audio or video to accept.
+  BadParameter,              ///< A rid, codec or other argument is malformed or unsupported.
+  MissingTransport,          ///< No ICE credentials or fingerprint, ours or in a live section of theirs.
+  BundleRequired,            ///< Several live sections without a BUNDLE group that contains the first.
+  RtcpMuxRequired,           ///< A live RTP section without a=rtcp-mux.
+  BundleConflict,            ///< Bundled sections give one payload type or extension id two meanings.
+  MissingMid,                ///< A live section without a=mid.
+  SectionMismatch,           ///< Sections fewer, or of other mid, kind or order, than in the description before.
+  BadDirection,              ///< An answer that sends or receives what the offer does not allow.
+  BadCodecs,                 ///< An answer accepts a section without any format of the offer.
+  BadSetup,                  ///< An a=setup that does not fit the offer or would turn a running association round.
+  FingerprintChanged,        ///< A new certificate without an ICE restart (RFC 8842 §5).
+  NewCredentialsRequired,    ///< The offer restarts ICE: call set_transport() with fresh credentials first.
+  PlanB,                     ///< Several media streams in one section, as in Plan B.
+  HeaderEncryptionRequired,  ///< RTP sections of the peer without a=cryptex, which our configuration insists on.
+  NoMedia,                   ///< check_http_offer(): no section of audio or video to accept.
 };
 /// The enumerator's name, then what to do about it; plain ASCII.
 std::string_view to_string(NegotiationError error);
@@ -57,6 +58,14 @@ std::string_view to_string(SignalingState state);
 
 enum class SdpType : uint8_t { Offer, Pranswer, Answer, Rollback };
 std::string_view to_string(SdpType type);
+
+/// Encryption of RTP header extensions and sources (Cryptex, RFC 9335). W3C webrtc-extensions:
+/// rtpHeaderEncryptionPolicy.
+enum class HeaderEncryption : uint8_t {
+  Off,        ///< Not offered and not accepted.
+  Negotiate,  ///< Offered and accepted; used if both sides can.
+  Require,    ///< Descriptions with RTP whose author cannot are refused, and so are packets that are not encrypted so.
+};
 
 /// What our ICE agent, certificate and SCTP endpoint put into descriptions.
 struct LocalTransport {
@@ -196,6 +205,8 @@ struct NegotiatedSession {
   bool ice_restarted = false;             ///< The peer's credentials differ from those before.
   bool new_association = false;           ///< The peer's certificate too: start DTLS afresh (RFC 8842 §4).
   bool extmap_allow_mixed = false;
+  /// Our setting if both sides said a=cryptex in every RTP section, else Off.
+  HeaderEncryption header_encryption = HeaderEncryption::Off;
   std::vector<std::string> bundle;     ///< Mids that live on the transport.
   std::vector<NegotiatedMedia> media;  ///< All RTP sections, rejected ones too.
   std::optional<NegotiatedData> data;

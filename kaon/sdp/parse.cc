@@ -115,6 +115,8 @@ class Parser {
       out_.ice_lite = true;
     } else if (attribute.name == "extmap-allow-mixed") {
       out_.extmap_allow_mixed = true;
+    } else if (attribute.name == "cryptex") {
+      out_.cryptex = true;
     } else if (const auto direction = internal::parse_direction(attribute.name)) {
       out_.direction = direction;
     } else {

@@ -94,6 +94,24 @@ TEST(SessionDescription, ReadsChromiumsOffer) {
   EXPECT_FALSE(data.is_rtp());
 }
 
+// RFC 9335 §4: for the session or for a section.
+TEST(SessionDescription, KnowsCryptexOfTheSessionAndOfSections) {
+  const std::string head = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n";
+  const std::string audio = "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n";
+  const std::string video = "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\na=rtpmap:96 VP8/90000\r\n";
+  const auto encrypted = [](const std::string& text) {
+    const auto parsed = SessionDescription::parse(text);
+    EXPECT_TRUE(parsed) << text;
+    EXPECT_EQ(SessionDescription::parse(parsed->write()), *parsed) << "it survives being written";
+    EXPECT_TRUE(parsed->other.empty() && parsed->media[0].other.empty());
+    return std::pair(encrypts_headers(*parsed, parsed->media[0]), encrypts_headers(*parsed, parsed->media[1]));
+  };
+  EXPECT_EQ(encrypted(head + audio + video), std::pair(false, false));
+  EXPECT_EQ(encrypted(head + "a=cryptex\r\n" + audio + video), std::pair(true, true));
+  EXPECT_EQ(encrypted(head + audio + "a=cryptex\r\n" + video), std::pair(true, false));
+  EXPECT_EQ(encrypted(head + audio + "a=cryptex\r\n" + video + "a=cryptex\r\n"), std::pair(true, true));
+}
+
 TEST(SessionDescription, ReadsFirefoxsSimulcastOfferAndItsSessionLevelDefaults) {
   const auto offer = *SessionDescription::parse(read_file(KAON_TESTDATA "/sdp/firefox153esr/simulcast.offer.sdp"));
   const MediaDescription& video = offer.media.at(0);

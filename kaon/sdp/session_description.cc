@@ -48,6 +48,10 @@ TransportAttributes transport_of(const SessionDescription& session, const MediaD
   return out;
 }
 
+bool encrypts_headers(const SessionDescription& session, const MediaDescription& media) {
+  return session.cryptex || media.cryptex;
+}
+
 Direction direction_of(const SessionDescription& session, const MediaDescription& media) {
   return media.direction.value_or(session.direction.value_or(Direction::SendRecv));
 }

@@ -71,6 +71,7 @@ struct MediaDescription {
   bool rtcp_mux_only = false;
   bool rtcp_rsize = false;
   bool extmap_allow_mixed = false;
+  bool cryptex = false;                 ///< RFC 9335 §4; see encrypts_headers().
   std::vector<PayloadFormat> payloads;  ///< In the order of the m= line.
   std::vector<Extension> extensions;
   std::vector<Msid> msids;
@@ -112,6 +113,7 @@ struct SessionDescription {
   std::vector<Attribute> bandwidths;
   bool ice_lite = false;
   bool extmap_allow_mixed = false;
+  bool cryptex = false;  ///< RFC 9335 §4: of all sections.
   std::optional<Direction> direction;
   std::vector<Group> groups;
   TransportAttributes transport;
@@ -132,6 +134,8 @@ struct SessionDescription {
 
 /// A section's parameters with the session's where it has none of its own.
 TransportAttributes transport_of(const SessionDescription& session, const MediaDescription& media);
+/// The section's a=cryptex or the session's: its sender can receive encrypted RTP headers there (RFC 9335 §4).
+bool encrypts_headers(const SessionDescription& session, const MediaDescription& media);
 /// A section's direction: its own, else the session's, else sendrecv.
 Direction direction_of(const SessionDescription& session, const MediaDescription& media);
 

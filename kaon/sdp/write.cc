@@ -133,6 +133,7 @@ void put_media(std::string& out, const MediaDescription& media) {
   if (!media.mid.empty()) put_line(out, "a=mid:", media.mid);
   if (media.bundle_only) put_line(out, "a=bundle-only");
   if (media.extmap_allow_mixed) put_line(out, "a=extmap-allow-mixed");
+  if (media.cryptex) put_line(out, "a=cryptex");
   for (const Extension& extension : media.extensions) put_extension(out, extension);
   if (media.direction) put_line(out, "a=", to_string(*media.direction));
   for (const Msid& msid : media.msids) {
@@ -164,6 +165,7 @@ std::string SessionDescription::write() const {
   for (const Group& group : groups) internal::put_group(out, group);
   if (ice_lite) put_line(out, "a=ice-lite");
   if (extmap_allow_mixed) put_line(out, "a=extmap-allow-mixed");
+  if (cryptex) put_line(out, "a=cryptex");
   if (direction) put_line(out, "a=", to_string(*direction));
   internal::put_transport(out, transport);
   for (const Attribute& attribute : other) internal::put_attribute(out, attribute);

@@ -48,6 +48,13 @@ size_t salt_size(Profile profile);
 size_t rtp_overhead(Profile profile);
 size_t rtcp_overhead(Profile profile);
 
+/// Encryption of RTP header extensions and contributing sources (Cryptex, RFC 9335): what was negotiated.
+enum class Cryptex : uint8_t {
+  Off,       ///< neither sent nor accepted
+  On,        ///< sent; headers in the clear are accepted too
+  Required,  ///< sent; headers with something to hide that come in the clear are dropped
+};
+
 /// Borrowed master key and salt of one direction; key_size() and salt_size() bytes.
 struct KeyingMaterial {
   ByteView key;

@@ -1,5 +1,6 @@
 #include "kaon/srtp/receiver.h"
 
+#include "kaon/srtp/internal/cryptex.h"
 #include "kaon/srtp/internal/packet_cipher.h"
 #include "kaon/srtp/internal/packet_index.h"
 #include "kaon/srtp/internal/replay_window.h"
@@ -49,6 +50,7 @@ struct Receiver::State {
   Result<size_t, UnprotectError> unprotect_rtcp(ByteView packet, Bytes out);
 
   Profile profile;
+  Cryptex cryptex = Cryptex::Off;
   PacketCipher rtp;
   PacketCipher rtcp;
   Streams<kRtpReplayWindow> rtp_streams;
@@ -64,6 +66,12 @@ Result<size_t, UnprotectError> Receiver::State::unprotect_rtp(ByteView packet, B
   if (!header_size || packet.size() < *header_size + overhead) return fail(UnprotectError::Malformed);
   const size_t size = packet.size() - overhead;
   if (out.size() < size) return fail(UnprotectError::BufferTooSmall);
+  // RFC 9335 §5.2: the mark tells, and only after negotiation.
+  const bool hidden = internal::is_cryptex(packet);
+  if (hidden && cryptex == Cryptex::Off) return fail(UnprotectError::HeaderEncrypted);
+  if (!hidden && cryptex == Cryptex::Required && internal::has_hidden_parts(packet)) {
+    return fail(UnprotectError::HeaderInTheClear);
+  }
 
   const uint32_t ssrc = internal::rtp_ssrc(packet);
   const uint16_t sequence = internal::rtp_sequence(packet);
@@ -74,7 +82,9 @@ Result<size_t, UnprotectError> Receiver::State::unprotect_rtp(ByteView packet, B
     if (const auto error = check_replay(stream->state, id.index)) return fail(*error);
     if (id.index > internal::kMaxRtpIndex) return fail(UnprotectError::AuthenticationFailed);
   }
-  if (!rtp.open_rtp(id, *header_size, packet, out.first(size))) return fail(UnprotectError::AuthenticationFailed);
+  const bool authentic = hidden ? rtp.open_cryptex(id, *header_size, packet, out.first(size))
+                                : rtp.open_rtp(id, *header_size, packet, out.first(size));
+  if (!authentic) return fail(UnprotectError::AuthenticationFailed);
   if (remember) accept<kRtpReplayWindow>(rtp_streams, stream, id);
   return size;
 }
@@ -114,6 +124,7 @@ Receiver& Receiver::operator=(Receiver&&) noexcept = default;
 Receiver::~Receiver() = default;
 
 Profile Receiver::profile() const { return state_->profile; }
+void Receiver::set_cryptex(Cryptex cryptex) { state_->cryptex = cryptex; }
 
 Result<size_t, UnprotectError> Receiver::unprotect_rtp(ByteView packet, Bytes out) {
   Result<size_t, UnprotectError> result = state_->unprotect_rtp(packet, out, true);

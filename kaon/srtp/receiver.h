@@ -17,6 +17,8 @@ enum class UnprotectError : uint8_t {
   Replayed,              // this packet was accepted before
   TooOld,                // behind the replay window
   NotEncrypted,          // SRTCP without the E bit, though the profile encrypts
+  HeaderEncrypted,       // by Cryptex, which was not negotiated
+  HeaderInTheClear,      // sources or header extensions that Cryptex should have encrypted
   AuthenticationFailed,  // forged, damaged, of another key, or after a loss of more than 32768 packets
   Count
 };
@@ -41,9 +43,13 @@ class Receiver {
 
   Profile profile() const;
 
+  /// From the next packet on. At first Off.
+  void set_cryptex(Cryptex cryptex);
+
   /// Writes the plain packet, packet.size() - rtp_overhead() bytes, and returns its size. `out` starts exactly at
   /// `packet` or does not overlap it. After an error the contents of `out` are worthless, and the reason has been
-  /// counted.
+  /// counted. An extension that Cryptex encrypted comes out with the mark that it had before; of sources without one
+  /// an empty extension is left.
   [[nodiscard]] Result<size_t, UnprotectError> unprotect_rtp(ByteView packet, Bytes out);
   /// The same for a compound packet: packet.size() - rtcp_overhead() bytes.
   [[nodiscard]] Result<size_t, UnprotectError> unprotect_rtcp(ByteView packet, Bytes out);

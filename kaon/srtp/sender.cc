@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kaon/base/assert.h"
+#include "kaon/srtp/internal/cryptex.h"
 #include "kaon/srtp/internal/packet_cipher.h"
 #include "kaon/srtp/internal/packet_index.h"
 #include "kaon/srtp/internal/sent_window.h"
@@ -33,6 +34,7 @@ struct Sender::State {
   std::unique_ptr<SentWindow> take_window();
 
   Profile profile;
+  bool cryptex = false;
   PacketCipher rtp;
   PacketCipher rtcp;
   internal::StreamTable<SendStream> streams;
@@ -78,6 +80,12 @@ Sender& Sender::operator=(Sender&&) noexcept = default;
 Sender::~Sender() = default;
 
 Profile Sender::profile() const { return state_->profile; }
+void Sender::set_cryptex(Cryptex cryptex) { state_->cryptex = cryptex != Cryptex::Off; }
+
+size_t Sender::protected_size(ByteView header, size_t payload_size) const {
+  const size_t growth = state_->cryptex && !header.empty() ? internal::cryptex_growth(header) : 0;
+  return header.size() + growth + payload_size + rtp_overhead(state_->profile);
+}
 
 Result<size_t, ProtectError> Sender::protect_rtp(ByteView packet, Bytes out) {
   const std::optional<size_t> header_size = internal::rtp_header_size(packet);
@@ -87,8 +95,10 @@ Result<size_t, ProtectError> Sender::protect_rtp(ByteView packet, Bytes out) {
 
 Result<size_t, ProtectError> Sender::protect_rtp(ByteView header, ByteView payload, Bytes out) {
   if (internal::rtp_header_size(header) != header.size()) return fail(ProtectError::MalformedPacket);
+  const bool hide = state_->cryptex && internal::has_hidden_parts(header);
+  if (hide && !internal::is_encryptable(header)) return fail(ProtectError::NotEncryptable);
   const size_t tag_size = rtp_overhead(state_->profile);
-  const size_t size = header.size() + payload.size() + tag_size;
+  const size_t size = header.size() + (hide ? internal::cryptex_growth(header) : 0) + payload.size() + tag_size;
   if (out.size() < size) return fail(ProtectError::BufferTooSmall);
 
   const uint32_t ssrc = internal::rtp_ssrc(header);
@@ -102,7 +112,11 @@ Result<size_t, ProtectError> Sender::protect_rtp(ByteView header, ByteView paylo
     stream->highest = index;
   }
 
-  state_->rtp.seal_rtp(PacketId{ssrc, index}, header, payload, out.first(size));
+  if (hide) {
+    state_->rtp.seal_cryptex(PacketId{ssrc, index}, header, payload, out.first(size));
+  } else {
+    state_->rtp.seal_rtp(PacketId{ssrc, index}, header, payload, out.first(size));
+  }
   const uint32_t tag = load_be32(out.data() + size - tag_size);
   if (stream->window->record(index, tag) == internal::Sent::Different) {
     wipe(out.first(size));

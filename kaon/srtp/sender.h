@@ -12,6 +12,7 @@ namespace kaon::srtp {
 enum class ProtectError : uint8_t {
   MalformedPacket,  // no RTP or RTCP header, or in the form with two parts not exactly a header
   BufferTooSmall,   // `out` has no room for the packet and its overhead
+  NotEncryptable,   // Cryptex is on and the header extension is none of RFC 8285 without "appbits"
   PacketReused,     // other bytes went out under this SSRC and sequence number before
   PacketTooOld,     // so far behind the newest that we cannot tell whether it went out before
   TooManyStreams,   // kMaxSendStreams SSRCs have been used with this key
@@ -43,8 +44,15 @@ class Sender {
 
   Profile profile() const;
 
-  /// Writes the protected packet, packet.size() + rtp_overhead() bytes, and returns its size. `out` starts exactly at
-  /// `packet` or does not overlap it. After an error the contents of `out` are worthless.
+  /// From the next packet on. A packet with sources or header extensions goes out with these encrypted; others are as
+  /// ever. At first Off.
+  void set_cryptex(Cryptex cryptex);
+  /// Bytes of the protected packet: `header` as below, so many bytes of payload, the tag; four more if Cryptex is on
+  /// and there are sources but no extension. A header that is none counts with its size.
+  size_t protected_size(ByteView header, size_t payload_size) const;
+
+  /// Writes the protected packet, protected_size() bytes, and returns its size. `out` starts exactly at `packet` or
+  /// does not overlap it. After an error the contents of `out` are worthless.
   [[nodiscard]] Result<size_t, ProtectError> protect_rtp(ByteView packet, Bytes out);
   /// The same with the parts of the packet apart: `header` up to and with its extension, then the payload with any
   /// padding. So many receivers' headers go with one shared payload, in one pass. `payload` may be at its place in

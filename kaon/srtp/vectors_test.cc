@@ -1,4 +1,4 @@
-// The vectors of testdata/srtp, made by libsrtp2.
+// The vectors of testdata/srtp: libsrtp2's and those of RFC 9335.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -27,8 +27,8 @@ struct VectorSession {
   std::vector<Vector> packets;
 };
 
-std::vector<VectorSession> read_vectors() {
-  std::ifstream file(KAON_TESTDATA "/srtp/libsrtp2.txt");
+std::vector<VectorSession> read_vectors(const char* name = "libsrtp2.txt") {
+  std::ifstream file(std::string(KAON_TESTDATA "/srtp/") + name);
   std::vector<VectorSession> sessions;
   std::string line;
   while (std::getline(file, line)) {
@@ -80,6 +80,26 @@ TEST(LibsrtpVectors, ComeOutOfTheSenderByteForByte) {
         rtcp.seal_rtcp({load_be32(v.plain.data() + 4), index_word & 0x7fffffff}, v.plain, out);
       }
       EXPECT_EQ(to_hex(out), to_hex(v.sealed)) << to_string(session.profile);
+    }
+  }
+}
+
+// Appendix A, but for packets with sources and without an extension, of which there are none there.
+TEST(Rfc9335Vectors, ComeOutOfTheSenderAndOfTheReceiver) {
+  const auto sessions = read_vectors("rfc9335.txt");
+  ASSERT_EQ(sessions.size(), 2u);
+  for (const auto& session : sessions) {
+    ASSERT_EQ(session.packets.size(), 6u);
+    Sender sender(session.profile, {session.key, session.salt});
+    Receiver receiver(session.profile, {session.key, session.salt});
+    sender.set_cryptex(Cryptex::On);
+    receiver.set_cryptex(Cryptex::Required);
+    for (const auto& v : session.packets) {
+      std::vector<uint8_t> out(v.sealed.size());
+      ASSERT_EQ(sender.protect_rtp(v.plain, out), v.sealed.size()) << to_string(session.profile);
+      EXPECT_EQ(to_hex(out), to_hex(v.sealed)) << to_string(session.profile);
+      ASSERT_EQ(receiver.unprotect_rtp(v.sealed, out), v.plain.size()) << to_string(session.profile);
+      EXPECT_EQ(to_hex(ByteView(out).first(v.plain.size())), to_hex(v.plain)) << to_string(session.profile);
     }
   }
 }

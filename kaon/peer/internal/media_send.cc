@@ -122,7 +122,7 @@ std::optional<Media::Run> Media::transmit_packets(Bytes out, srtp::Sender& srtp,
     }
     const size_t header_size = write_header(*packet, *sender, now, header);
     const size_t original = packet->original_sequence ? kRtxOverhead : 0;
-    const size_t size = header_size + original + packet->payload_slice.size + srtp_overhead_;
+    const size_t size = srtp.protected_size(Bytes(header).first(header_size), original + packet->payload_slice.size);
     if (run.packets > 0 && (size > run.segment_size || run.size + size > out.size())) break;
     const Bytes slot = out.subspan(run.size);
     ByteView payload = packet->payload();

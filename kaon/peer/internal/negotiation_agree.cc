@@ -248,6 +248,12 @@ Result<NegotiatedSession, NegotiationError> negotiate(const Exchange& exchange) 
   }
   session.ice_controlling = agree_controlling(exchange, session.remote.ice_lite);
   session.extmap_allow_mixed = allows_mixed(exchange.offer) && allows_mixed(exchange.answer);
+  if (const auto checked = check_header_encryption(exchange.header_encryption, exchange.answer, bundle); !checked) {
+    return fail(checked.error());
+  }
+  if (encrypts_headers(exchange.offer, offered_bundle) && encrypts_headers(exchange.answer, bundle)) {
+    session.header_encryption = exchange.header_encryption;
+  }
   for (const size_t i : bundle.sections) session.bundle.push_back(exchange.answer.media[i].mid);
   for (size_t i = 0; i < exchange.answer.media.size(); ++i) {
     const sdp::MediaKind kind = exchange.offer.media[i].kind();

@@ -15,6 +15,7 @@ class AnswerBuilder {
   AnswerBuilder(const LocalState& state, const sdp::SessionDescription& offer, const BundleView& bundle)
       : state_(state), offer_(offer) {
     if (!bundle.sections.empty()) setup_ = setup_for(offer.media[bundle.sections.front()]);
+    cryptex_ = state.config.header_encryption != HeaderEncryption::Off && encrypts_headers(offer, bundle);
   }
 
   MediaDescription rtp_section(const MediaDescription& offered, const Transceiver& transceiver) const {
@@ -25,6 +26,7 @@ class AnswerBuilder {
     section.rtcp_mux = true;
     section.rtcp_rsize = offered.rtcp_rsize;
     section.extmap_allow_mixed = offered.extmap_allow_mixed;
+    section.cryptex = cryptex_;
     accept_codecs(offered, transceiver, section);
     accept_extensions(offered, transceiver.kind, section);
     if (receives(*section.direction)) describe_receive_rids(accepted_rids(offered, section), section);
@@ -176,6 +178,7 @@ class AnswerBuilder {
   const LocalState& state_;
   const sdp::SessionDescription& offer_;
   sdp::Setup setup_ = sdp::Setup::Passive;  // one for the one transport
+  bool cryptex_ = false;                    // so too (RFC 9335 §4: TRANSPORT)
 };
 
 }  // namespace

@@ -129,6 +129,26 @@ bool is_supported(const MediaDescription& section) {
   return false;
 }
 
+bool encrypts_headers(const SessionDescription& description, const BundleView& bundle) {
+  bool any = false;
+  for (const size_t i : bundle.sections) {
+    const MediaDescription& section = description.media[i];
+    if (!section.is_rtp()) continue;
+    if (!sdp::encrypts_headers(description, section)) return false;
+    any = true;
+  }
+  return any;
+}
+
+Result<void, NegotiationError> check_header_encryption(HeaderEncryption policy, const SessionDescription& description,
+                                                       const BundleView& bundle) {
+  const bool rtp = std::ranges::any_of(bundle.sections, [&](size_t i) { return description.media[i].is_rtp(); });
+  if (policy == HeaderEncryption::Require && rtp && !encrypts_headers(description, bundle)) {
+    return fail(NegotiationError::HeaderEncryptionRequired);
+  }
+  return {};
+}
+
 Result<BundleView, NegotiationError> check_offer(const SessionDescription& offer) {
   if (offer.media.size() > sdp::kMaxMediaSections) return fail(NegotiationError::TooManySections);
   KAON_TRY(BundleView bundle, bundle_view(offer));

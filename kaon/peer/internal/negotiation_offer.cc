@@ -133,6 +133,7 @@ class OfferBuilder {
     section.rtcp_mux = true;
     section.rtcp_mux_only = true;  // RFC 8858
     section.rtcp_rsize = true;
+    section.cryptex = state_.config.header_encryption != HeaderEncryption::Off;
     for (const Codec& codec : state_.codecs_of(transceiver)) {
       const PayloadTypes::Numbers numbers = payload_types_.assign(codec, before);
       if (!numbers.payload_type) continue;

@@ -35,6 +35,13 @@ Result<BundleView, NegotiationError> check_next_offer(const sdp::SessionDescript
 Result<BundleView, NegotiationError> check_answer(const sdp::SessionDescription& offer,
                                                   const sdp::SessionDescription& answer);
 
+/// Every RTP section in the bundle says a=cryptex, and there is one. RFC 9335 §4: all of a bundle say so, or none.
+bool encrypts_headers(const sdp::SessionDescription& description, const BundleView& bundle);
+/// What keeps us from going on with a peer whose description this is: RTP without a=cryptex where that is required.
+Result<void, NegotiationError> check_header_encryption(HeaderEncryption policy,
+                                                       const sdp::SessionDescription& description,
+                                                       const BundleView& bundle);
+
 /// The remote's parameters out of the section that stands for the transport.
 Result<RemoteTransport, NegotiationError> remote_transport(const sdp::SessionDescription& remote,
                                                            const BundleView& bundle);
@@ -56,6 +63,7 @@ struct Exchange {
   const std::vector<Transceiver>& transceivers;
   bool local_ice_lite = false;
   const NegotiatedSession* before = nullptr;
+  HeaderEncryption header_encryption = HeaderEncryption::Off;  ///< Our setting.
 };
 /// What offer and answer agree on. Checks the answer.
 Result<NegotiatedSession, NegotiationError> negotiate(const Exchange& exchange);

@@ -144,6 +144,9 @@ void Negotiator::State::apply_local_offer(Created offer) {
 Result<void, NegotiationError> Negotiator::State::apply_remote_offer(const sdp::SessionDescription& offer) {
   Pending next;
   KAON_TRY(next.bundle, internal::check_next_offer(offer, sections));
+  if (const auto checked = internal::check_header_encryption(config.header_encryption, offer, next.bundle); !checked) {
+    return fail(checked.error());
+  }
   KAON_TRY(next.remote, internal::remote_transport(offer, next.bundle));
   KAON_TRY(const internal::TransportChange change,
            internal::compare_transport(session ? &*session : nullptr, next.remote));
@@ -223,7 +226,8 @@ Result<void, NegotiationError> Negotiator::State::apply_answer(SdpType type, con
                                     pending->sections,
                                     transceivers,
                                     transport.ice_lite,
-                                    session ? &*session : nullptr};
+                                    session ? &*session : nullptr,
+                                    config.header_encryption};
   KAON_TRY(NegotiatedSession agreed, internal::negotiate(exchange));
   session = std::move(agreed);
   if (type == SdpType::Answer) {

@@ -55,8 +55,19 @@ bool Transport::apply(const NegotiatedSession& session, Time now) {
     srtp_profile_ = dtls::kNoSrtpProfile;
   }
   dtls_->set_remote_fingerprints(std::move(fingerprints));
+  set_cryptex(session.header_encryption);
   start_dtls_on_path(now);
   return begins;
+}
+
+void Transport::set_cryptex(HeaderEncryption agreed) {
+  switch (agreed) {
+    case HeaderEncryption::Off: cryptex_ = srtp::Cryptex::Off; break;
+    case HeaderEncryption::Negotiate: cryptex_ = srtp::Cryptex::On; break;
+    case HeaderEncryption::Require: cryptex_ = srtp::Cryptex::Required; break;
+  }
+  if (srtp_sender_ != nullptr) srtp_sender_->set_cryptex(cryptex_);
+  if (srtp_receiver_ != nullptr) srtp_receiver_->set_cryptex(cryptex_);
 }
 
 void Transport::close() {
@@ -216,15 +227,19 @@ srtp::DirectionKeys Transport::srtp_keys() const {
 
 srtp::Sender& Transport::srtp_sender() {
   KAON_ASSERT(secured());
-  if (srtp_sender_ == nullptr)
+  if (srtp_sender_ == nullptr) {
     srtp_sender_ = std::make_unique<srtp::Sender>(*srtp::profile_from_id(srtp_profile_), srtp_keys().local);
+    srtp_sender_->set_cryptex(cryptex_);
+  }
   return *srtp_sender_;
 }
 
 srtp::Receiver& Transport::srtp_receiver() {
   KAON_ASSERT(secured());
-  if (srtp_receiver_ == nullptr)
+  if (srtp_receiver_ == nullptr) {
     srtp_receiver_ = std::make_unique<srtp::Receiver>(*srtp::profile_from_id(srtp_profile_), srtp_keys().remote);
+    srtp_receiver_->set_cryptex(cryptex_);
+  }
   return *srtp_receiver_;
 }
 

@@ -81,6 +81,7 @@ class Transport {
   void trace_packet(trace::Layer layer, const net::Transmit& transmit, ByteView out, Time now);
   void export_keys(dtls::SrtpProfileId profile);
   srtp::DirectionKeys srtp_keys() const;
+  void set_cryptex(HeaderEncryption agreed);
   void start_dtls_on_path(Time now);
 
   Env env_;
@@ -96,6 +97,7 @@ class Transport {
   std::array<uint8_t, srtp::kMaxExportedSize> exported_{};
   std::unique_ptr<srtp::Sender> srtp_sender_;
   std::unique_ptr<srtp::Receiver> srtp_receiver_;
+  srtp::Cryptex cryptex_ = srtp::Cryptex::Off;
   dtls::SrtpProfileId srtp_profile_ = dtls::kNoSrtpProfile;
   Counters<DropReason> drops_;
 };

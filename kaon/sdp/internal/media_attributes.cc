@@ -272,6 +272,7 @@ constexpr auto kFlagAttributes = std::to_array<FlagAttribute>({
     {"rtcp-rsize", &MediaDescription::rtcp_rsize},
     {"bundle-only", &MediaDescription::bundle_only},
     {"extmap-allow-mixed", &MediaDescription::extmap_allow_mixed},
+    {"cryptex", &MediaDescription::cryptex},
     {"end-of-candidates", &MediaDescription::end_of_candidates},
 });
 

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "kaon/base/assert.h"
+#include "kaon/srtp/internal/cryptex.h"
 
 namespace kaon::srtp::internal {
 namespace {
@@ -71,6 +72,21 @@ bool GcmCipher::open_rtp(PacketId id, size_t header_size, ByteView packet, Bytes
   return aead_.open(nonce(id), header, packet.subspan(header_size), out.subspan(header_size));
 }
 
+// RFC 9335 §6.2: fixed header and extension header are the associated data, side by side whatever stands between them.
+void GcmCipher::seal_cryptex(PacketId id, ByteView header, ByteView payload, Bytes out) {
+  const size_t size = out.size() - kGcmTagSize;
+  const CryptexParts parts = arrange_to_seal(header, payload, out.first(size));
+  aead_.seal(nonce(id), parts.clear, parts.hidden, out.subspan(size));
+}
+
+bool GcmCipher::open_cryptex(PacketId id, size_t header_size, ByteView packet, Bytes out) {
+  const size_t size = packet.size() - kGcmTagSize;
+  const CryptexParts parts = arrange_to_open(header_size, packet.first(size), out);
+  if (!aead_.open(nonce(id), parts.clear, parts.hidden, packet.subspan(size))) return false;
+  restore_mark(out);
+  return true;
+}
+
 // RFC 7714 §9.2: the index word is authenticated behind the clear part, but stands behind the tag.
 void GcmCipher::seal_rtcp(PacketId id, ByteView packet, Bytes out) {
   std::array<uint8_t, kRtcpClearSize + kRtcpIndexSize> aad;
@@ -99,15 +115,26 @@ CtrHmacCipher::CtrHmacCipher(Profile profile, const SessionKeys& keys, size_t ta
       salt_(keys.salt) {}
 
 // RFC 3711 §4.1.1: IV = (salt * 2^16) XOR (SSRC * 2^64) XOR (index * 2^16); the last two bytes count blocks.
+std::array<uint8_t, 16> CtrHmacCipher::counter_block(PacketId id) const {
+  std::array<uint8_t, 16> block{};
+  std::memcpy(block.data(), salt_.data(), salt_.size());
+  mix_in(id, block.data() + 4);
+  return block;
+}
+
 void CtrHmacCipher::crypt(PacketId id, ByteView in, Bytes out) {
   if (!cipher_) {
     if (in.data() != out.data()) std::memmove(out.data(), in.data(), in.size());
     return;
   }
-  std::array<uint8_t, 16> counter_block{};
-  std::memcpy(counter_block.data(), salt_.data(), salt_.size());
-  mix_in(id, counter_block.data() + 4);
-  cipher_->crypt(counter_block, in, out);
+  cipher_->crypt(counter_block(id), in, out);
+}
+
+void CtrHmacCipher::crypt(PacketId id, std::span<const crypto::CipherPart> parts) {
+  if (cipher_) return cipher_->crypt(counter_block(id), parts);
+  for (const auto& [in, out] : parts) {
+    if (in.data() != out.data()) std::memmove(out.data(), in.data(), in.size());
+  }
 }
 
 void CtrHmacCipher::write_tag(std::span<const ByteView> parts, Bytes tag) const {
@@ -135,6 +162,25 @@ bool CtrHmacCipher::open_rtp(PacketId id, size_t header_size, ByteView packet, B
   if (!check_tag(parts, packet.subspan(size))) return false;
   copy_clear(packet.first(header_size), out);
   crypt(id, packet.subspan(header_size, size - header_size), out.subspan(header_size, size - header_size));
+  return true;
+}
+
+// RFC 9335 §6.2: one key stream over all that is encrypted, and the tag over the packet as it is sent.
+void CtrHmacCipher::seal_cryptex(PacketId id, ByteView header, ByteView payload, Bytes out) {
+  const size_t size = out.size() - tag_size_;
+  crypt(id, arrange_to_seal(header, payload, out.first(size)).hidden);
+  const auto rollover = word(static_cast<uint32_t>(id.index >> 16));
+  const std::array<ByteView, 2> parts = {out.first(size), rollover};
+  write_tag(parts, out.subspan(size));
+}
+
+bool CtrHmacCipher::open_cryptex(PacketId id, size_t header_size, ByteView packet, Bytes out) {
+  const size_t size = packet.size() - tag_size_;
+  const auto rollover = word(static_cast<uint32_t>(id.index >> 16));
+  const std::array<ByteView, 2> parts = {packet.first(size), rollover};
+  if (!check_tag(parts, packet.subspan(size))) return false;
+  crypt(id, arrange_to_open(header_size, packet.first(size), out).hidden);
+  restore_mark(out);
   return true;
 }
 

@@ -32,6 +32,8 @@ class GcmCipher {
   GcmCipher(Profile profile, const SessionKeys& keys);
   void seal_rtp(PacketId id, ByteView header, ByteView payload, Bytes out);
   bool open_rtp(PacketId id, size_t header_size, ByteView packet, Bytes out);
+  void seal_cryptex(PacketId id, ByteView header, ByteView payload, Bytes out);
+  bool open_cryptex(PacketId id, size_t header_size, ByteView packet, Bytes out);
   void seal_rtcp(PacketId id, ByteView packet, Bytes out);
   bool open_rtcp(PacketId id, ByteView packet, Bytes out);
 
@@ -48,11 +50,15 @@ class CtrHmacCipher {
   CtrHmacCipher(Profile profile, const SessionKeys& keys, size_t tag_size);
   void seal_rtp(PacketId id, ByteView header, ByteView payload, Bytes out);
   bool open_rtp(PacketId id, size_t header_size, ByteView packet, Bytes out);
+  void seal_cryptex(PacketId id, ByteView header, ByteView payload, Bytes out);
+  bool open_cryptex(PacketId id, size_t header_size, ByteView packet, Bytes out);
   void seal_rtcp(PacketId id, ByteView packet, Bytes out);
   bool open_rtcp(PacketId id, ByteView packet, Bytes out);
 
  private:
+  std::array<uint8_t, 16> counter_block(PacketId id) const;
   void crypt(PacketId id, ByteView in, Bytes out);
+  void crypt(PacketId id, std::span<const crypto::CipherPart> parts);
   void write_tag(std::span<const ByteView> parts, Bytes tag) const;
   bool check_tag(std::span<const ByteView> parts, ByteView tag) const;
 
@@ -75,6 +81,13 @@ class PacketCipher {
   }
   bool open_rtp(PacketId id, size_t header_size, ByteView packet, Bytes out) {
     return std::visit([&](auto& cipher) { return cipher.open_rtp(id, header_size, packet, out); }, cipher_);
+  }
+  /// With the header encrypted too (RFC 9335): larger by cryptex_growth(header).
+  void seal_cryptex(PacketId id, ByteView header, ByteView payload, Bytes out) {
+    std::visit([&](auto& cipher) { cipher.seal_cryptex(id, header, payload, out); }, cipher_);
+  }
+  bool open_cryptex(PacketId id, size_t header_size, ByteView packet, Bytes out) {
+    return std::visit([&](auto& cipher) { return cipher.open_cryptex(id, header_size, packet, out); }, cipher_);
   }
   /// GCM: clear part, encrypted part, tag, index word. Otherwise the tag is last.
   void seal_rtcp(PacketId id, ByteView packet, Bytes out) {

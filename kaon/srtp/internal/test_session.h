@@ -23,8 +23,12 @@ struct TestSession {
   KeyingMaterial keys() const {
     return {ByteView(master).first(key_size(profile)), ByteView(master).subspan(key_size(profile))};
   }
+  void set_cryptex(Cryptex cryptex) {
+    sender.set_cryptex(cryptex);
+    receiver.set_cryptex(cryptex);
+  }
   std::vector<uint8_t> protect(ByteView packet) {
-    std::vector<uint8_t> out(packet.size() + rtp_overhead(profile));
+    std::vector<uint8_t> out(packet.size() + rtp_overhead(profile) + 4);
     const auto size = sender.protect_rtp(packet, out);
     out.resize(size.value_or(0));
     return out;

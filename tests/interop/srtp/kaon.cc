@@ -1,0 +1,79 @@
+// Kaon's SRTP on standard input and output; see README.md.
+#include <cstdio>
+#include <iostream>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "kaon/base/bytes.h"
+#include "kaon/srtp/receiver.h"
+#include "kaon/srtp/sender.h"
+
+namespace kaon::srtp {
+namespace {
+
+constexpr size_t kMaxGrowth = 64;  // more than any profile adds
+
+std::vector<uint8_t> from_hex(const std::string& text) {
+  std::vector<uint8_t> bytes;
+  for (size_t i = 0; i + 1 < text.size(); i += 2) {
+    bytes.push_back(static_cast<uint8_t>(std::stoi(text.substr(i, 2), nullptr, 16)));
+  }
+  return bytes;
+}
+
+struct Session {
+  std::optional<Sender> sender;
+  std::optional<Receiver> receiver;
+
+  std::string begin(std::istream& words) {
+    int number = 0;
+    std::string key, salt, mode;
+    words >> number >> key >> salt >> mode;
+    const auto profile = profile_from_id(static_cast<uint16_t>(number));
+    if (!profile) return "error unknown profile";
+    const auto key_bytes = from_hex(key);
+    const auto salt_bytes = from_hex(salt);
+    if (key_bytes.size() != key_size(*profile) || salt_bytes.size() != salt_size(*profile)) return "error key size";
+    const KeyingMaterial keys{key_bytes, salt_bytes};
+    sender.emplace(*profile, keys);
+    receiver.emplace(*profile, keys);
+    const Cryptex cryptex = mode == "on" ? Cryptex::On : mode == "required" ? Cryptex::Required : Cryptex::Off;
+    sender->set_cryptex(cryptex);
+    receiver->set_cryptex(cryptex);
+    return "ok";
+  }
+
+  std::string convert(bool seal, bool rtcp, const std::vector<uint8_t>& packet) {
+    if (!sender) return "error no session";
+    std::vector<uint8_t> out(packet.size() + kMaxGrowth);
+    const auto answer = [&](const auto& size) {
+      if (!size) return "error " + std::to_string(static_cast<int>(size.error()));
+      return "ok " + to_hex(ByteView(out).first(*size));
+    };
+    if (seal) return answer(rtcp ? sender->protect_rtcp(packet, out) : sender->protect_rtp(packet, out));
+    return answer(rtcp ? receiver->unprotect_rtcp(packet, out) : receiver->unprotect_rtp(packet, out));
+  }
+
+  std::string obey(const std::string& line) {
+    std::istringstream words(line);
+    std::string what, kind, packet;
+    words >> what;
+    if (what == "session") return begin(words);
+    words >> kind >> packet;
+    if (what != "seal" && what != "open") return "error unknown word";
+    return convert(what == "seal", kind == "rtcp", from_hex(packet));
+  }
+};
+
+}  // namespace
+}  // namespace kaon::srtp
+
+int main() {
+  kaon::srtp::Session session;
+  for (std::string line; std::getline(std::cin, line);) {
+    std::cout << session.obey(line) << "\n" << std::flush;
+  }
+  return 0;
+}

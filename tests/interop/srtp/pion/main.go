@@ -1,0 +1,99 @@
+// Pion's SRTP on standard input and output; see ../README.md.
+package main
+
+import (
+	"bufio"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/pion/srtp/v3"
+)
+
+// As large as Kaon's, so that both refuse the same packets as too old.
+const (
+	rtpWindow  = 1024
+	rtcpWindow = 128
+)
+
+type session struct {
+	sender, receiver *srtp.Context
+}
+
+func (s *session) begin(words []string) error {
+	profile, err := strconv.Atoi(words[0])
+	if err != nil {
+		return err
+	}
+	key, err := hex.DecodeString(words[1])
+	if err != nil {
+		return err
+	}
+	salt, err := hex.DecodeString(words[2])
+	if err != nil {
+		return err
+	}
+	mode := map[string]srtp.CryptexMode{
+		"off": srtp.CryptexModeDisabled, "on": srtp.CryptexModeEnabled, "required": srtp.CryptexModeRequired,
+	}[words[3]]
+	options := []srtp.ContextOption{
+		srtp.SRTPReplayProtection(rtpWindow), srtp.SRTCPReplayProtection(rtcpWindow), srtp.Cryptex(mode),
+	}
+	create := func() (*srtp.Context, error) {
+		return srtp.CreateContext(key, salt, srtp.ProtectionProfile(profile), options...)
+	}
+	if s.sender, err = create(); err != nil {
+		return err
+	}
+	s.receiver, err = create()
+	return err
+}
+
+func (s *session) convert(seal, rtcp bool, packet []byte) ([]byte, error) {
+	switch {
+	case seal && rtcp:
+		return s.sender.EncryptRTCP(nil, packet, nil)
+	case seal:
+		return s.sender.EncryptRTP(nil, packet, nil)
+	case rtcp:
+		return s.receiver.DecryptRTCP(nil, packet, nil)
+	default:
+		return s.receiver.DecryptRTP(nil, packet, nil)
+	}
+}
+
+func (s *session) obey(line string) (string, error) {
+	words := strings.Fields(line)
+	if len(words) == 5 && words[0] == "session" {
+		return "ok", s.begin(words[1:])
+	}
+	if len(words) < 2 || len(words) > 3 || s.sender == nil {
+		return "", fmt.Errorf("unknown words or no session")
+	}
+	var packet []byte
+	if len(words) == 3 {
+		var err error
+		if packet, err = hex.DecodeString(words[2]); err != nil {
+			return "", err
+		}
+	}
+	out, err := s.convert(words[0] == "seal", words[1] == "rtcp", packet)
+	return "ok " + hex.EncodeToString(out), err
+}
+
+func main() {
+	lines := bufio.NewScanner(os.Stdin)
+	lines.Buffer(nil, 1<<20)
+	out := bufio.NewWriter(os.Stdout)
+	var s session
+	for lines.Scan() {
+		answer, err := s.obey(lines.Text())
+		if err != nil {
+			answer = "error " + strings.ReplaceAll(err.Error(), "\n", " ")
+		}
+		fmt.Fprintln(out, answer)
+		out.Flush()
+	}
+}
