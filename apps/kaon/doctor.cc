@@ -14,6 +14,7 @@
 #include "apps/kaon/doctor_servers.h"
 #include "apps/kaon/media_session.h"
 #include "apps/kaon/signals.h"
+#include "apps/kaon/turn_report.h"
 #include "kaon/base/text.h"
 #include "kaon/io/interfaces.h"
 #include "kaon/sfu/server.h"
@@ -51,10 +52,6 @@ struct Report {
 };
 
 double to_ms(Duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
-
-const char* name_of(net::Protocol protocol) {
-  return protocol == net::Protocol::Udp ? "udp" : protocol == net::Protocol::Tcp ? "tcp" : "tls";
-}
 
 // -- this machine ----------------------------------------------------------------------------------------------------
 
@@ -210,7 +207,8 @@ json::object to_json(const Report& report) {
     interfaces.push_back({{"name", i.name}, {"address", i.ip.to_string()}, {"prefix", i.prefix}});
   }
   for (const ServerTrial& trial : report.servers) {
-    json::object server{{"url", trial.url}, {"protocol", name_of(trial.protocol)}, {"ok", trial.problem.empty()}};
+    json::object server{
+        {"url", trial.url}, {"protocol", std::string(protocol_name(trial.protocol))}, {"ok", trial.problem.empty()}};
     if (trial.mapped) server["mapped"] = trial.mapped->to_string();
     if (trial.relayed) server["relayed"] = trial.relayed->to_string();
     if (trial.second) server["relayed_v6"] = trial.second->to_string();

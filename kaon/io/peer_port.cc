@@ -7,6 +7,7 @@
 
 #include "kaon/io/driver.h"
 #include "kaon/io/interfaces.h"
+#include "kaon/io/internal/exits.h"
 #include "kaon/io/internal/ice_tcp.h"
 #include "kaon/io/internal/told_addresses.h"
 #include "kaon/io/loop.h"
@@ -59,38 +60,6 @@ class Hosted final : public HostedPeer, public Driven {
   std::vector<std::shared_ptr<Relay>> relays_;
   bool relay_only_ = false;
   std::vector<net::Endpoint> active_;  // local addresses of its active TCP candidates
-};
-
-// Where packets leave: by the port's socket, by a TCP connection, or by the relay whose address is their local one.
-class Exits final : public Sender {
- public:
-  void open(UdpShard& udp, std::shared_ptr<IceTcp> tcp) {
-    udp_ = &udp;
-    tcp_ = std::move(tcp);
-  }
-  size_t send(std::span<Outgoing> batch) override;
-  /// False if the address is taken.
-  bool add(const net::Endpoint& relayed, Relay& relay) { return relays_.emplace(relayed, &relay).second; }
-  void remove(const Relay& relay) {
-    std::erase_if(relays_, [&](const auto& entry) { return entry.second == &relay; });
-  }
-
- private:
-  // True if it is no packet of the port's own socket.
-  bool send_elsewhere(const Outgoing& outgoing) {
-    if (outgoing.transmit.protocol == net::Protocol::Tcp) return tcp_->send(outgoing), true;
-    const auto it = relays_.find(outgoing.transmit.local);
-    if (it == relays_.end()) return false;
-    it->second->send(outgoing);
-    return true;
-  }
-  bool elsewhere(const Outgoing& outgoing) const {
-    return outgoing.transmit.protocol == net::Protocol::Tcp || relays_.contains(outgoing.transmit.local);
-  }
-
-  UdpShard* udp_ = nullptr;
-  std::shared_ptr<IceTcp> tcp_;
-  std::unordered_map<net::Endpoint, Relay*> relays_;
 };
 
 // One loop's connections with the tables that find them.
@@ -245,6 +214,17 @@ bool Hosted::use_relay(Relay& relay, const turn::Allocated& allocated, net::Prot
   return used;
 }
 
+// Of several relays the one reached over UDP first, over TLS last.
+uint16_t cost_of(net::Protocol protocol) {
+  switch (protocol) {
+    case net::Protocol::Udp: return 0;
+    case net::Protocol::Dtls: return 10;
+    case net::Protocol::Tcp: return 20;
+    case net::Protocol::Tls: break;
+  }
+  return 30;
+}
+
 bool Hosted::add_relayed(Relay& relay, const net::Endpoint& relayed, const net::Endpoint& mapped,
                          net::Protocol protocol) {
   if (!shard_.exits_.add(relayed, relay)) return false;
@@ -255,26 +235,10 @@ bool Hosted::add_relayed(Relay& relay, const net::Endpoint& relayed, const net::
   const net::Family family = relayed.ip.family();
   const bool hides = relay_only_ || shard_.port_.options().hide_addresses;
   address.related = hides ? ice::hidden(family) : mapped;
-  // Of several relays the one reached over UDP first, over TLS last.
-  const auto rank = static_cast<uint16_t>(protocol);
-  address.preference = ice::local_preference(family, static_cast<uint16_t>(10 * rank), relays_.size());
+  address.preference = ice::local_preference(family, cost_of(protocol), relays_.size());
   static_cast<void>(connection_.add_local_address(address, Loop::now()));
   touch();
   return true;
-}
-
-size_t Exits::send(std::span<Outgoing> batch) {
-  for (size_t done = 0; done < batch.size();) {
-    if (send_elsewhere(batch[done])) {
-      ++done;
-      continue;
-    }
-    size_t end = done + 1;
-    while (end < batch.size() && !elsewhere(batch[end])) ++end;
-    done += udp_->send(batch.subspan(done, end - done));
-    if (done < end) return done;
-  }
-  return batch.size();
 }
 
 // -- Shard -----------------------------------------------------------------------------------------------------------

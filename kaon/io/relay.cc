@@ -92,7 +92,7 @@ void RelayImpl::start() {
     case net::Protocol::Udp: leg_ = open_relay_udp(loop_, server_, std::move(handlers)); break;
     case net::Protocol::Tcp: leg_ = open_relay_tcp(loop_, server_, std::move(handlers)); break;
     case net::Protocol::Tls: leg_ = open_relay_tls(loop_, server_, std::move(handlers)); break;
-    case net::Protocol::Dtls: break;
+    case net::Protocol::Dtls: leg_ = open_relay_dtls(loop_, server_, std::move(handlers)); break;
   }
   if (leg_) return;
   loop_.post([weak = weak_from_this()] {

@@ -16,8 +16,9 @@ class Loop;
 /// A TURN server to be asked, and how it is reached.
 struct RelayServer {
   net::Endpoint address;
-  net::Protocol protocol = net::Protocol::Udp;  ///< Udp, Tcp or Tls
-  /// Tls: the certificate must be for this name (or address). What the system trusts is trusted, or SSL_CERT_FILE.
+  net::Protocol protocol = net::Protocol::Udp;
+  /// Tls and Dtls: the certificate must be for this name (or address). What the system trusts is trusted, or
+  /// SSL_CERT_FILE.
   std::string host{};
   std::string username{};
   std::string password{};
@@ -53,7 +54,8 @@ class Relay {
 
   /// Begins to connect and to allocate; how that ends is an event. A server that cannot be reached at all is the error
   /// Timeout of turn::ClientFailed. Follows a server that names another one (RFC 8489 §10) as turn::Redirects allows,
-  /// by the same protocol; over TLS the certificate must be for `host` there too, or for the domain that was named.
+  /// by the same protocol; over TLS and DTLS the certificate must be for `host` there too, or for the domain that was
+  /// named.
   static std::shared_ptr<Relay> open(Loop& loop, const RelayServer& server, Env env, Handlers handlers);
   virtual ~Relay() = default;
 

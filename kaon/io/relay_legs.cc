@@ -21,8 +21,6 @@ using boost::system::error_code;
 constexpr std::array<uint8_t, 4> kZeros{};
 // Datagrams per readiness, so that a flood does not starve the timers.
 constexpr size_t kReads = 64;
-// Until a TCP connection stands and TLS has shaken hands.
-constexpr Duration kConnectTimeout = std::chrono::seconds(10);
 
 std::array<asio::const_buffer, 3> gather(ByteView header, ByteView data, size_t padding) {
   return {asio::buffer(header.data(), header.size()), asio::buffer(data.data(), data.size()),

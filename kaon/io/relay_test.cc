@@ -133,6 +133,73 @@ TEST(Relay, CarriesBothFamiliesByOneAllocation) {
   }
 }
 
+/// Between a client and a server on loopback; the first datagrams either way are lost.
+class Lossy final : public UdpHandler {
+ public:
+  Lossy(Loop& loop, const net::Endpoint& server, int losses) : server_(server), lost_{losses, losses} {
+    const UdpPort::Member member{&loop, this};
+    port_ = std::move(*UdpPort::open(std::span(&member, 1), {.bind = {{server.ip, 0}}}));
+  }
+  net::Endpoint address() const { return port_->bound().front(); }
+  void receive(std::span<const net::Datagram> batch, Time) override {
+    for (const net::Datagram& datagram : batch) {
+      const bool back = datagram.remote == server_;
+      if (!back) client_ = datagram.remote;
+      if (lost_[back]-- > 0) continue;
+      port_->shard(0).send(transmit_to(back ? client_ : server_, datagram.bytes.size()), datagram.bytes);
+    }
+  }
+  void writable() override {}
+
+ private:
+  net::Endpoint server_, client_;
+  std::array<int, 2> lost_;
+  std::unique_ptr<UdpPort> port_;
+};
+
+TEST(Relay, OverDtlsPacketsGoBothWaysAlthoughTheHandshakeLosesSome) {
+  Loop loop;
+  const TestCertificate certificate("IP:127.0.0.1");
+  TurnSite site(loop, TurnSite::config(), &certificate);
+  Lossy way(loop, site.at(net::Protocol::Dtls), 1);
+  Client client(loop, {.address = way.address(), .protocol = net::Protocol::Dtls, .host = "127.0.0.1"});
+  ASSERT_TRUE(client.settled());
+  ASSERT_TRUE(client.allocated) << client.failed->reason;
+  Echo peer(loop, net::IpAddress::v4(127, 0, 0, 1));
+  for (const size_t size : {1u, 1200u, 9000u}) {
+    const std::string text(size, 'x');
+    client.received.clear();
+    client.relay->send({.transmit = transmit_to(peer.address(), size), .bytes = as_bytes(text)});
+    ASSERT_TRUE(step_until({&loop}, [&] { return !client.received.empty(); }));
+    EXPECT_EQ(client.received[0], text);
+  }
+  // More than a record holds.
+  const std::string large(20'000, 'x');
+  client.relay->send({.transmit = transmit_to(peer.address(), large.size()), .bytes = as_bytes(large)});
+  EXPECT_EQ(client.relay->stats().dropped, 1u);
+  client.relay->close();
+  EXPECT_TRUE(step_until({&loop}, [&] { return site.allocations() == 0 && site.host().connections() == 0; }));
+}
+
+TEST(Relay, OverDtlsTheCertificateMustBeForTheHostAndTrusted) {
+  Loop loop;
+  const TestCertificate unknown("IP:127.0.0.1,DNS:turn.example.org", false);
+  const TestCertificate known("DNS:turn.example.org");
+  const auto ask = [&](const TestCertificate& certificate, std::string host) {
+    TurnSite site(loop, TurnSite::config(), &certificate);
+    Client client(loop, {.address = site.at(net::Protocol::Dtls), .protocol = net::Protocol::Dtls, .host = host});
+    EXPECT_TRUE(client.settled());
+    EXPECT_EQ(site.allocations(), client.allocated ? 1u : 0u);
+    EXPECT_TRUE(client.allocated || client.failed->reason.starts_with("certificate: ")) << client.failed->reason;
+    return client.allocated.has_value();
+  };
+  EXPECT_TRUE(ask(known, "turn.example.org"));
+  EXPECT_FALSE(ask(known, "example.org"));
+  EXPECT_FALSE(ask(known, "127.0.0.1"));
+  EXPECT_FALSE(ask(unknown, "127.0.0.1"));
+  EXPECT_FALSE(ask(unknown, "turn.example.org"));
+}
+
 TEST(Relay, OverTlsTheServerNamedMustHaveACertificateForTheNameThatWasAskedFor) {
   Loop loop;
   const TestCertificate other("DNS:other.example.org", false);

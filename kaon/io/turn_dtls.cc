@@ -12,6 +12,7 @@
 #include "kaon/base/text.h"
 #include "kaon/crypto/hash.h"
 #include "kaon/crypto/system_random.h"
+#include "kaon/io/internal/ssl_datagrams.h"
 #include "kaon/io/internal/turn_legs.h"
 #include "kaon/io/loop.h"
 #include "kaon/io/udp.h"
@@ -19,36 +20,24 @@
 namespace kaon::io {
 namespace {
 
-// Below what every path carries, with room for IPv6, UDP and a tunnel.
-constexpr long kMtu = 1200;
-constexpr size_t kMaxRecord = 16 * 1024;
 // Handshakes at once; the oldest gives way, for their source may be forged.
 constexpr size_t kMaxHandshakes = 1024;
 constexpr auto kRetransmitInterval = std::chrono::milliseconds(250);
 constexpr size_t kCookieSize = 16;
 
-template <auto Free>
-struct Freed {
-  template <class T>
-  void operator()(T* pointer) const {
-    Free(pointer);
-  }
-};
-using Context = std::unique_ptr<SSL_CTX, Freed<SSL_CTX_free>>;
-using Handle = std::unique_ptr<SSL, Freed<SSL_free>>;
-using Bio = std::unique_ptr<BIO, Freed<BIO_free>>;
-using Method = std::unique_ptr<BIO_METHOD, Freed<BIO_meth_free>>;
-using X509Ptr = std::unique_ptr<X509, Freed<X509_free>>;
-using KeyPtr = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
+using Bio = std::unique_ptr<BIO, SslFreed<BIO_free>>;
+using X509Ptr = std::unique_ptr<X509, SslFreed<X509_free>>;
+using KeyPtr = std::unique_ptr<EVP_PKEY, SslFreed<EVP_PKEY_free>>;
 
 class DtlsLeg;
 
 /// One client.
-struct Session {
+struct Session final : SslDatagrams {
+  void send_datagram(ByteView datagram) override;
+
   DtlsLeg* leg = nullptr;
   turn::ClientPath client;
-  Handle ssl;
-  ByteView incoming;  // the datagram that libssl reads
+  SslHandle ssl;
   bool established = false;
   Time begun;
   Time last_message;
@@ -73,12 +62,10 @@ class DtlsLeg final : public TurnLeg, public UdpHandler {
     for (const net::Datagram& datagram : batch) receive(datagram, now);
   }
   void writable() override {}
+  void send_datagram(const turn::ClientPath& client, ByteView datagram);
 
  private:
   static crypto::Hmac random_key();
-  static int bio_read(BIO* bio, char* out, int size);
-  static int bio_write(BIO* bio, const char* bytes, int size);
-  static long bio_control(BIO* bio, int command, long number, void* pointer);
   static int make_cookie(SSL* ssl, unsigned char* cookie, unsigned int* size);
   static int check_cookie(SSL* ssl, const unsigned char* cookie, unsigned int size);
 
@@ -95,8 +82,7 @@ class DtlsLeg final : public TurnLeg, public UdpHandler {
   TurnLegHost& host_;
   TimerId timer_;
   crypto::Hmac key_;
-  Method method_;
-  Context context_;
+  SslContext context_;
   std::unique_ptr<UdpPort> port_;
   std::map<turn::ClientPath, std::unique_ptr<Session>> sessions_;
   std::deque<turn::ClientPath> handshakes_;  // in order of their beginning; some have ended
@@ -110,32 +96,15 @@ crypto::Hmac DtlsLeg::random_key() {
   return {crypto::HashAlgorithm::Sha256, bytes};
 }
 
-int DtlsLeg::bio_read(BIO* bio, char* out, int size) {
-  Session& session = *static_cast<Session*>(BIO_get_data(bio));
-  BIO_clear_retry_flags(bio);
-  if (session.incoming.empty()) {
-    BIO_set_retry_read(bio);
-    return -1;
-  }
-  const ByteView datagram = std::exchange(session.incoming, {});
-  const size_t count = std::min(datagram.size(), static_cast<size_t>(size));
-  std::copy_n(datagram.begin(), count, out);
-  return static_cast<int>(count);
-}
-
-// One call is one datagram. What the socket does not take is lost, as datagrams are.
-int DtlsLeg::bio_write(BIO* bio, const char* bytes, int size) {
-  const Session& session = *static_cast<Session*>(BIO_get_data(bio));
+void DtlsLeg::send_datagram(const turn::ClientPath& client, ByteView datagram) {
   net::Transmit transmit;
-  transmit.local = session.client.local;
-  transmit.remote = session.client.remote;
-  transmit.size = static_cast<size_t>(size);
-  const auto result = session.leg->port_->shard(0).send(transmit, as_bytes({bytes, transmit.size}));
-  session.leg->host_.leg_stats().unsent += result != UdpShard::SendResult::Sent;
-  return size;
+  transmit.local = client.local;
+  transmit.remote = client.remote;
+  transmit.size = datagram.size();
+  host_.leg_stats().unsent += port_->shard(0).send(transmit, datagram) != UdpShard::SendResult::Sent;
 }
 
-long DtlsLeg::bio_control(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+void Session::send_datagram(ByteView datagram) { leg->send_datagram(client, datagram); }
 
 crypto::Digest DtlsLeg::cookie_of(const turn::ClientPath& client) const {
   std::array<uint8_t, 2> port{};
@@ -206,10 +175,6 @@ std::optional<std::string> DtlsLeg::use(const TurnTls& tls) {
 
 std::optional<std::string> DtlsLeg::open(const net::Endpoint& local, const TurnTls& tls) {
   if (auto problem = use(tls)) return problem;
-  method_.reset(BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "datagrams"));
-  BIO_meth_set_read(method_.get(), &DtlsLeg::bio_read);
-  BIO_meth_set_write(method_.get(), &DtlsLeg::bio_write);
-  BIO_meth_set_ctrl(method_.get(), &DtlsLeg::bio_control);
   const UdpPort::Member member{&loop_, this};
   UdpOptions options;
   options.bind = {local};
@@ -241,12 +206,8 @@ Session* DtlsLeg::begin(const net::Datagram& datagram, Time now) {
   session->client = {datagram.local, datagram.remote, net::Protocol::Dtls};
   session->begun = session->last_message = now;
   session->ssl.reset(SSL_new(context_.get()));
-  BIO* bio = BIO_new(method_.get());
-  BIO_set_data(bio, session.get());
-  BIO_set_init(bio, 1);
-  SSL_set_bio(session->ssl.get(), bio, bio);
+  use_datagrams(session->ssl.get(), *session);
   SSL_set_app_data(session->ssl.get(), session.get());
-  SSL_set_mtu(session->ssl.get(), kMtu);
   SSL_set_accept_state(session->ssl.get());
   if (handshakes_.empty()) loop_.schedule(timer_, now + kRetransmitInterval);
   handshakes_.push_back(session->client);
@@ -270,7 +231,7 @@ void DtlsLeg::advance(Session& session, Time now) {
 }
 
 void DtlsLeg::read(Session& session, Time now) {
-  std::array<uint8_t, kMaxRecord> plaintext;
+  std::array<uint8_t, kMaxSslRecord> plaintext;
   while (true) {
     ERR_clear_error();
     const int size = SSL_read(session.ssl.get(), plaintext.data(), static_cast<int>(plaintext.size()));
@@ -287,7 +248,7 @@ void DtlsLeg::read(Session& session, Time now) {
 
 bool DtlsLeg::send(const turn::ClientPath& client, ByteView message) {
   const auto it = sessions_.find(client);
-  if (it == sessions_.end() || !it->second->established || message.size() > kMaxRecord) return false;
+  if (it == sessions_.end() || !it->second->established || message.size() > kMaxSslRecord) return false;
   ERR_clear_error();
   return SSL_write(it->second->ssl.get(), message.data(), static_cast<int>(message.size())) > 0;
 }

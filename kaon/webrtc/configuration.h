@@ -19,8 +19,8 @@
 
 namespace kaon::webrtc {
 
-/// RTCIceServer: "stun:HOST[:PORT]", "turn:HOST[:PORT][?transport=udp|tcp]", "turns:HOST[:PORT]" (TURN over TLS). TURN
-/// wants user and password. What is wrong with one is told by on_ice_candidate_error.
+/// RTCIceServer: "stun:HOST[:PORT]", "turn:HOST[:PORT][?transport=udp|tcp]", "turns:HOST[:PORT][?transport=tcp|udp]"
+/// (TURN over TLS, or DTLS). TURN wants user and password. What is wrong with one is told by on_ice_candidate_error.
 struct IceServer {
   /// Alternatives for one server.
   std::vector<std::string> urls;

@@ -55,8 +55,9 @@ std::optional<IceUrl> parse_ice_url(std::string_view text) {
     const bool udp = transport == "?transport=udp";
     const bool tcp = transport == "?transport=tcp";
     const bool tls = url.protocol == net::Protocol::Tls;
-    if (!url.turn || !(udp || tcp) || (tls && udp)) return std::nullopt;
+    if (!url.turn || !(udp || tcp)) return std::nullopt;
     if (tcp && !tls) url.protocol = net::Protocol::Tcp;
+    if (udp && tls) url.protocol = net::Protocol::Dtls;
   }
   return parse_host(text.substr(0, query), url) ? std::optional(url) : std::nullopt;
 }

@@ -13,16 +13,16 @@ namespace kaon::webrtc {
 struct IceUrl {
   /// Otherwise a STUN server.
   bool turn = false;
-  /// Udp, Tcp or Tls.
+  /// Of "turns" Tls, or Dtls if it says UDP (RFC 7350).
   net::Protocol protocol = net::Protocol::Udp;
   /// A name, or an address without brackets.
   std::string host;
-  /// 3478, or 5349 over TLS, unless it says otherwise.
+  /// 3478, or 5349 over TLS and DTLS, unless it says otherwise.
   uint16_t port = 3478;
 };
 
-/// RFC 7064 and RFC 7065; an IPv6 address stands in brackets. Nothing if malformed, and for what does not exist:
-/// "stuns" and "turns" over UDP.
+/// RFC 7064 and RFC 7065; an IPv6 address stands in brackets. Nothing if malformed, and for "stuns", which no
+/// browser knows either.
 std::optional<IceUrl> parse_ice_url(std::string_view url);
 
 }  // namespace kaon::webrtc

@@ -21,13 +21,14 @@ TEST(IceUrl, HasSchemeHostPortAndTransport) {
   expect("turn:example.org?transport=udp", true, net::Protocol::Udp, "example.org", 3478);
   expect("turn:example.org?transport=tcp", true, net::Protocol::Tcp, "example.org", 3478);
   expect("turns:example.org", true, net::Protocol::Tls, "example.org", 5349);
+  expect("turns:example.org?transport=udp", true, net::Protocol::Dtls, "example.org", 5349);
   expect("turns:example.org:443?transport=tcp", true, net::Protocol::Tls, "example.org", 443);
 }
 
 TEST(IceUrl, RefusesWhatIsNone) {
-  for (const auto text : {"", "stun:", "turn", "http://example.org", "turn::3478", "turn:host:0", "turn:host:99999",
-                          "turn:host:", "turn:[::1", "turn:host?transport=sctp", "turns:host?transport=udp",
-                          "stun:host?transport=udp", "stuns:host"}) {
+  for (const auto text :
+       {"", "stun:", "turn", "http://example.org", "turn::3478", "turn:host:0", "turn:host:99999",
+        "turn:host:", "turn:[::1", "turn:host?transport=sctp", "stun:host?transport=udp", "stuns:host"}) {
     EXPECT_FALSE(parse_ice_url(text)) << text;
   }
 }

@@ -289,7 +289,7 @@ class StreamServer {
     setenv("SSL_CERT_FILE", cat(name_, "/certificate.pem").c_str(), 1);
     io::TurnHostOptions options;
     const net::Endpoint any{net::IpAddress::v4(127, 0, 0, 1), 0};
-    options.tcp = options.tls_endpoints = {any};
+    options.tcp = options.tls_endpoints = options.dtls = {any};
     options.tls = io::TurnTls{.certificate = read("certificate.pem"), .private_key = read("key.pem")};
     options.relays = {{.bind = any.ip}, {.bind = *net::IpAddress::parse("::1")}};
     options.server = TurnServer::default_config();
@@ -301,6 +301,7 @@ class StreamServer {
       host_ = std::move(*started);
       tcp_port = host_->bound(net::Protocol::Tcp)[0].port;
       tls_port = host_->bound(net::Protocol::Tls)[0].port;
+      dtls_port = host_->bound(net::Protocol::Dtls)[0].port;
     });
   }
   ~StreamServer() {
@@ -316,6 +317,7 @@ class StreamServer {
   }
   uint16_t tcp_port = 0;
   uint16_t tls_port = 0;
+  uint16_t dtls_port = 0;
 
  private:
   std::string read(std::string_view file) const {
@@ -330,10 +332,11 @@ class StreamServer {
   std::unique_ptr<io::TurnHost> host_;
 };
 
-TEST(Relay, IsReachedOverTcpAndTlsToo) {
+TEST(Relay, IsReachedOverTcpTlsAndDtlsToo) {
   const StreamServer server;
   for (const std::string& url :
-       {cat("turn:127.0.0.1:", server.tcp_port, "?transport=tcp"), cat("turns:127.0.0.1:", server.tls_port)}) {
+       {cat("turn:127.0.0.1:", server.tcp_port, "?transport=tcp"), cat("turns:127.0.0.1:", server.tls_port),
+        cat("turns:127.0.0.1:", server.dtls_port, "?transport=udp")}) {
     SCOPED_TRACE(url);
     Call call(relayed(url), relayed(url));
     ASSERT_TRUE(call.seen.wait([](const Seen& s) { return s.received == "hello yourself" || !s.errors.empty(); }));
@@ -361,10 +364,13 @@ TEST(Relay, APeerWithOnlyIpv6IsReachedByTheSameAllocation) {
 
 TEST(Relay, ACertificateForAnotherNameIsRefused) {
   const StreamServer server;
-  Call call(relayed(cat("turns:localhost:", server.tls_port), IceTransportPolicy::All),
-            {.own_port = {.loopback = true}});
-  ASSERT_TRUE(call.seen.wait([](const Seen& s) { return !s.errors.empty(); }));
-  EXPECT_EQ(call.seen.get().errors[0].error_code, 701);
+  for (const std::string& url :
+       {cat("turns:localhost:", server.tls_port), cat("turns:localhost:", server.dtls_port, "?transport=udp")}) {
+    Call call(relayed(url, IceTransportPolicy::All), {.own_port = {.loopback = true}});
+    ASSERT_TRUE(call.seen.wait([](const Seen& s) { return !s.errors.empty(); }));
+    EXPECT_EQ(call.seen.get().errors[0].error_code, 701);
+    EXPECT_THAT(call.seen.get().errors[0].error_text, HasSubstr("certificate"));
+  }
 }
 
 TEST(IceTcp, CarriesAConnectionWhereUdpIsBlocked) {

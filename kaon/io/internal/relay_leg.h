@@ -1,4 +1,4 @@
-// The way between a TURN client and its server: a UDP socket, or a TCP or TLS connection.
+// The way between a TURN client and its server: a UDP socket, a TCP or TLS connection, or a DTLS session.
 #pragma once
 
 #include <functional>
@@ -9,6 +9,9 @@
 #include "kaon/io/relay.h"
 
 namespace kaon::io {
+
+/// Until a TCP connection stands and TLS or DTLS has shaken hands.
+inline constexpr Duration kConnectTimeout = std::chrono::seconds(10);
 
 class RelayLeg {
  public:
@@ -31,5 +34,6 @@ class RelayLeg {
 std::shared_ptr<RelayLeg> open_relay_udp(Loop& loop, const RelayServer& server, RelayLeg::Handlers handlers);
 std::shared_ptr<RelayLeg> open_relay_tcp(Loop& loop, const RelayServer& server, RelayLeg::Handlers handlers);
 std::shared_ptr<RelayLeg> open_relay_tls(Loop& loop, const RelayServer& server, RelayLeg::Handlers handlers);
+std::shared_ptr<RelayLeg> open_relay_dtls(Loop& loop, const RelayServer& server, RelayLeg::Handlers handlers);
 
 }  // namespace kaon::io

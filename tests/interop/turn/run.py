@@ -101,13 +101,21 @@ def test_two_hundred_clients_of_a_thousand_messages_lose_nothing(full):
 
 
 class Coturn:
-    """coturn's server with its defaults about peers."""
+    """coturn's server with its defaults about peers; with TLS and DTLS if `certified`."""
+
+    def __init__(self, certified=False):
+        self.certified = certified
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory()
         self.ports = {"udp": free_port()}
-        command = ["turnserver", "-n", "--no-cli", "-L", "127.0.0.1", "-E", "127.0.0.1", "-E", "::1", "-p", self.ports["udp"], "--no-tls",
-                   "--no-dtls", "-r", "example.org", "-a", "-u", "u:p", "--log-file=stdout", "--userdb",
+        secure = ["--no-tls", "--no-dtls"]
+        if self.certified:
+            self.ports["tls"] = self.ports["dtls"] = free_port()
+            self.certificate, key = certificate(self.folder.name, "IP:127.0.0.1")
+            secure = ["--tls-listening-port", self.ports["tls"], "--cert", self.certificate, "--pkey", key]
+        command = ["turnserver", "-n", "--no-cli", "-L", "127.0.0.1", "-E", "127.0.0.1", "-E", "::1", "-p", self.ports["udp"], *secure,
+                   "-r", "example.org", "-a", "-u", "u:p", "--log-file=stdout", "--userdb",
                    f"{self.folder.name}/db", "--pidfile", f"{self.folder.name}/pid"]
         self.process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until(self.answers, "coturn's start")
@@ -136,6 +144,17 @@ def test_kaons_client_asks_for_both_families_and_takes_what_it_gets(full):
     version = subprocess.run(["turnserver", "--version"], capture_output=True, text=True).stdout.strip()
     assert "4.6.1" in version or trial["relayed_v6"].startswith("[::1]:"), (version, trial)
     return f"{trial['relayed']} and {trial.get('relayed_v6', 'none')} of coturn {version}"
+
+
+def test_kaons_client_uses_every_transport(full):
+    with Coturn(certified=True) as coturn:
+        coturn.ports["tcp"] = coturn.ports["udp"]
+        for protocol, scheme in (("udp", "turn"), ("tcp", "turn"), ("tls", "turns"), ("dtls", "turns")):
+            trial, problems = ask_with_doctor(coturn, protocol, scheme, SSL_CERT_FILE=str(coturn.certificate))
+            assert trial["ok"] and trial["protocol"] == protocol and not problems, (protocol, problems)
+        trial, problems = ask_with_doctor(coturn, "dtls", "turns")
+        assert not trial["ok"] and "certificate" in problems[0], problems
+    return "UDP, TCP, TLS, DTLS"
 
 
 # A family, and an address of this machine in disguise: CVE-2026-27624.
@@ -177,6 +196,7 @@ def main():
     cases = {name: (lambda full, n=name: run_case(n, full)) for name in CASES}
     cases["attack.b1_disguised_loopback"] = test_the_machine_itself_is_not_reached_in_disguise
     cases["client.both_families"] = test_kaons_client_asks_for_both_families_and_takes_what_it_gets
+    cases["client.transports"] = test_kaons_client_uses_every_transport
     cases["load.200x1000"] = test_two_hundred_clients_of_a_thousand_messages_lose_nothing
     failed = False
     prepare()

@@ -198,7 +198,8 @@ def test_time_limited_credentials_work_with_both_secrets():
 
 def ask_with_doctor(server, protocol="udp", scheme="turn", **env):
     """What Kaon's own client has to tell of a TURN server: (the trial, the problems)."""
-    url = f"{scheme}:127.0.0.1:{server.ports[protocol]}" + ("?transport=tcp" if protocol == "tcp" else "")
+    transport = {"tcp": "?transport=tcp", "dtls": "?transport=udp"}.get(protocol, "")
+    url = f"{scheme}:127.0.0.1:{server.ports[protocol]}{transport}"
     status, out, err = run("doctor", "--json", "--ice-server", f"{url},u,p", env=env, seconds=60)
     assert err == "" and status in (0, 1), err
     report = json.loads(out)
@@ -250,6 +251,17 @@ def test_both_families_are_relayed_by_one_allocation():
     with TurnServer(relay_ips=("::1",)) as server:
         trial, problems = ask_with_doctor(server)
         assert problems == [] and trial["relayed"].startswith("[::1]:") and "relayed_v6" not in trial, trial
+
+
+def test_kaons_client_uses_every_transport():
+    with tempfile.TemporaryDirectory() as folder:
+        cert, key = certificate(folder, "IP:127.0.0.1")
+        with TurnServer("--cert", cert, "--key", key, listeners=("udp", "tcp", "tls", "dtls")) as server:
+            for protocol, scheme in (("udp", "turn"), ("tcp", "turn"), ("tls", "turns"), ("dtls", "turns")):
+                trial, problems = ask_with_doctor(server, protocol, scheme, SSL_CERT_FILE=str(cert))
+                assert trial["ok"] and trial["protocol"] == protocol, (trial, problems)
+            trial, problems = ask_with_doctor(server, "dtls", "turns")
+            assert not trial["ok"] and "certificate" in problems[0], problems
 
 
 def refuses_newcomers(server):
