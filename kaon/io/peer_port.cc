@@ -376,7 +376,10 @@ std::shared_ptr<IceTcp> Shard::make_tcp() {
       if (const auto shard = other.lock()) shard->tcp_->take(std::move(accepted));
     });
   };
-  return IceTcp::make(loop_, std::move(handlers));
+  handlers.on_proxy_refused = [this](const std::string& reason) {
+    env_.log.line(LogLevel::Warning, "io", "ICE over TCP: ", reason);
+  };
+  return IceTcp::make(loop_, std::move(handlers), port_.options().http_proxy);
 }
 
 void Shard::update_addresses(std::span<const Interface> interfaces) {
