@@ -50,6 +50,24 @@ TEST(Relay, ServersThatNameEachOtherAreAskedOnceEach) {
   EXPECT_EQ(other.host().server().stats().errors, 2u);
 }
 
+TEST(Relay, OfAServerBehindANatHasThePublicAddressAndReachesPeers) {
+  Loop loop;
+  const net::IpAddress own = net::IpAddress::v4(127, 0, 0, 1);
+  const net::IpAddress told = net::IpAddress::v4(203, 0, 113, 7);
+  TurnSite site(loop, TurnSite::config(), nullptr, {{.bind = own, .announce = told}});
+  for (const auto protocol : {net::Protocol::Udp, net::Protocol::Tcp}) {
+    TestRelay client(loop, {.address = site.at(protocol), .protocol = protocol});
+    ASSERT_TRUE(client.settled() && client.allocated);
+    EXPECT_EQ(client.allocated->relayed.ip, told);
+    Echo peer(loop, own);
+    for (const std::string_view text : {"by indication", "by channel"}) {
+      client.relay->send({.transmit = transmit_to(peer.address(), text.size()), .bytes = as_bytes(text)});
+      ASSERT_TRUE(step_until({&loop}, [&] { return !client.received.empty() && client.received.back() == text; }));
+    }
+    EXPECT_EQ(peer.from, (net::Endpoint{own, client.allocated->relayed.port}));
+  }
+}
+
 TEST(Relay, CarriesBothFamiliesByOneAllocation) {
   Loop loop;
   const net::IpAddress v4 = net::IpAddress::v4(127, 0, 0, 1);
