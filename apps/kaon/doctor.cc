@@ -207,7 +207,8 @@ json::object to_json(const Report& report) {
     interfaces.push_back({{"name", i.name}, {"address", i.ip.to_string()}, {"prefix", i.prefix}});
   }
   for (const ServerTrial& trial : report.servers) {
-    json::object server{{"url", trial.url}, {"protocol", to_string(trial.protocol)}, {"ok", trial.problem.empty()}};
+    json::object server{
+        {"url", trial.url}, {"protocol", std::string(protocol_name(trial.protocol))}, {"ok", trial.problem.empty()}};
     if (trial.mapped) server["mapped"] = trial.mapped->to_string();
     if (trial.relayed) server["relayed"] = trial.relayed->to_string();
     if (trial.second) server["relayed_v6"] = trial.second->to_string();

@@ -45,6 +45,7 @@ struct TurnOptions {
   uint32_t max_lifetime = 3600;
   bool no_mobility = false;
   std::string metrics;
+  std::string software = "kaon";
   Texts alternates;
   std::string alternate_domain;
   uint32_t drain = 0;
@@ -114,7 +115,7 @@ Result<turn::ServerConfig, std::string> engine_config(const TurnOptions& options
   if (config.realm.empty() || config.realm.size() > turn::Server::kMaxText) {
     return fail(cat("--realm takes 1 to ", turn::Server::kMaxText, " bytes."));
   }
-  config.software = "kaon";
+  config.software = options.software;
   for (const std::string& text : options.users) {
     const size_t colon = text.find(':');
     // The text is not repeated: it holds a password.
@@ -334,6 +335,11 @@ void add_turn(CLI::App& app, int& status) {
   add_credentials(*command, *options);
   add_relays(*command, *options);
   add_limits(*command, *options);
+  command
+      ->add_option("--software", options->software,
+                   "What the server calls itself to those who have authenticated; \"\" for nothing")
+      ->type_name("TEXT")
+      ->capture_default_str();
   command
       ->add_option("--alternate", options->alternates,
                    "Another TURN server, where new clients are sent while this one is full or drains; one per family")

@@ -7,7 +7,7 @@
 #include "kaon/stun/describe.h"
 
 namespace kaon::apps {
-std::string_view to_string(net::Protocol protocol) {
+std::string_view protocol_name(net::Protocol protocol) {
   switch (protocol) {
     case net::Protocol::Udp: return "udp";
     case net::Protocol::Tcp: return "tcp";
@@ -45,7 +45,7 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
-std::string path(const turn::ClientPath& client) { return cat(to_string(client.protocol), "/", client.remote); }
+std::string path(const turn::ClientPath& client) { return cat(protocol_name(client.protocol), "/", client.remote); }
 
 std::pair<std::string_view, Fields> fields_of(const turn::ServerEvent& event) {
   if (const auto* opened = std::get_if<turn::AllocationOpened>(&event)) {

@@ -9,7 +9,7 @@
 namespace kaon::apps {
 
 /// "udp", "tcp", "tls" or "dtls".
-std::string_view to_string(net::Protocol protocol);
+std::string_view protocol_name(net::Protocol protocol);
 
 /// One line of KEY=VALUE pairs behind the event's name, or one JSON object with the same keys.
 std::string event_line(const turn::ServerEvent& event, bool json);

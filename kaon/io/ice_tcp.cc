@@ -5,8 +5,10 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "kaon/base/text.h"
 #include "kaon/io/internal/endpoints.h"
 #include "kaon/io/internal/loop_access.h"
+#include "kaon/io/internal/proxy_tunnel.h"
 #include "kaon/io/udp.h"
 #include "kaon/stun/message.h"
 
@@ -35,6 +37,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
 
   void accept();
   void connect(const ice::Path& path);
+  void connect_by_proxy(const ice::Path& path);
   void resume(std::vector<uint8_t> read);
   void send(const Outgoing& outgoing);
   void close();
@@ -46,6 +49,10 @@ class Connection final : public std::enable_shared_from_this<Connection> {
  private:
   bool attach();
   void begin();
+  void connect_to(const net::Endpoint& remote, const net::IpAddress& from);
+  void connected();
+  void ask_proxy();
+  void refused_by_proxy(const std::string& reason);
   void read();
   bool take_packets();
   bool introduce(const net::Datagram& first);
@@ -68,7 +75,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
 
 class IceTcpImpl final : public IceTcp, public std::enable_shared_from_this<IceTcpImpl> {
  public:
-  IceTcpImpl(Loop& loop, Handlers handlers) : loop_(loop), handlers_(std::move(handlers)) {
+  IceTcpImpl(Loop& loop, Handlers handlers, std::optional<HttpProxy> proxy)
+      : loop_(loop), handlers_(std::move(handlers)), proxy_(std::move(proxy)) {
     timer_ = loop.add_timer([this](Time now) { sweep(now); });
   }
   ~IceTcpImpl() override { shut(); }
@@ -85,6 +93,7 @@ class IceTcpImpl final : public IceTcp, public std::enable_shared_from_this<IceT
   uint64_t dropped() const override { return dropped_; }
 
   Handlers& handlers() { return handlers_; }
+  const std::optional<HttpProxy>& proxy() const { return proxy_; }
   void count_dropped() { ++dropped_; }
   bool add(const std::shared_ptr<Connection>& connection) {
     return by_path_.size() < kMaxConnections && by_path_.emplace(connection->path(), connection).second;
@@ -101,6 +110,7 @@ class IceTcpImpl final : public IceTcp, public std::enable_shared_from_this<IceT
 
   Loop& loop_;
   Handlers handlers_;
+  std::optional<HttpProxy> proxy_;
   TimerId timer_;
   std::vector<std::shared_ptr<Acceptor>> acceptors_;
   std::vector<std::shared_ptr<Acceptor>> stalled_;  // could not accept
@@ -145,22 +155,60 @@ void Connection::resume(std::vector<uint8_t> bytes) {
 void Connection::connect(const ice::Path& path) {
   path_ = path;
   known_ = true;
+  connect_to(path.remote, path.local.ip);
+}
+
+// The address that the peer sees is the proxy's, and which of ours is used does not matter.
+void Connection::connect_by_proxy(const ice::Path& path) {
+  path_ = path;
+  known_ = true;
+  loop_.resolve(owner_->proxy()->host, [self = shared_from_this()](const auto& addresses) {
+    if (self->closed_) return;
+    if (!addresses || addresses->empty()) return self->refused_by_proxy("no address found");
+    const net::IpAddress& ip = addresses->front();
+    self->connect_to({ip, self->owner_->proxy()->port}, net::IpAddress::any(ip.family()));
+  });
+}
+
+void Connection::connect_to(const net::Endpoint& endpoint, const net::IpAddress& from) {
   error_code error;
-  const tcp::endpoint remote = to_tcp(path.remote);
+  const tcp::endpoint remote = to_tcp(endpoint);
   socket_.open(remote.protocol(), error);
-  if (!error) socket_.bind(to_tcp({path.local.ip, 0}), error);
+  if (!error) socket_.bind(to_tcp({from, 0}), error);
   if (!error) socket_.non_blocking(true, error);
   if (error) return close();
   LoopAccess::watch(loop_, socket_.native_handle());
   LoopAccess::watch_writable(loop_, socket_.native_handle(), true);
   socket_.async_connect(remote, [self = shared_from_this()](const error_code& failed) {
     if (self->closed_) return;
-    if (failed) return self->close();
+    const bool by_proxy = self->owner_->proxy().has_value();
+    if (failed) return by_proxy ? self->refused_by_proxy(failed.message()) : self->close();
     LoopAccess::watch_writable(self->loop_, self->socket_.native_handle(), false);
-    self->begin();
-    self->read();
-    if (!self->out_.empty()) self->write();
+    by_proxy ? self->ask_proxy() : self->connected();
   });
+}
+
+void Connection::ask_proxy() {
+  const HttpProxy& proxy = *owner_->proxy();
+  const auto request = connect_request(proxy, path_.remote.ip.to_string(), path_.remote.port);
+  if (!request) return close();
+  open_tunnel(socket_, proxy, *request, [self = shared_from_this()](const std::optional<ProxyProblem>& problem) {
+    if (self->closed_) return;
+    if (!problem) return self->connected();
+    self->owner_->handlers().on_proxy_refused(problem->text);
+    self->close();
+  });
+}
+
+void Connection::refused_by_proxy(const std::string& reason) {
+  owner_->handlers().on_proxy_refused(cat("proxy ", owner_->proxy()->name(), ": ", reason));
+  close();
+}
+
+void Connection::connected() {
+  begin();
+  read();
+  if (!out_.empty()) write();
 }
 
 void Connection::read() {
@@ -354,7 +402,7 @@ void IceTcpImpl::send(const Outgoing& outgoing) {
     if (shut_ || !active_.contains(path.local) || by_path_.size() >= kMaxConnections) return count_dropped();
     connection = std::make_shared<Connection>(*this, loop_, tcp::socket(LoopAccess::context(loop_)));
     by_path_.emplace(path, connection);
-    connection->connect(path);
+    proxy_ ? connection->connect_by_proxy(path) : connection->connect(path);
   }
   connection->send(outgoing);
 }
@@ -401,8 +449,8 @@ void IceTcpImpl::shut() {
 
 }  // namespace
 
-std::shared_ptr<IceTcp> IceTcp::make(Loop& loop, Handlers handlers) {
-  return std::make_shared<IceTcpImpl>(loop, std::move(handlers));
+std::shared_ptr<IceTcp> IceTcp::make(Loop& loop, Handlers handlers, std::optional<HttpProxy> proxy) {
+  return std::make_shared<IceTcpImpl>(loop, std::move(handlers), std::move(proxy));
 }
 
 }  // namespace kaon::io

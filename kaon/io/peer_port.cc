@@ -7,6 +7,7 @@
 
 #include "kaon/io/driver.h"
 #include "kaon/io/interfaces.h"
+#include "kaon/io/internal/exits.h"
 #include "kaon/io/internal/ice_tcp.h"
 #include "kaon/io/internal/told_addresses.h"
 #include "kaon/io/loop.h"
@@ -59,38 +60,6 @@ class Hosted final : public HostedPeer, public Driven {
   std::vector<std::shared_ptr<Relay>> relays_;
   bool relay_only_ = false;
   std::vector<net::Endpoint> active_;  // local addresses of its active TCP candidates
-};
-
-// Where packets leave: by the port's socket, by a TCP connection, or by the relay whose address is their local one.
-class Exits final : public Sender {
- public:
-  void open(UdpShard& udp, std::shared_ptr<IceTcp> tcp) {
-    udp_ = &udp;
-    tcp_ = std::move(tcp);
-  }
-  size_t send(std::span<Outgoing> batch) override;
-  /// False if the address is taken.
-  bool add(const net::Endpoint& relayed, Relay& relay) { return relays_.emplace(relayed, &relay).second; }
-  void remove(const Relay& relay) {
-    std::erase_if(relays_, [&](const auto& entry) { return entry.second == &relay; });
-  }
-
- private:
-  // True if it is no packet of the port's own socket.
-  bool send_elsewhere(const Outgoing& outgoing) {
-    if (outgoing.transmit.protocol == net::Protocol::Tcp) return tcp_->send(outgoing), true;
-    const auto it = relays_.find(outgoing.transmit.local);
-    if (it == relays_.end()) return false;
-    it->second->send(outgoing);
-    return true;
-  }
-  bool elsewhere(const Outgoing& outgoing) const {
-    return outgoing.transmit.protocol == net::Protocol::Tcp || relays_.contains(outgoing.transmit.local);
-  }
-
-  UdpShard* udp_ = nullptr;
-  std::shared_ptr<IceTcp> tcp_;
-  std::unordered_map<net::Endpoint, Relay*> relays_;
 };
 
 // One loop's connections with the tables that find them.
@@ -276,20 +245,6 @@ bool Hosted::add_relayed(Relay& relay, const net::Endpoint& relayed, const net::
   return true;
 }
 
-size_t Exits::send(std::span<Outgoing> batch) {
-  for (size_t done = 0; done < batch.size();) {
-    if (send_elsewhere(batch[done])) {
-      ++done;
-      continue;
-    }
-    size_t end = done + 1;
-    while (end < batch.size() && !elsewhere(batch[end])) ++end;
-    done += udp_->send(batch.subspan(done, end - done));
-    if (done < end) return done;
-  }
-  return batch.size();
-}
-
 // -- Shard -----------------------------------------------------------------------------------------------------------
 
 Shard::~Shard() { shut(); }
@@ -425,7 +380,10 @@ std::shared_ptr<IceTcp> Shard::make_tcp() {
       if (const auto shard = other.lock()) shard->tcp_->take(std::move(accepted));
     });
   };
-  return IceTcp::make(loop_, std::move(handlers));
+  handlers.on_proxy_refused = [this](const std::string& reason) {
+    env_.log.line(LogLevel::Warning, "io", "ICE over TCP: ", reason);
+  };
+  return IceTcp::make(loop_, std::move(handlers), port_.options().http_proxy);
 }
 
 void Shard::update_addresses(std::span<const Interface> interfaces) {

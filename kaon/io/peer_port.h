@@ -8,6 +8,7 @@
 
 #include "kaon/base/result.h"
 #include "kaon/ice/mux.h"
+#include "kaon/io/http_proxy.h"
 #include "kaon/io/interfaces.h"
 #include "kaon/io/relay.h"
 #include "kaon/io/udp.h"
@@ -51,6 +52,8 @@ struct PeerPortOptions {
   /// ones, which connect to the peer's passive ones.
   bool tcp_passive = false;
   bool tcp_active = false;
+  /// Connections of active candidates go through it.
+  std::optional<HttpProxy> http_proxy = {};
 };
 
 /// One connection on its loop. Everything on the loop's thread.

@@ -53,7 +53,7 @@ class RelayImpl final : public Relay, public std::enable_shared_from_this<RelayI
   void handle_message(Bytes message);
   void deliver();
   bool redirect(turn::ClientEvent& event);
-  void fail(std::string reason);
+  void fail(LegFailure failure);
 
   Loop& loop_;
   RelayServer server_;
@@ -97,7 +97,7 @@ void RelayImpl::start() {
   if (leg_) return;
   loop_.post([weak = weak_from_this()] {
     const auto self = weak.lock();
-    if (self && !self->closed_) self->fail("no socket");
+    if (self && !self->closed_) self->fail({.reason = "no socket"});
   });
 }
 
@@ -170,11 +170,16 @@ void RelayImpl::deliver() {
   if (!closed_) pump();
 }
 
-void RelayImpl::fail(std::string reason) {
+void RelayImpl::fail(LegFailure failure) {
   const auto self = shared_from_this();
   const auto on_event = handlers_.on_event;
   close();
-  on_event(turn::ClientFailed{.error = turn::ClientError::Timeout, .number = 701, .reason = std::move(reason)});
+  turn::ClientFailed failed{.error = turn::ClientError::Timeout, .number = 701, .reason = std::move(failure.reason)};
+  if (failure.proxy_status != 0) {
+    failed.error = turn::ClientError::ProxyRefused;
+    failed.number = failure.proxy_status;
+  }
+  on_event(failed);
 }
 
 void RelayImpl::send(const Outgoing& outgoing) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "kaon/base/env.h"
+#include "kaon/io/http_proxy.h"
 #include "kaon/io/sender.h"
 #include "kaon/turn/client.h"
 
@@ -15,6 +16,7 @@ class Loop;
 
 /// A TURN server to be asked, and how it is reached.
 struct RelayServer {
+  /// With a proxy the IP may be none: then the proxy looks for `host`.
   net::Endpoint address;
   net::Protocol protocol = net::Protocol::Udp;
   /// Tls and Dtls: the certificate must be for this name (or address). What the system trusts is trusted, or
@@ -23,6 +25,8 @@ struct RelayServer {
   std::string username{};
   std::string password{};
   turn::RelayFamilies families = turn::RelayFamilies::V4;
+  /// Of Tcp and Tls: connections go through it, those to servers that this one names too.
+  std::optional<HttpProxy> proxy{};
 };
 
 /// Packets and bytes of peers' data, and what was lost on our side of the server.
@@ -53,9 +57,9 @@ class Relay {
   };
 
   /// Begins to connect and to allocate; how that ends is an event. A server that cannot be reached at all is the error
-  /// Timeout of turn::ClientFailed. Follows a server that names another one (RFC 8489 §10) as turn::Redirects allows,
-  /// by the same protocol; over TLS and DTLS the certificate must be for `host` there too, or for the domain that was
-  /// named.
+  /// Timeout of turn::ClientFailed; a proxy that refuses is ProxyRefused, with its HTTP status as the number. Follows a
+  /// server that names another one (RFC 8489 §10) as turn::Redirects allows, by the same protocol; over TLS and DTLS
+  /// the certificate must be for `host` there too, or for the domain that was named.
   static std::shared_ptr<Relay> open(Loop& loop, const RelayServer& server, Env env, Handlers handlers);
   virtual ~Relay() = default;
 

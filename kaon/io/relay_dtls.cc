@@ -160,7 +160,7 @@ void DtlsLeg::fail(std::string reason) {
   const auto self = shared_from_this();
   if (closed_) return;
   end();
-  handlers_.on_failed(std::move(reason));
+  handlers_.on_failed({.reason = std::move(reason)});
 }
 
 void DtlsLeg::close() {

@@ -5,8 +5,10 @@
 #include <boost/asio/ssl.hpp>
 #include <vector>
 
+#include "kaon/base/text.h"
 #include "kaon/io/internal/endpoints.h"
 #include "kaon/io/internal/loop_access.h"
+#include "kaon/io/internal/proxy_tunnel.h"
 #include "kaon/io/internal/relay_leg.h"
 #include "kaon/turn/wire.h"
 
@@ -106,7 +108,28 @@ class StreamLeg final : public RelayLeg, public std::enable_shared_from_this<Str
 
   Stream& stream() { return stream_; }
 
-  bool open(const net::Endpoint& server) {
+  bool open(const RelayServer& server) {
+    if (server.proxy ? !connect_by_proxy(server) : !connect(server.address)) return false;
+    loop_.schedule(timer_, Loop::now() + kConnectTimeout);
+    return true;
+  }
+
+ private:
+  bool connect_by_proxy(const RelayServer& server) {
+    proxy_ = server.proxy;
+    const std::string target = server.address.ip.is_none() ? server.host : server.address.ip.to_string();
+    const auto request = connect_request(*proxy_, target, server.address.port);
+    if (!request) return false;
+    request_ = *request;
+    loop_.resolve(proxy_->host, [self = this->shared_from_this()](const auto& addresses) {
+      if (self->closed_) return;
+      if (!addresses || addresses->empty()) return self->fail_at_proxy("no address found");
+      if (!self->connect({addresses->front(), self->proxy_->port})) self->fail_at_proxy("no socket");
+    });
+    return true;
+  }
+
+  bool connect(const net::Endpoint& server) {
     error_code error;
     const tcp::endpoint remote(to_asio(server.ip), server.port);
     auto& socket = stream_.lowest_layer();
@@ -117,15 +140,31 @@ class StreamLeg final : public RelayLeg, public std::enable_shared_from_this<Str
     LoopAccess::watch(loop_, socket.native_handle());
     watched_ = true;
     LoopAccess::watch_writable(loop_, socket.native_handle(), true);
-    loop_.schedule(timer_, Loop::now() + kConnectTimeout);
     socket.async_connect(remote, [self = this->shared_from_this()](const error_code& failed) {
       if (self->closed_) return;
-      if (failed) return self->fail(failed.message());
-      self->shake_hands();
+      if (failed) return self->proxy_ ? self->fail_at_proxy(failed.message()) : self->fail(failed.message());
+      self->proxy_ ? self->pass_proxy() : self->shake_hands();
     });
     return true;
   }
 
+  void pass_proxy() {
+    tcp::socket* socket = nullptr;
+    if constexpr (kTls) {
+      socket = &stream_.next_layer();
+    } else {
+      socket = &stream_;
+    }
+    LoopAccess::watch_writable(loop_, socket->native_handle(), false);
+    open_tunnel(*socket, *proxy_, request_, [self = this->shared_from_this()](std::optional<ProxyProblem> problem) {
+      if (self->closed_) return;
+      if (problem) return self->fail(std::move(problem->text), problem->status);
+      self->shake_hands();
+    });
+  }
+  void fail_at_proxy(const std::string& reason) { fail(cat("proxy ", proxy_->name(), ": ", reason)); }
+
+ public:
   bool send(ByteView header, ByteView data, size_t padding) override {
     if (out_.size() + writing_.size() + header.size() + data.size() + padding > Relay::kMaxWaiting) return false;
     out_.insert(out_.end(), header.begin(), header.end());
@@ -144,6 +183,7 @@ class StreamLeg final : public RelayLeg, public std::enable_shared_from_this<Str
  private:
   void shake_hands() {
     if constexpr (kTls) {
+      LoopAccess::watch_writable(loop_, stream_.lowest_layer().native_handle(), true);
       stream_.async_handshake(asio::ssl::stream_base::client,
                               [self = this->shared_from_this()](const error_code& failed) {
                                 if (self->closed_) return;
@@ -202,12 +242,12 @@ class StreamLeg final : public RelayLeg, public std::enable_shared_from_this<Str
                         if (failed) self->fail(failed.message());
                       });
   }
-  void fail(std::string reason) {
+  void fail(std::string reason, uint16_t proxy_status = 0) {
     if (std::exchange(closed_, true)) return;
     const auto self = this->shared_from_this();
     loop_.remove_timer(timer_);
     shut();
-    handlers_.on_failed(std::move(reason));
+    handlers_.on_failed({std::move(reason), proxy_status});
   }
   void shut() {
     if (!std::exchange(watched_, false)) return;
@@ -222,6 +262,8 @@ class StreamLeg final : public RelayLeg, public std::enable_shared_from_this<Str
   Stream stream_;
   Handlers handlers_;
   TimerId timer_;
+  std::optional<HttpProxy> proxy_;
+  std::string request_;  // to it
   // Room for the largest message behind the rest of one.
   std::vector<uint8_t> in_ = std::vector<uint8_t>(turn::kMaxFrame);
   size_t filled_ = 0;
@@ -244,7 +286,7 @@ std::shared_ptr<RelayLeg> open_relay_udp(Loop& loop, const RelayServer& server, 
 std::shared_ptr<RelayLeg> open_relay_tcp(Loop& loop, const RelayServer& server, RelayLeg::Handlers handlers) {
   auto leg =
       std::make_shared<StreamLeg<tcp::socket>>(loop, tcp::socket(LoopAccess::context(loop)), std::move(handlers));
-  return leg->open(server.address) ? leg : nullptr;
+  return leg->open(server) ? leg : nullptr;
 }
 
 // RFC 8656 §3.1, RFC 7065: "turns" is TURN over TLS, whose certificate is checked against the name in the URL.
@@ -259,7 +301,7 @@ std::shared_ptr<RelayLeg> open_relay_tls(Loop& loop, const RelayServer& server, 
   leg->stream().set_verify_callback(asio::ssl::host_name_verification(server.host));
   // A name only: an address is none (RFC 6066 §3).
   if (!net::IpAddress::parse(server.host)) SSL_set_tlsext_host_name(leg->stream().native_handle(), server.host.c_str());
-  return leg->open(server.address) ? leg : nullptr;
+  return leg->open(server) ? leg : nullptr;
 }
 
 }  // namespace kaon::io

@@ -2,8 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include <optional>
-
+#include "kaon/io/internal/test_relay.h"
 #include "kaon/io/internal/test_support.h"
 #include "kaon/io/internal/turn_site.h"
 #include "kaon/io/udp.h"
@@ -13,80 +12,19 @@ namespace {
 
 using testing::HasSubstr;
 
-/// A relay and what it has told.
-struct Client {
-  Client(Loop& on, RelayServer server) : loop(on) {
-    server.username = "alice";
-    server.password = "secret";
-    Relay::Handlers handlers;
-    handlers.on_event = [this](const turn::ClientEvent& event) {
-      if (const auto* it = std::get_if<turn::Allocated>(&event)) allocated = *it;
-      if (const auto* it = std::get_if<turn::ClientFailed>(&event)) failed = *it;
-    };
-    handlers.on_data = [this](std::span<const net::Datagram> batch, Time) {
-      local = batch.back().local;
-      for (const net::Datagram& datagram : batch) received.emplace_back(as_text(datagram.bytes));
-    };
-    relay = Relay::open(loop, server, {random, log}, std::move(handlers));
-  }
-  ~Client() { relay->close(); }
-  bool settled() {
-    return step_until({&loop}, [&] { return allocated || failed; });
-  }
-
-  Loop& loop;
-  crypto::SystemRandom random;
-  NullLogger log;
-  std::optional<turn::Allocated> allocated;
-  std::optional<turn::ClientFailed> failed;
-  std::vector<std::string> received;
-  net::Endpoint local;  // that the last packet came to
-  std::shared_ptr<Relay> relay;
-};
-
-/// Sends back what it gets.
-class Echo final : public UdpHandler {
- public:
-  Echo(Loop& loop, const net::IpAddress& ip) {
-    const UdpPort::Member member{&loop, this};
-    port_ = std::move(*UdpPort::open(std::span(&member, 1), {.bind = {{ip, 0}}}));
-  }
-  net::Endpoint address() const { return port_->bound().front(); }
-  void receive(std::span<const net::Datagram> batch, Time) override {
-    for (const net::Datagram& datagram : batch) {
-      from = datagram.remote;
-      port_->shard(0).send(transmit_to(datagram.remote, datagram.bytes.size()), datagram.bytes);
-    }
-  }
-  void writable() override {}
-  net::Endpoint from;
-
- private:
-  std::unique_ptr<UdpPort> port_;
-};
-
 uint16_t free_port(Loop& loop) {
   Collector nobody;
   const UdpPort::Member member{&loop, &nobody};
   return (*UdpPort::open(std::span(&member, 1), {.bind = {{net::IpAddress::v4(127, 0, 0, 1), 0}}}))->port();
 }
 
-/// A server that is always full.
-turn::ServerConfig sends_to(const net::Endpoint& other, std::string domain = {}) {
-  turn::ServerConfig config = TurnSite::config();
-  config.max_allocations = 0;
-  config.alternates = {other};
-  config.alternate_domain = std::move(domain);
-  return config;
-}
-
 TEST(Relay, AsksTheServerThatAnotherOneNames) {
   Loop loop;
   for (const auto protocol : {net::Protocol::Udp, net::Protocol::Tcp}) {
     TurnSite last(loop);
-    TurnSite second(loop, sends_to(last.at(protocol)));
-    TurnSite first(loop, sends_to(second.at(protocol)));
-    Client client(loop, {.address = first.at(protocol), .protocol = protocol});
+    TurnSite second(loop, TurnSite::sends_to(last.at(protocol)));
+    TurnSite first(loop, TurnSite::sends_to(second.at(protocol)));
+    TestRelay client(loop, {.address = first.at(protocol), .protocol = protocol});
     ASSERT_TRUE(client.settled());
     EXPECT_TRUE(client.allocated);
     EXPECT_EQ(last.allocations(), 1u);
@@ -98,10 +36,10 @@ TEST(Relay, AsksTheServerThatAnotherOneNames) {
 TEST(Relay, ServersThatNameEachOtherAreAskedOnceEach) {
   Loop loop;
   const net::Endpoint there{net::IpAddress::v4(127, 0, 0, 1), free_port(loop)};
-  TurnSite here(loop, sends_to(there));
-  TurnSite other(loop, sends_to(here.at(net::Protocol::Udp)), nullptr, {{.bind = there.ip, .announce = {}}},
+  TurnSite here(loop, TurnSite::sends_to(there));
+  TurnSite other(loop, TurnSite::sends_to(here.at(net::Protocol::Udp)), nullptr, {{.bind = there.ip, .announce = {}}},
                  there.port);
-  Client client(loop, {.address = here.at(net::Protocol::Udp)});
+  TestRelay client(loop, {.address = here.at(net::Protocol::Udp)});
   ASSERT_TRUE(client.settled());
   ASSERT_TRUE(client.failed);
   EXPECT_EQ(client.failed->error, turn::ClientError::TryAlternate);
@@ -112,12 +50,30 @@ TEST(Relay, ServersThatNameEachOtherAreAskedOnceEach) {
   EXPECT_EQ(other.host().server().stats().errors, 2u);
 }
 
+TEST(Relay, OfAServerBehindANatHasThePublicAddressAndReachesPeers) {
+  Loop loop;
+  const net::IpAddress own = net::IpAddress::v4(127, 0, 0, 1);
+  const net::IpAddress told = net::IpAddress::v4(203, 0, 113, 7);
+  TurnSite site(loop, TurnSite::config(), nullptr, {{.bind = own, .announce = told}});
+  for (const auto protocol : {net::Protocol::Udp, net::Protocol::Tcp}) {
+    TestRelay client(loop, {.address = site.at(protocol), .protocol = protocol});
+    ASSERT_TRUE(client.settled() && client.allocated);
+    EXPECT_EQ(client.allocated->relayed.ip, told);
+    Echo peer(loop, own);
+    for (const std::string_view text : {"by indication", "by channel"}) {
+      client.relay->send({.transmit = transmit_to(peer.address(), text.size()), .bytes = as_bytes(text)});
+      ASSERT_TRUE(step_until({&loop}, [&] { return !client.received.empty() && client.received.back() == text; }));
+    }
+    EXPECT_EQ(peer.from, (net::Endpoint{own, client.allocated->relayed.port}));
+  }
+}
+
 TEST(Relay, CarriesBothFamiliesByOneAllocation) {
   Loop loop;
   const net::IpAddress v4 = net::IpAddress::v4(127, 0, 0, 1);
   const net::IpAddress v6 = *net::IpAddress::parse("::1");
   TurnSite site(loop, TurnSite::config(), nullptr, {{.bind = v4, .announce = {}}, {.bind = v6, .announce = {}}});
-  Client client(loop, {.address = site.at(net::Protocol::Udp), .families = turn::RelayFamilies::Both});
+  TestRelay client(loop, {.address = site.at(net::Protocol::Udp), .families = turn::RelayFamilies::Both});
   ASSERT_TRUE(client.settled());
   ASSERT_TRUE(client.allocated && client.allocated->second);
   EXPECT_EQ(site.allocations(), 1u);
@@ -162,7 +118,7 @@ TEST(Relay, OverDtlsPacketsGoBothWaysAlthoughTheHandshakeLosesSome) {
   const TestCertificate certificate("IP:127.0.0.1");
   TurnSite site(loop, TurnSite::config(), &certificate);
   Lossy way(loop, site.at(net::Protocol::Dtls), 1);
-  Client client(loop, {.address = way.address(), .protocol = net::Protocol::Dtls, .host = "127.0.0.1"});
+  TestRelay client(loop, {.address = way.address(), .protocol = net::Protocol::Dtls, .host = "127.0.0.1"});
   ASSERT_TRUE(client.settled());
   ASSERT_TRUE(client.allocated) << client.failed->reason;
   Echo peer(loop, net::IpAddress::v4(127, 0, 0, 1));
@@ -187,7 +143,7 @@ TEST(Relay, OverDtlsTheCertificateMustBeForTheHostAndTrusted) {
   const TestCertificate known("DNS:turn.example.org");
   const auto ask = [&](const TestCertificate& certificate, std::string host) {
     TurnSite site(loop, TurnSite::config(), &certificate);
-    Client client(loop, {.address = site.at(net::Protocol::Dtls), .protocol = net::Protocol::Dtls, .host = host});
+    TestRelay client(loop, {.address = site.at(net::Protocol::Dtls), .protocol = net::Protocol::Dtls, .host = host});
     EXPECT_TRUE(client.settled());
     EXPECT_EQ(site.allocations(), client.allocated ? 1u : 0u);
     EXPECT_TRUE(client.allocated || client.failed->reason.starts_with("certificate: ")) << client.failed->reason;
@@ -206,8 +162,9 @@ TEST(Relay, OverTlsTheServerNamedMustHaveACertificateForTheNameThatWasAskedFor) 
   const TestCertificate both("IP:127.0.0.1,DNS:turn.example.org");
   const auto ask = [&](const TestCertificate& last_has, std::string domain) {
     TurnSite last(loop, TurnSite::config(), &last_has);
-    TurnSite first(loop, sends_to(last.at(net::Protocol::Tls), std::move(domain)), &both);
-    Client client(loop, {.address = first.at(net::Protocol::Tls), .protocol = net::Protocol::Tls, .host = "127.0.0.1"});
+    TurnSite first(loop, TurnSite::sends_to(last.at(net::Protocol::Tls), std::move(domain)), &both);
+    TestRelay client(loop,
+                     {.address = first.at(net::Protocol::Tls), .protocol = net::Protocol::Tls, .host = "127.0.0.1"});
     EXPECT_TRUE(client.settled());
     EXPECT_EQ(last.allocations(), client.allocated ? 1u : 0u);
     EXPECT_TRUE(client.allocated || client.failed->number == 701);

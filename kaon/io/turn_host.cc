@@ -213,7 +213,11 @@ void Host::forward(const net::Datagram& datagram, Time now) {
   const auto forwarded = server_.forward(datagram, now, outbox_.room());
   if (!forwarded || !forwarded->relay) return;
   const auto it = relays_.find(*forwarded->relay);
-  if (it != relays_.end()) outbox_.add(it->second->sender(), forwarded->transmit);
+  if (it == relays_.end()) return;
+  // The engine knows the announced address, which behind a 1:1 NAT is none of the socket's.
+  net::Transmit transmit = forwarded->transmit;
+  transmit.local = {};
+  outbox_.add(it->second->sender(), transmit);
 }
 
 void Host::from_peer(turn::RelayId id, std::span<const net::Datagram> batch, Time now) {

@@ -13,7 +13,7 @@ namespace kaon::turn {
 using stun::Attribute;
 
 std::string_view to_text(ClientError error) {
-  static constexpr std::array<std::string_view, 10> kTexts{"no answer from the TURN server",
+  static constexpr std::array<std::string_view, 11> kTexts{"no answer from the TURN server",
                                                            "user or password refused",
                                                            "forbidden",
                                                            "allocation mismatch",
@@ -22,7 +22,8 @@ std::string_view to_text(ClientError error) {
                                                            "not supported",
                                                            "another server shall be asked",
                                                            "error of the server",
-                                                           "malformed answer"};
+                                                           "malformed answer",
+                                                           "the HTTP proxy refuses"};
   return kTexts[static_cast<size_t>(error)];
 }
 

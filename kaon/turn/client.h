@@ -30,6 +30,7 @@ enum class ClientError : uint8_t {
   TryAlternate,          ///< 300: another server shall be asked
   ServerError,           ///< any other error
   BadResponse,           ///< an answer without what it must have
+  ProxyRefused,          ///< an HTTP proxy on the way does not let us through; told by io::Relay only
 };
 std::string_view to_text(ClientError error);
 

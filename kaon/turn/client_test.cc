@@ -396,7 +396,7 @@ TEST(TurnClient, TenThousandPeersAreBounded) {
 }
 
 TEST(TurnClient, EveryErrorHasAText) {
-  for (int i = 0; i <= static_cast<int>(ClientError::BadResponse); ++i) {
+  for (int i = 0; i <= static_cast<int>(ClientError::ProxyRefused); ++i) {
     EXPECT_FALSE(to_text(static_cast<ClientError>(i)).empty());
   }
 }

@@ -48,6 +48,8 @@ struct PortOptions {
   bool loopback = false;
   /// ICE over TCP beside UDP (RFC 6544): connect to peers that listen, and listen on the same port number.
   bool ice_tcp = false;
+  /// Through which the connections of `ice_tcp` are made.
+  std::optional<io::HttpProxy> http_proxy = {};
   /// Must outlive the port; null for silence.
   Logger* log = nullptr;
   /// Sees packets in the clear and events of all connections; io::open_trace() makes one that writes files. Must
@@ -86,6 +88,11 @@ enum class RelayFamilies : uint8_t { Automatic, V4, V6, Both };
 struct Configuration {
   /// The first 4 STUN servers are asked for our address.
   std::vector<IceServer> ice_servers = {};
+  /// An HTTP proxy that lets TCP through by CONNECT. TURN servers over TCP and TLS are reached through it, and looked
+  /// up by it, and so are peers over TCP (PortOptions::ice_tcp). UDP takes no proxy; to use nothing else, name TURN
+  /// servers over TCP or TLS only and choose IceTransportPolicy::Relay. What it refuses is told by
+  /// on_ice_candidate_error, and for peers logged.
+  std::optional<io::HttpProxy> http_proxy = {};
   /// Which of our addresses may be used.
   IceTransportPolicy ice_transport_policy = IceTransportPolicy::All;
   /// What TURN servers are asked for; one that does not give both gives one.
@@ -94,7 +101,7 @@ struct Configuration {
   std::optional<crypto::Certificate> certificate = {};
   /// Without one, the connection opens a port of its own.
   std::shared_ptr<SharedPort> port = {};
-  /// Of its own port. `log` and `trace` there are taken from here.
+  /// Of its own port. `log`, `trace` and `http_proxy` there are taken from here.
   PortOptions own_port = {};
   /// Codecs and RTP header extensions to offer and to accept.
   peer::NegotiatorConfig negotiation = {};

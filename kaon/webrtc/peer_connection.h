@@ -61,6 +61,9 @@ struct IceCandidateError {
   uint16_t error_code = 0;
   /// The server's reason, or ours.
   std::string error_text;
+  /// The HTTP status with which Configuration::http_proxy refuses (407: it wants other credentials), or 0. The text
+  /// names the proxy.
+  uint16_t proxy_status = 0;
 };
 
 /// All optional; called on the loop, never inside a call of the library, never after close(). Each may do anything,

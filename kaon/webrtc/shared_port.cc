@@ -21,6 +21,7 @@ Result<std::shared_ptr<SharedPort>, io::IoError> SharedPort::open(std::span<io::
   port.hide_addresses = options.hide_addresses;
   port.loopback = options.loopback;
   port.tcp_passive = port.tcp_active = options.ice_tcp;
+  port.http_proxy = std::move(options.http_proxy);
   auto opened = io::PeerPort::open(loops, port, env);
   if (!opened && opened.error() != io::IoError::AddressInUse) {
     // A machine without IPv6.

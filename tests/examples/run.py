@@ -2,6 +2,7 @@
 """Runs one example against a peer and checks what comes of it: run.py NAME BUILD_FOLDER. Silent and 0 if all is well."""
 
 import json
+import os
 import pathlib
 import re
 import signal
@@ -167,6 +168,21 @@ def ice_restart():
 
 def ice_tcp():
     assert run("ice-tcp") == "hello over tcp\n"
+
+
+def ice_proxy():
+    os.environ["KAON"] = str(World.build / "apps/kaon/kaon")
+    from http_proxy import HttpProxy
+    from turn_client import TurnServer
+    with HttpProxy("me:secret") as proxy, TurnServer() as turn:
+        url = f"turn:127.0.0.1:{turn.ports['tcp']}?transport=tcp"
+        words = ["ice-proxy", "127.0.0.1", proxy.port, url, "u", "p", "me"]
+        assert run(*words, "secret") == "hello through the proxy\n"
+        assert proxy.targets == [f"127.0.0.1:{turn.ports['tcp']}"] * 2 and proxy.refused == 0, proxy.targets
+        refused = start(*words, "wrong")
+        assert refused.process.wait() == 1
+        told = refused.error_text()
+        assert f"proxy 127.0.0.1:{proxy.port} answers 407" in told and "wants other credentials" in told, told
 
 
 def play(offers, *files):

@@ -22,10 +22,11 @@ UDP = bytes([17, 0, 0, 0])
 
 
 class TurnServer:
-    """On free ports of 127.0.0.1, with the user "u" and the password "p"; relays to 127.0.0.0/8 unless told otherwise."""
+    """On free ports of 127.0.0.1, with the user "u" and the password "p"; relays to 127.0.0.0/8 unless told otherwise. Works in
+    `folder`, if that is given."""
 
     def __init__(self, *arguments, listeners=("udp", "tcp"), allow="127.0.0.0/8", users=("u:p",),
-                 relay_ips=("127.0.0.1",)):
+                 relay_ips=("127.0.0.1",), folder=None):
         options = [*(o for ip in relay_ips for o in ("--relay-ip", ip)), "--realm", "example.org", "--metrics", "127.0.0.1:0"]
         for listener in listeners:
             options += [f"--{listener}", "127.0.0.1:0"]
@@ -34,7 +35,7 @@ class TurnServer:
         if allow:
             options += ["--allow-peer", allow]
         self.log = tempfile.TemporaryFile(mode="w+")
-        self.process = subprocess.Popen([PROGRAM, "turn", *options, *map(str, arguments)], text=True,
+        self.process = subprocess.Popen([PROGRAM, "turn", *options, *map(str, arguments)], text=True, cwd=folder,
                                         stdout=subprocess.PIPE, stderr=self.log)
         self.ports = {}
         for line in self.process.stdout:
@@ -113,7 +114,7 @@ class Message:
 
 
 class TurnClient:
-    def __init__(self, server, protocol="udp", user="u", password="p", source=None):
+    def __init__(self, server, protocol="udp", user="u", password="p", source=None, certificate=None):
         self.protocol, self.user, self.password = protocol, user, password
         self.realm = self.nonce = None
         address = ("127.0.0.1", server.ports[protocol])
@@ -126,6 +127,8 @@ class TurnClient:
         if protocol == "tls":
             context = ssl.create_default_context()
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            if certificate:
+                context.load_cert_chain(*certificate)
             self.socket = context.wrap_socket(self.socket)
         self.socket.settimeout(5)
 

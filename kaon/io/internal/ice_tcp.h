@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kaon/ice/types.h"
+#include "kaon/io/http_proxy.h"
 #include "kaon/io/loop.h"
 #include "kaon/io/sender.h"
 
@@ -45,9 +46,12 @@ class IceTcp {
     /// On which loop the connection of a first packet lives; UdpHandler::kHere for this one.
     std::function<size_t(const net::Datagram&)> home_of;
     std::function<void(size_t home, AcceptedTcp)> give;
+    /// An HTTP proxy does not let a connection through, and why.
+    std::function<void(const std::string&)> on_proxy_refused;
   };
 
-  static std::shared_ptr<IceTcp> make(Loop& loop, Handlers handlers);
+  /// With a proxy, connections that we open go through it.
+  static std::shared_ptr<IceTcp> make(Loop& loop, Handlers handlers, std::optional<HttpProxy> proxy = {});
   virtual ~IceTcp() = default;
   /// For passive candidates, on all of these or, where one is taken, on none: then false.
   virtual bool listen(std::span<const net::Endpoint> locals) = 0;

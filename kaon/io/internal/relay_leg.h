@@ -13,6 +13,11 @@ namespace kaon::io {
 /// Until a TCP connection stands and TLS or DTLS has shaken hands.
 inline constexpr Duration kConnectTimeout = std::chrono::seconds(10);
 
+struct LegFailure {
+  std::string reason;
+  uint16_t proxy_status = 0;  ///< of HTTP, if a proxy refuses
+};
+
 class RelayLeg {
  public:
   struct Handlers {
@@ -21,7 +26,7 @@ class RelayLeg {
     std::function<void(Bytes)> on_message;
     /// After the messages of one read.
     std::function<void()> on_drained;
-    std::function<void(std::string)> on_failed;
+    std::function<void(LegFailure)> on_failed;
   };
   virtual ~RelayLeg() = default;
   /// Header, data and so many zero bytes as one message; false if it was dropped.

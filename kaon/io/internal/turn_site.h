@@ -56,6 +56,14 @@ class TurnSite {
     config.peers.allow(*net::IpRange::parse("::1/128"));
     return config;
   }
+  /// A server that is always full.
+  static turn::ServerConfig sends_to(const net::Endpoint& other, std::string domain = {}) {
+    turn::ServerConfig result = config();
+    result.max_allocations = 0;
+    result.alternates = {other};
+    result.alternate_domain = std::move(domain);
+    return result;
+  }
   explicit TurnSite(Loop& loop, turn::ServerConfig server = config(), const TestCertificate* certificate = nullptr,
                     std::vector<RelayAddress> relays = {{.bind = net::IpAddress::v4(127, 0, 0, 1), .announce = {}}},
                     uint16_t udp_port = 0) {

@@ -45,6 +45,7 @@ Result<void, io::IoError> Core::open_port() {
   PortOptions options = config_.own_port;
   options.log = config_.log;
   options.trace = config_.trace;
+  options.http_proxy = config_.http_proxy;
   auto opened = SharedPort::open(loops, std::move(options));
   if (!opened) return fail(opened.error());
   port_ = std::move(*opened);

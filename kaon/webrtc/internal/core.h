@@ -94,7 +94,7 @@ class Core final : public io::PeerHandler, public std::enable_shared_from_this<C
   void use_ice_server(const IceServer& server, const std::string& url);
   void ask_server(const IceServer& server, const std::string& url, const IceUrl& parsed, const net::IpAddress& ip);
   void server_done();
-  void tell_candidate_error(const std::string& url, uint16_t code, std::string text);
+  void tell_candidate_error(const std::string& url, uint16_t code, std::string text, uint16_t proxy_status = 0);
 
   // signaling.cc
   void after_local_description(SdpType type);

@@ -12,6 +12,8 @@ namespace {
 constexpr uint16_t kNotReached = 701;
 constexpr uint16_t kUnauthorized = 401;
 
+using turn::is_stream;
+
 turn::RelayFamilies families(RelayFamilies wanted, bool has_ipv6) {
   switch (wanted) {
     case RelayFamilies::Automatic: return has_ipv6 ? turn::RelayFamilies::Both : turn::RelayFamilies::V4;
@@ -40,6 +42,10 @@ void Core::use_ice_server(const IceServer& server, const std::string& url) {
   if (!parsed) return tell_candidate_error(url, kNotReached, "no URL of a STUN or TURN server");
   if (parsed->turn && (server.username.empty() || server.credential.empty())) {
     return tell_candidate_error(url, kUnauthorized, "a TURN server needs a user name and a credential");
+  }
+  // Behind a proxy there may be nobody to ask for names but the proxy.
+  if (config_.http_proxy && is_stream(parsed->protocol)) {
+    return ask_server(server, url, *parsed, net::IpAddress::parse(parsed->host).value_or(net::IpAddress()));
   }
   ++servers_pending_;
   loop_.resolve(parsed->host, [weak = weak_from_this(), server, url, parsed = *parsed](const auto& addresses) {
@@ -71,6 +77,7 @@ void Core::ask_server(const IceServer& server, const std::string& url, const Ice
   relay.host = parsed.host;
   relay.username = server.username;
   relay.password = server.credential;
+  if (is_stream(parsed.protocol)) relay.proxy = config_.http_proxy;
   relay.families = families(config_.relay_families, hosted_->has_ipv6() || ip.is_v6());
   const bool added =
       hosted_->add_relay(relay, [weak = weak_from_this(), url, pending = true](const auto& event) mutable {
@@ -83,7 +90,9 @@ void Core::ask_server(const IceServer& server, const std::string& url, const Ice
         if (const auto* failed = std::get_if<turn::ClientFailed>(&event)) {
           std::string text(turn::to_text(failed->error));
           if (!failed->reason.empty()) text += cat(": ", failed->reason);
-          self->tell_candidate_error(url, failed->number, std::move(text));
+          const bool by_proxy = failed->error == turn::ClientError::ProxyRefused;
+          self->tell_candidate_error(url, by_proxy ? kNotReached : failed->number, std::move(text),
+                                     by_proxy ? failed->number : 0);
         }
         if (std::exchange(pending, false)) self->server_done();
       });
@@ -97,9 +106,9 @@ void Core::server_done() {
 }
 
 // Later, because start() runs within the constructor of the connection.
-void Core::tell_candidate_error(const std::string& url, uint16_t code, std::string text) {
+void Core::tell_candidate_error(const std::string& url, uint16_t code, std::string text, uint16_t proxy_status) {
   environment(config_.log).log.line(LogLevel::Warning, "webrtc", url, ": ", code, " ", text);
-  loop_.post([weak = weak_from_this(), error = IceCandidateError{url, code, std::move(text)}] {
+  loop_.post([weak = weak_from_this(), error = IceCandidateError{url, code, std::move(text), proxy_status}] {
     const auto self = weak.lock();
     if (!self || self->closed_) return;
     const Dispatch dispatch(*self);

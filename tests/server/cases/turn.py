@@ -196,11 +196,11 @@ def test_time_limited_credentials_work_with_both_secrets():
                 assert client.allocate().error == code, (secret, seconds)
 
 
-def ask_with_doctor(server, protocol="udp", scheme="turn", **env):
+def ask_with_doctor(server, protocol="udp", scheme="turn", host="127.0.0.1", user="u,p", **env):
     """What Kaon's own client has to tell of a TURN server: (the trial, the problems)."""
     transport = {"tcp": "?transport=tcp", "dtls": "?transport=udp"}.get(protocol, "")
-    url = f"{scheme}:127.0.0.1:{server.ports[protocol]}{transport}"
-    status, out, err = run("doctor", "--json", "--ice-server", f"{url},u,p", env=env, seconds=60)
+    url = f"{scheme}:{host}:{server.ports[protocol]}{transport}"
+    status, out, err = run("doctor", "--json", "--ice-server", f"{url},{user}", env=env, seconds=60)
     assert err == "" and status in (0, 1), err
     report = json.loads(out)
     return report["servers"][0], report["problems"]
