@@ -63,6 +63,7 @@ class RelayImpl final : public Relay, public std::enable_shared_from_this<RelayI
   turn::Redirects redirects_;
   TimerId timer_;
   std::shared_ptr<RelayLeg> leg_;
+  uint8_t dscp_ = 0;
   bool ready_ = false;
   bool allocated_ = false;
   bool closed_ = false;
@@ -141,6 +142,7 @@ bool RelayImpl::redirect(turn::ClientEvent& event) {
   if (!failed->alternate.domain.empty()) server_.host = failed->alternate.domain;
   std::exchange(leg_, nullptr)->close();
   ready_ = false;
+  dscp_ = 0;
   client_.emplace(env_, client_config(server_), Loop::now());
   loop_.schedule(timer_, kNever);
   start();
@@ -186,6 +188,7 @@ void RelayImpl::send(const Outgoing& outgoing) {
   if (closed_) return;
   const size_t segment = outgoing.transmit.segment_size == 0 ? outgoing.bytes.size() : outgoing.transmit.segment_size;
   std::array<uint8_t, turn::Client::kMaxHeader> header;
+  if (leg_ && std::exchange(dscp_, outgoing.transmit.dscp) != outgoing.transmit.dscp) leg_->set_dscp(dscp_);
   const Time now = Loop::now();
   for (ByteView rest = outgoing.bytes; !rest.empty();) {
     const ByteView packet = rest.first(std::min(segment, rest.size()));

@@ -63,7 +63,8 @@ class Relay {
   static std::shared_ptr<Relay> open(Loop& loop, const RelayServer& server, Env env, Handlers handlers);
   virtual ~Relay() = default;
 
-  /// Sends a packet or run to `outgoing.transmit.remote`; what cannot be sent is dropped and counted.
+  /// Sends a packet or run to `outgoing.transmit.remote`; what cannot be sent is dropped and counted. Its DSCP is that
+  /// of the packets to the server, over UDP and DTLS.
   virtual void send(const Outgoing& outgoing) = 0;
   /// Gives the allocation back and closes the socket.
   virtual void close() = 0;

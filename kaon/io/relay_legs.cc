@@ -57,6 +57,14 @@ class UdpLeg final : public RelayLeg, public std::enable_shared_from_this<UdpLeg
     return !error;
   }
 
+  // A system that does not allow it sends unmarked packets.
+  void set_dscp(uint8_t dscp) override {
+    const int tos = dscp << 2;
+    error_code error;
+    const bool v4 = socket_.local_endpoint(error).address().is_v4();
+    setsockopt(socket_.native_handle(), v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, &tos, sizeof tos);
+  }
+
   void close() override {
     if (std::exchange(closed_, true)) return;
     LoopAccess::unwatch(loop_, socket_.native_handle());

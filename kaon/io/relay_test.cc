@@ -1,7 +1,11 @@
 #include "kaon/io/relay.h"
 
 #include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "kaon/io/internal/relay_leg.h"
 #include "kaon/io/internal/test_relay.h"
 #include "kaon/io/internal/test_support.h"
 #include "kaon/io/internal/turn_site.h"
@@ -89,6 +93,49 @@ TEST(Relay, CarriesBothFamiliesByOneAllocation) {
   }
 }
 
+/// A socket of the system that tells how what it gets is marked.
+class MarkedSocket {
+ public:
+  explicit MarkedSocket(const net::IpAddress& ip)
+      : v6_(ip.is_v6()), fd_(socket(v6_ ? AF_INET6 : AF_INET, SOCK_DGRAM, 0)) {
+    const int on = 1;
+    setsockopt(fd_, v6_ ? IPPROTO_IPV6 : IPPROTO_IP, v6_ ? IPV6_RECVTCLASS : IP_RECVTOS, &on, sizeof on);
+    sockaddr_in6 six{};
+    six.sin6_family = AF_INET6;
+    six.sin6_addr = in6addr_loopback;
+    sockaddr_in four{};
+    four.sin_family = AF_INET;
+    four.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const auto* address = v6_ ? reinterpret_cast<const sockaddr*>(&six) : reinterpret_cast<const sockaddr*>(&four);
+    EXPECT_EQ(bind(fd_, address, v6_ ? sizeof six : sizeof four), 0);
+  }
+  ~MarkedSocket() { close(fd_); }
+  uint16_t port() const {
+    sockaddr_in6 address{};  // the port is at the same place in both
+    socklen_t size = sizeof address;
+    getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size);
+    return ntohs(address.sin6_port);
+  }
+  /// Waits for one datagram.
+  int next_dscp() const {
+    std::array<char, 64> data{}, control{};
+    iovec part{data.data(), data.size()};
+    msghdr header{};
+    header.msg_iov = &part;
+    header.msg_iovlen = 1;
+    header.msg_control = control.data();
+    header.msg_controllen = control.size();
+    pollfd entry{fd_, POLLIN, 0};
+    if (poll(&entry, 1, 5000) != 1 || recvmsg(fd_, &header, 0) <= 0) return -1;
+    const cmsghdr* first = CMSG_FIRSTHDR(&header);
+    return first == nullptr ? 0 : *CMSG_DATA(first) >> 2;
+  }
+
+ private:
+  bool v6_;
+  int fd_;
+};
+
 /// Between a client and a server on loopback; the first datagrams either way are lost.
 class Lossy final : public UdpHandler {
  public:
@@ -112,6 +159,25 @@ class Lossy final : public UdpHandler {
   std::array<int, 2> lost_;
   std::unique_ptr<UdpPort> port_;
 };
+
+TEST(Relay, PacketsToTheServerAreMarkedAsThoseInside) {
+  for (const char* text : {"127.0.0.1", "::1"}) {
+    const net::IpAddress ip = *net::IpAddress::parse(text);
+    MarkedSocket server(ip);
+    Loop loop;
+    bool ready = false;
+    RelayLeg::Handlers handlers;
+    handlers.on_ready = [&] { ready = true; };
+    const auto leg = open_relay_udp(loop, {.address = {ip, server.port()}}, std::move(handlers));
+    ASSERT_TRUE(leg && step_until({&loop}, [&] { return ready; }));
+    for (const uint8_t dscp : {46, 0, 10}) {
+      leg->set_dscp(dscp);
+      ASSERT_TRUE(leg->send(as_bytes("x"), {}, 0));
+      EXPECT_EQ(server.next_dscp(), dscp);
+    }
+    leg->close();
+  }
+}
 
 TEST(Relay, OverDtlsPacketsGoBothWaysAlthoughTheHandshakeLosesSome) {
   Loop loop;

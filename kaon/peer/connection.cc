@@ -188,6 +188,7 @@ std::optional<net::Transmit> Connection::Impl::poll_transmit(Bytes out) {
     if (const auto run = media.poll_transmit(out, transport.srtp_sender(), now)) {
       net::Transmit transmit = transport.address(run->size);
       transmit.segment_size = run->segment_size;
+      transmit.dscp = run->dscp;
       transport.ice().count_sent(run->packets, run->size, now);
       return transmit;
     }

@@ -21,6 +21,7 @@ std::optional<net::Transmit> Connection::Impl::transmit_carried(Bytes out) {
   std::memcpy(out.data(), carried.bytes.data(), carried.bytes.size());
   net::Transmit transmit = transport.address(carried.bytes.size());
   transmit.dont_fragment = carried.dont_fragment;
+  if (config.dscp) transmit.dscp = config.dscp->data;
   transport.ice().count_sent(1, carried.bytes.size(), now);
   carried.bytes.clear();
   return transmit;
@@ -59,6 +60,7 @@ std::optional<net::Transmit> Connection::Impl::transmit_data(Bytes out) {
   net::Transmit transmit = transport.address(size);
   transmit.segment_size = packets > 1 ? segment : 0;
   transmit.dont_fragment = dont_fragment;
+  if (config.dscp) transmit.dscp = config.dscp->data;
   transport.ice().count_sent(packets, size, now);
   return transmit;
 }

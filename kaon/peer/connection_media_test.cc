@@ -1,6 +1,9 @@
 // Media between two connections: frames, packets, repairs, requests, renegotiation.
 #include <gmock/gmock.h>
 
+#include <map>
+#include <set>
+
 #include "kaon/peer/internal/connection_test_support.h"
 #include "kaon/srtp/profile.h"
 
@@ -115,6 +118,41 @@ TEST(PeerMedia, EncryptsHeaderExtensionsIfBothSidesWantIt) {
       EXPECT_GT(extended, 5u);
       EXPECT_EQ(pair.a->media_drops().total() + pair.b->media_drops().total(), 0u);
     }
+  }
+}
+
+TEST(PeerMedia, PacketsAreMarkedByTheirKindIfAsked) {
+  for (const bool asked : {true, false}) {
+    MediaPair pair(5);
+    if (asked) pair.a.config.dscp = Dscp{};
+    pair.a.keep_packets = true;
+    ASSERT_TRUE(pair.connect_with_media());
+    const auto channel = pair.a->open_channel({}, pair.now());
+    ASSERT_TRUE(channel);
+    pair.negotiate(pair.a);
+    constexpr uint8_t kOpus = 111;
+    for (uint32_t i = 0; i < 10; ++i) {
+      const std::vector<uint8_t> opus(100, 0xfc);
+      ASSERT_TRUE(pair.a->send_frame(pair.audio, Codec::Opus, {.data = opus, .timestamp = i * 960}, pair.now()));
+      send_video(pair, pair.a, pair.video, 1, 5000);
+      static_cast<void>(pair.a->send_text(*channel, "text", pair.now()));
+      pair.pump.pass(20ms);
+    }
+    std::map<std::string, std::set<int>> seen;
+    for (const Node::Mark& mark : pair.a.marks) {
+      const uint8_t first = mark.begins[0];
+      const uint8_t second = mark.begins[1];
+      const bool rtp = first >= 128 && first < 192;
+      const bool rtcp = rtp && second >= 192 && second <= 223;
+      const char* media = rtcp ? "rtcp" : (second & 127) == kOpus ? "audio" : "video";
+      seen[first < 4 ? "stun" : first < 64 ? "dtls" : media].insert(mark.dscp);
+    }
+    using Marks = std::set<int>;
+    EXPECT_EQ(seen["stun"], Marks{0});
+    EXPECT_EQ(seen["rtcp"], Marks{0});
+    EXPECT_EQ(seen["audio"], Marks{asked ? 46 : 0});
+    EXPECT_EQ(seen["video"], Marks{asked ? 36 : 0});
+    EXPECT_EQ(seen["dtls"], asked ? (Marks{0, 10}) : Marks{0}) << "handshake, and data";
   }
 }
 

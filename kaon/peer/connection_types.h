@@ -26,6 +26,19 @@ enum class Delivery : uint8_t {
   Frames,   ///< whole encoded frames in order: for who decodes or records
 };
 
+/// The DSCP of packets that we send, by what they carry: RFC 8837 §5 at medium priority, with interactive video.
+/// Networks may know these numbers, change them, or drop packets that have them.
+struct Dscp {
+  static constexpr uint8_t kExpeditedForwarding = 46;
+  static constexpr uint8_t kAssuredForwarding42 = 36;
+  static constexpr uint8_t kAssuredForwarding11 = 10;
+
+  uint8_t audio = kExpeditedForwarding;
+  uint8_t video = kAssuredForwarding42;
+  uint8_t data = kAssuredForwarding11;
+  bool operator==(const Dscp&) const = default;
+};
+
 struct Config {
   crypto::Certificate certificate;
   /// Role, credentials and renomination are set by the connection.
@@ -41,6 +54,8 @@ struct Config {
   Delivery delivery = Delivery::Frames;
   /// Largest UDP payload of media and handshake packets.
   size_t mtu = 1200;
+  /// Marks RTP and data channels; ICE, DTLS and RTCP stay unmarked. Numbers of six bits. None: nothing is marked.
+  std::optional<Dscp> dscp = {};
   /// Wall-clock time since 1970 at Time zero, for sender reports.
   std::chrono::nanoseconds unix_time_at_zero{};
   /// Emit dtls::KeyLogLine events. They let their reader decrypt everything.

@@ -84,6 +84,8 @@ enum class IceTransportPolicy : uint8_t { All, Relay };
 /// machine has IPv6. Both is for who has none and has peers with nothing else.
 enum class RelayFamilies : uint8_t { Automatic, V4, V6, Both };
 
+using peer::Dscp;
+
 /// RTCConfiguration, and what a browser does not let you choose.
 struct Configuration {
   /// The first 4 STUN servers are asked for our address.
@@ -114,6 +116,9 @@ struct Configuration {
   /// How long to look for a way to the peer, from its description on. More than the default for a peer that may begin
   /// much later, because a person carries the descriptions: checks are then repeated every few seconds.
   Duration ice_patience = ice::Config().patience;
+  /// Marks what we send for networks that know priorities (RFC 8837), by kind: `Dscp{}` has the RFC's numbers. Over
+  /// TURN the packets to the server are marked. None: nothing is marked, which every network lets pass.
+  std::optional<peer::Dscp> dscp = {};
   /// Largest UDP payload of media and handshake packets.
   size_t mtu = 1200;
   /// Must outlive the connection; null for silence.

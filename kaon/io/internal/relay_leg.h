@@ -31,6 +31,8 @@ class RelayLeg {
   virtual ~RelayLeg() = default;
   /// Header, data and so many zero bytes as one message; false if it was dropped.
   virtual bool send(ByteView header, ByteView data, size_t padding) = 0;
+  /// Of what is sent from now on, where packets go out by themselves.
+  virtual void set_dscp(uint8_t) {}
   /// Sends what waits and ends; no handler is called any more.
   virtual void close() = 0;
 };

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <vector>
 
@@ -75,7 +76,11 @@ class Node {
     take_all();
   }
   Time next_timeout() const { return connection->next_timeout(); }
-  std::optional<net::Transmit> poll_transmit(Bytes out) { return connection->poll_transmit(out); }
+  std::optional<net::Transmit> poll_transmit(Bytes out) {
+    const auto transmit = connection->poll_transmit(out);
+    if (transmit && keep_packets) marks.push_back({{out[0], out[1]}, transmit->dscp});
+    return transmit;
+  }
   std::optional<Event> poll_event() {
     take_all();
     return connection->poll_event();
@@ -137,6 +142,11 @@ class Node {
   std::vector<datachannel::Event> channel_events;  // without messages
   std::vector<datachannel::ChannelId> announced_channels;
   std::vector<ReceivedMessage> messages;
+  struct Mark {
+    std::array<uint8_t, 2> begins;
+    uint8_t dscp;
+  };
+  std::vector<Mark> marks;  // of what is sent, if packets are kept
   std::vector<MediaPacket> media;
   std::vector<ReceivedFrame> frames;
   bool keep_packets = false;

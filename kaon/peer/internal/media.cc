@@ -47,6 +47,7 @@ Media::Media(Env env, BufferPool& pool, const Config& config)
       pool_(pool),
       delivery_(config.delivery),
       mtu_(config.mtu),
+      dscp_(config.dscp),
       unix_time_at_zero_(config.unix_time_at_zero),
       local_ssrc_(static_cast<uint32_t>(env.random.below(0xffffffff) + 1)) {}
 

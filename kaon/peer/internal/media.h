@@ -39,6 +39,7 @@ class Media {
     size_t size = 0;
     size_t segment_size = 0;
     size_t packets = 0;
+    uint8_t dscp = 0;
   };
   using Emit = Function<void(Event)>;
 
@@ -126,6 +127,7 @@ class Media {
   Delivery delivery_;
   std::vector<TransceiverId> exceptions_;  // those that come in the other form
   size_t mtu_;
+  std::optional<Dscp> dscp_;
   std::chrono::nanoseconds unix_time_at_zero_;
   size_t srtp_overhead_ = 16;
 

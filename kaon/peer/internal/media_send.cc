@@ -108,7 +108,7 @@ std::optional<Media::Run> Media::poll_transmit(Bytes out, srtp::Sender& srtp, Ti
   return transmit_packets(out, srtp, now);
 }
 
-// Packets of equal size to one address leave in one system call; a smaller one ends the run.
+// Packets of equal size and DSCP to one address leave in one system call; a smaller one ends the run.
 std::optional<Media::Run> Media::transmit_packets(Bytes out, srtp::Sender& srtp, Time now) {
   Run run;
   std::array<uint8_t, kMaxHeader> header;
@@ -120,6 +120,9 @@ std::optional<Media::Run> Media::transmit_packets(Bytes out, srtp::Sender& srtp,
       pacer_.pop(now);
       continue;
     }
+    const uint8_t dscp = !dscp_ ? uint8_t{0} : sender->is_audio() ? dscp_->audio : dscp_->video;
+    if (run.packets > 0 && dscp != run.dscp) break;
+    run.dscp = dscp;
     const size_t header_size = write_header(*packet, *sender, now, header);
     const size_t original = packet->original_sequence ? kRtxOverhead : 0;
     const size_t size = srtp.protected_size(Bytes(header).first(header_size), original + packet->payload_slice.size);
