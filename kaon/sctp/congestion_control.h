@@ -19,6 +19,8 @@ class CongestionControl {
     size_t in_flight_before = 0;
     /// The window (or the pacing by it), not the application or the peer, held data back: it may grow.
     bool window_limited = false;
+    /// The peer's receive window did.
+    bool peer_limited = false;
     bool cumulative_advanced = false;
     bool in_recovery = false;
     /// All that was in flight when the last round began has been acknowledged.
@@ -53,8 +55,6 @@ std::unique_ptr<CongestionControl> make_cubic(size_t packet_size, size_t initial
 /// transfer. Round trips that all stay above the path's own by more than a tenth of it (at least 10 ms) shrink the
 /// window to what fills the path. Beside a sender that fills the queue until it loses packets it gets less than its
 /// share.
-/// Known limit: the bound holds at 100 Mbit/s for round trips of 20 to 300 ms; at 1 Gbit/s behind a deep queue it does
-/// not yet from 100 ms on.
 std::unique_ptr<CongestionControl> make_delay_cubic(size_t packet_size, size_t initial_window);
 /// RFC 9260 §7.2.
 std::unique_ptr<CongestionControl> make_new_reno(size_t packet_size, size_t initial_window);

@@ -42,6 +42,21 @@ TEST(LongPath, DelayCubicFillsItWithoutAQueue) {
   }
 }
 
+// There the peer's window holds data back long before CUBIC's is full (and CUBIC itself has a queue of 80 ms and more).
+TEST(LongPath, DelayCubicHoldsItsBoundAtAGigabit) {
+  for (const Duration rtt : {100ms, 300ms}) {
+    LongPath p = path(2);
+    p.rate_mbit = 1000;
+    p.rtt = rtt;
+    p.duration = rtt == 100ms ? 24s : 40s;  // slow start is over by a quarter of it
+    const Figures delay = sctp_over(p, make_delay_cubic);
+    const double ms = std::chrono::duration<double, std::milli>(rtt).count();
+    EXPECT_GT(delay.utilisation, 0.85) << ms;
+    EXPECT_LT(delay.queue_ms_mean, 0.1 * ms) << ms;
+    EXPECT_LT(delay.queue_ms_max, 0.25 * ms) << ms;
+  }
+}
+
 TEST(LongPath, DelayCubicLosesNothingByRandomLossOrAShallowQueue) {
   for (const LongPath& p : {path(4, 0.001), path(4, 0.01), path(0.1)}) {
     const Figures cubic = sctp_over(p, make_cubic);
@@ -101,6 +116,32 @@ TEST(DelayBound, APathThatBecameLongerDoesNotStarveIt) {
   EXPECT_EQ(cuts, 3);
   EXPECT_EQ(rounds.bound.base(), 150ms);
   EXPECT_TRUE(rounds.next({170ms}));
+}
+
+TEST(DelayBound, ARoundThatWasSentBeforeTheCutSaysNothingAboutIt) {
+  Rounds rounds;
+  rounds.next({200ms});
+  EXPECT_TRUE(rounds.next({400ms}));
+  EXPECT_FALSE(rounds.next({400ms}));
+  EXPECT_TRUE(rounds.next({400ms}));
+}
+
+// A cubic with a window of 100 packets, of which so many are under way.
+size_t window_after_a_queue(size_t under_way) {
+  constexpr size_t kPacket = 1200;
+  const auto cubic = make_delay_cubic(kPacket, 100 * kPacket);
+  CongestionControl::Ack ack{Time(1000s), kPacket, under_way * kPacket};
+  ack.round_ended = true;
+  for (const Duration rtt : {100ms, 200ms}) {
+    ack.rtt = rtt;
+    cubic->on_ack(ack);
+  }
+  return cubic->window() / kPacket;
+}
+
+TEST(DelayBound, AQueueMayBeOursAlsoWhereThePeersWindowHoldsUsBack) {
+  EXPECT_EQ(window_after_a_queue(80), 38u) << "of what is under way, not of the window";
+  EXPECT_EQ(window_after_a_queue(40), 100u) << "so little makes no queue of its own";
 }
 
 TEST(DelayBound, ForgetsTheShorterPathInTime) {

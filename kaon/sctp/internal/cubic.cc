@@ -1,6 +1,7 @@
 // CUBIC, RFC 9438, in bytes.
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "kaon/sctp/congestion_control.h"
 #include "kaon/sctp/internal/delay_bound.h"
@@ -26,9 +27,14 @@ class Cubic final : public CongestionControl {
 
   void on_ack(const Ack& ack) override {
     if (bound_) {
-      const auto keep = bound_->on_ack(ack.rtt, ack.window_limited, ack.round_ended, ack.now);
+      const double filled = std::min(window_, flight_of_round(ack));
+      // Also where the peer's window holds data back, or a buffer, a queue of ours may stand.
+      const bool ours = ack.window_limited || 2 * filled >= window_;
+      const auto keep = bound_->on_ack(ack.rtt, ours, ack.round_ended, ack.now);
       // A loss has cut already; the queue that it tells of is the same.
-      if (keep && !ack.in_recovery) return reduce(std::max(window_ * *keep, 4 * packet_));
+      if (keep && !ack.in_recovery) return reduce(std::max(filled * *keep, 4 * packet_));
+      // Or else, when the peer's window opens, all at once would go out that ours had grown to meanwhile.
+      if (ack.peer_limited) return;
     }
     if (ack.in_recovery || !ack.window_limited) return;
     if (window_ < threshold_) {
@@ -91,6 +97,12 @@ class Cubic final : public CongestionControl {
   }
   double curve(double t) const { return kC * std::pow(t - k_, 3) * packet_ + maximum_; }
 
+  // The most that was under way in this round.
+  double flight_of_round(const Ack& ack) {
+    flight_ = std::max(flight_, static_cast<double>(ack.in_flight_before));
+    return ack.round_ended ? std::exchange(flight_, 0) : flight_;
+  }
+
   double threshold_after_loss() const { return std::max(window_ * kBeta, 4 * packet_); }
   // §4.6 and §4.7.
   void reduce(double to) {
@@ -108,6 +120,7 @@ class Cubic final : public CongestionControl {
   double prior_ = 0;    // cwnd_prior
   double reno_ = 0;     // W_est
   double k_ = 0;
+  double flight_ = 0;
   std::optional<Time> epoch_;
   HyStart hystart_;
   std::optional<DelayBound> bound_;

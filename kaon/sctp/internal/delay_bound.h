@@ -17,16 +17,18 @@ class DelayBound {
   static constexpr Duration kLeast = std::chrono::milliseconds(10);
   static constexpr int kShare = 10;
 
-  /// Once per acknowledgement. What part of its window the sender may keep, if the round that ends here was over the
-  /// bound; `limited`: it was the window that held data back, so that the queue may be of our making.
-  std::optional<double> on_ack(std::optional<Duration> rtt, bool limited, bool round_ended, Time now) {
+  /// Once per acknowledgement. What part of its data under way the sender may keep, if the round that ends here was
+  /// over the bound; `may_be_ours`: so much is under way that the queue may be of our making.
+  std::optional<double> on_ack(std::optional<Duration> rtt, bool may_be_ours, bool round_ended, Time now) {
     if (rtt) round_min_ = std::min(round_min_, *rtt);
-    limited_ = limited_ || limited;
+    may_be_ours_ = may_be_ours_ || may_be_ours;
     if (!round_ended) return std::nullopt;
     const Duration measured = std::exchange(round_min_, kNone);
-    const bool ours = std::exchange(limited_, false);
+    const bool ours = std::exchange(may_be_ours_, false);
     if (measured == kNone) return std::nullopt;
     remember(measured, now);
+    // What ends here was sent before the cut, and waited in the queue that it is to drain.
+    if (std::exchange(draining_, false)) return std::nullopt;
     if (!ours || measured <= base() + std::max(kLeast, base() / kShare)) {
       cuts_ = 0;
       return std::nullopt;
@@ -35,6 +37,7 @@ class DelayBound {
       forget(measured, now);
       return std::nullopt;
     }
+    draining_ = true;
     return kDrain * static_cast<double>(base().count()) / static_cast<double>(measured.count());
   }
   /// The round-trip time of the empty path, as far as is known.
@@ -69,7 +72,8 @@ class DelayBound {
   Duration newer_ = kNone;
   Time since_{};
   int cuts_ = 0;
-  bool limited_ = false;
+  bool may_be_ours_ = false;
+  bool draining_ = false;
 };
 
 }  // namespace kaon::sctp

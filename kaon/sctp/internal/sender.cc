@@ -38,6 +38,7 @@ RetransmissionQueue::Verdict Sender::handle_sack(const SackChunk& sack, Retransm
   // In slow start half a window is enough: what is acknowledged must be able to double.
   const bool slow_start = congestion_->window() < congestion_->slow_start_threshold();
   ack.window_limited = limited_by_window_ || (slow_start && 2 * in_flight_before >= congestion_->window());
+  ack.peer_limited = limited_by_peer_;
   ack.cumulative_advanced = outcome.cumulative_advanced;
   ack.in_recovery = recovery_end_.has_value() || losses;
   ack.round_ended = sack.cumulative.newer_or_same(round_end_);
@@ -131,7 +132,10 @@ void Sender::set_packet_size(size_t size) {
 bool Sender::window_open(size_t payload, Time now) {
   const size_t in_flight = sent_.in_flight();
   if (in_flight == 0) return true;
-  if (peer_window_ < payload) return false;
+  if (peer_window_ < payload) {
+    limited_by_peer_ = true;
+    return false;
+  }
   if (in_flight < congestion_->window() && pacer_.allows(now)) return true;
   limited_by_window_ = true;
   return false;
@@ -229,6 +233,7 @@ void Sender::write_chunk(PacketWriter& writer, Tsn tsn, const Fragment& fragment
   chunk.write(writer.add(DataChunk::type(chunk.format), flags, DataChunk::header_size(chunk.format) + fragment.size));
   const size_t cost = DataChunk::overhead(chunk.format) + padded(fragment.size);
   peer_window_ -= std::min(peer_window_, cost);
+  limited_by_peer_ = false;
   pacer_.sent(cost, now);
   last_sent_ = now;
 }
