@@ -6,8 +6,15 @@
 
 namespace kaon::dtls {
 
-/// RFC 6347 §4.1; Ack is RFC 9147 §7.
-enum class ContentType : uint8_t { ChangeCipherSpec = 20, Alert = 21, Handshake = 22, ApplicationData = 23, Ack = 26 };
+/// RFC 6347 §4.1; Ack is RFC 9147 §7. None: a record of 1.3 that does not say.
+enum class ContentType : uint8_t {
+  None = 0,
+  ChangeCipherSpec = 20,
+  Alert = 21,
+  Handshake = 22,
+  ApplicationData = 23,
+  Ack = 26
+};
 
 /// RFC 5246 §7.4, RFC 6347 §4.3.2, RFC 8446 §4.
 enum class HandshakeType : uint8_t {

@@ -199,7 +199,7 @@ Result<RecordLayer::Opened, DropReason> RecordLayer::open13(ReadEpoch& epoch, Re
   // RFC 8446 §5.4: zeros of padding, then from the end the content type.
   size_t size = inner->size();
   while (size != 0 && (*inner)[size - 1] == 0) --size;
-  if (size == 0) return fail(DropReason::Malformed);
+  if (size == 0) return Opened{ContentType::None, {epoch.epoch, sequence}, {}};
   return Opened{static_cast<ContentType>((*inner)[size - 1]), {epoch.epoch, sequence}, inner->first(size - 1)};
 }
 
