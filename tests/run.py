@@ -170,6 +170,7 @@ PARTS = {
     "scenario": part_scenario,
     "interop": Program("interop", [sys.executable, "tests/interop/run.py"], "interop", targets=("interop_kaon",)),
     "dtls": Program("dtls", [sys.executable, "tests/interop/dtls/run.py"], targets=("interop_dtls",)),
+    "bogo": Program("bogo", [sys.executable, "tests/bogo/run.py"], targets=("bogo_shim",)),
     "srtp": Program("srtp", [sys.executable, "tests/interop/srtp/run.py"], targets=("interop_srtp",)),
     "bench": Program("bench", [sys.executable, "benchmarks/smoke.py"], targets=("kaon_benchmarks", "kaon_command_static")),
     "server": Program("server", [sys.executable, "tests/server/run.py"]),
@@ -183,8 +184,8 @@ PARTS = {
 }
 
 
-# Only by name and in a full run: it builds much beside Kaon.
-BY_NAME = {"interop"}
+# Only by name and in a full run: they want tools that Kaon does not.
+BY_NAME = {"interop", "bogo"}
 
 
 def write_verification(tally, what):

@@ -329,7 +329,7 @@ TEST(Ack, OfTheFinalFlightIsSentAgainWhenItWasLost) {
 TEST(Ack, OnlyWhatIsMissingIsSentAgain) {
   Config client = config13_of(Role::Client);
   Config server = config13_of(Role::Server);
-  server.mtu = 256;  // several datagrams
+  server.mtu = 200;  // several datagrams
   Pair pair(client, server);
   pair.client.connection.start(kStart);
   pair.server.give(pair.client.take_packets().at(0), kStart);

@@ -28,6 +28,7 @@ std::string_view to_string(AlertDescription alert) {
     case AlertDescription::CloseNotify: return "close_notify";
     case AlertDescription::UnexpectedMessage: return "unexpected_message";
     case AlertDescription::BadRecordMac: return "bad_record_mac";
+    case AlertDescription::RecordOverflow: return "record_overflow";
     case AlertDescription::HandshakeFailure: return "handshake_failure";
     case AlertDescription::BadCertificate: return "bad_certificate";
     case AlertDescription::UnsupportedCertificate: return "unsupported_certificate";

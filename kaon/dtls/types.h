@@ -59,6 +59,7 @@ enum class AlertDescription : uint8_t {
   CloseNotify = 0,
   UnexpectedMessage = 10,
   BadRecordMac = 20,
+  RecordOverflow = 22,
   HandshakeFailure = 40,
   BadCertificate = 42,
   UnsupportedCertificate = 43,

@@ -17,6 +17,7 @@ class ReceivedRecords {
   static constexpr size_t kMax = 64;
 
   void add(RecordNumber number);
+  void remove(RecordNumber number) { std::erase(numbers_, number); }
   bool empty() const { return numbers_.empty(); }
   /// Forgets them and gives the memory back.
   void clear() { numbers_ = {}; }

@@ -99,7 +99,8 @@ Step ClientHandshake13::on_finished(HandshakeContext& context, const HandshakeMe
   context.flight.begin();
   send_authentication(context, Role::Client, *our_scheme_, {});
   context.session.keys13.derive_application(finished_hash);
-  install_application_keys(context, Role::Client);
+  install_write_keys(context, Role::Client);
+  install_read_keys(context, Role::Server);
   return step;
 }
 

@@ -118,22 +118,46 @@ bool Connection::Impl::handle_protected(const Record& record, Time now) {
 }
 
 void Connection::Impl::handle_opened(const RecordLayer::Opened& record, Time now) {
+  if (record.plaintext.size() > kMaxRecordPlaintext)
+    return fail({AlertDescription::RecordOverflow, "record with too much in it"});
   switch (record.type) {
     case ContentType::ApplicationData:
       if (record.number.epoch == kEpochHandshake13) break;
       return handle_application_data(record.plaintext);
-    case ContentType::Handshake:
-      if (is13()) to_acknowledge_.add(record.number);
-      if (handshake_) return handle_handshake(record.number.epoch, record.plaintext, now);
-      return is13() ? handle_post_handshake(record, now) : resend_final_flight(record.plaintext);
+    case ContentType::Handshake: return handle_protected_handshake(record, now);
     case ContentType::Alert: return handle_alert(record.plaintext);
     case ContentType::Ack:
       if (is13()) return handle_ack(record.plaintext, now);
       break;
-    case ContentType::ChangeCipherSpec: return;
+    case ContentType::None:
+    case ContentType::ChangeCipherSpec:
     case ContentType::Tls12Cid: break;
   }
+  // RFC 8446 §5: nobody but the peer can have made it. In 1.2 the type may be one of a later extension.
+  if (is13())
+    return fail({AlertDescription::UnexpectedMessage,
+                 cat("record of type ", static_cast<unsigned>(record.type), " out of turn")});
   dropped_.add(DropReason::UnknownContentType);
+}
+
+void Connection::Impl::handle_protected_handshake(const RecordLayer::Opened& record, Time now) {
+  const auto discarded = [this] {
+    return dropped_[DropReason::BadFragment] + dropped_[DropReason::MessageTooLarge] +
+           dropped_[DropReason::ReassemblyFull];
+  };
+  const uint64_t before = discarded();
+  if (is13()) to_acknowledge_.add(record.number);
+  if (handshake_) {
+    handle_handshake(record.number.epoch, record.plaintext, now);
+  } else if (is13()) {
+    handle_post_handshake(record, now);
+  } else {
+    resend_final_flight(record.plaintext);
+  }
+  // RFC 9147 §7: what was not kept must come again, so it must not be acknowledged.
+  if (discarded() == before) return;
+  to_acknowledge_.remove(record.number);
+  if (to_acknowledge_.empty()) deadlines_[kAck] = kNever;
 }
 
 void Connection::Impl::keep_for_later(const Record& record) {
@@ -161,10 +185,24 @@ void Connection::Impl::handle_handshake(uint64_t epoch, ByteView payload, Time n
     if (!fragment) return dropped_.add(DropReason::BadFragment);
     handle_fragment(*fragment, now);
   }
+  if (state_ != State::Closed && is13() && epoch != kEpochClear) refuse_excess(reader, epoch);
+}
+
+void Connection::Impl::refuse_excess(Reader& reader, uint64_t epoch) {
+  while (!reader.at_end()) {
+    const auto fragment = Fragment::parse(reader, epoch);
+    if (!fragment) return dropped_.add(DropReason::BadFragment);
+    if (fragment->sequence >= next_message_) return fail(out_of_turn(fragment->type).error());
+  }
 }
 
 void Connection::Impl::handle_fragment(const Fragment& fragment, Time now) {
-  if (!belongs_to_epoch(session_.version, fragment.type, fragment.epoch)) return dropped_.add(DropReason::BadFragment);
+  if (!belongs_to_epoch(session_.version, fragment.type, fragment.epoch)) {
+    // RFC 8446 §4: nobody but the peer can have made it, unless it came in the clear.
+    if (fragment.epoch != kEpochClear && fragment.sequence == handshake_->reassembler.next_sequence())
+      return fail(out_of_turn(fragment.type).error());
+    return dropped_.add(DropReason::BadFragment);
+  }
   const auto added = handshake_->reassembler.add(fragment);
   if (added) {
     // A server of 1.3 hears by it that all of its flight has arrived.
@@ -237,10 +275,12 @@ void Connection::Impl::resend_final_flight(ByteView payload) {
 
 void Connection::Impl::finish(const HandshakeMessage& last, Time now) {
   next_message_ = handshake_->reassembler.next_sequence();
+  const bool excess = handshake_->reassembler.holds_protected();
   auto ahead = std::move(handshake_->ahead);
   handshake_.reset();
   state_ = State::Verifying;
   deadlines_[kFinalFlight] = now + kFinalFlightLifetime;
+  if (excess) return fail({AlertDescription::UnexpectedMessage, "messages behind the end of the handshake"});
   is13() ? finish13(now) : finish12(last);
   open_kept_records(std::move(ahead), now);
   verify_fingerprint();
@@ -275,7 +315,7 @@ void Connection::Impl::handle_hint(ByteView payload) {
 }
 
 void Connection::Impl::handle_alert(ByteView payload) {
-  if (payload.size() != kAlertSize) return dropped_.add(DropReason::Malformed);
+  if (payload.size() != kAlertSize) return fail({AlertDescription::DecodeError, "malformed alert"});
   const auto description = static_cast<AlertDescription>(payload[1]);
   if (description == AlertDescription::CloseNotify) {
     alert_ = PendingAlert{false, AlertDescription::CloseNotify};  // RFC 5246 §7.2.1
@@ -361,6 +401,9 @@ void Connection::Impl::end(CloseReason reason, std::string detail) {
   if (state_ == State::Closed) return;
   env_.log.line(LogLevel::Debug, kModule, "closed, ", to_string(reason), ": ", detail);
   state_ = State::Closed;
+  // A server reads the epoch of the application only behind the final flight, which now never goes out.
+  if (is13() && role_ == Role::Client && flight_.pending() && deadlines_[kFinalFlight] != kNever)
+    session_.write_epoch = kEpochHandshake13;
   deadlines_.fill(kNever);
   handshake_.reset();
   reassembler_.reset();

@@ -74,9 +74,12 @@ class Connection::Impl {
   bool handle_record(const Record& record, Time now);
   bool handle_protected(const Record& record, Time now);
   void handle_opened(const RecordLayer::Opened& record, Time now);
+  void handle_protected_handshake(const RecordLayer::Opened& record, Time now);
   void keep_for_later(const Record& record);
   void open_kept_records(std::vector<std::vector<uint8_t>> kept, Time now);
   void handle_handshake(uint64_t epoch, ByteView payload, Time now);
+  /// The peer has nothing more to say in the epoch of the handshake (1.3).
+  void refuse_excess(Reader& reader, uint64_t epoch);
   void handle_fragment(const Fragment& fragment, Time now);
   void handle_messages(Time now);
   bool handle_step(const HandshakeMessage& message, Step step, Time now);

@@ -3,13 +3,12 @@
 #include <algorithm>
 
 #include "kaon/base/assert.h"
-#include "kaon/base/writer.h"
 
 namespace kaon::dtls {
 
 namespace {
 
-// A piece smaller than this at the end of a datagram costs more in headers than it saves.
+// A piece smaller than this in a record of its own, at the end of a datagram, costs more in headers than it saves.
 constexpr size_t kMinFragment = 48;
 
 void write_header(Writer& out, HandshakeType type, size_t length, uint16_t sequence, size_t offset, size_t size) {
@@ -36,14 +35,14 @@ std::vector<uint8_t> Flight::add(HandshakeType type, uint64_t epoch, ByteView bo
 void Flight::add_change_cipher_spec() { messages_.push_back({ContentType::ChangeCipherSpec, {}, 0, 0, {1}}); }
 
 void Flight::acknowledge(RecordNumber number) {
-  for (const SentRecord& record : sent_) {
-    if (record.number != number) continue;
+  for (const SentFragment& sent : sent_) {
+    if (sent.number != number) continue;
     // Who reads what follows the handshake has finished it: that the ACK of our final flight was lost says nothing.
     if (number.epoch >= kEpochApplication13) acknowledge_below(kEpochApplication13);
-    Message& message = messages_[record.message];
+    Message& message = messages_[sent.message];
     message.acknowledged.resize(message.body.size());
-    const auto begin = message.acknowledged.begin() + static_cast<ptrdiff_t>(record.offset);
-    std::fill(begin, begin + static_cast<ptrdiff_t>(record.size), true);
+    const auto begin = message.acknowledged.begin() + static_cast<ptrdiff_t>(sent.offset);
+    std::fill(begin, begin + static_cast<ptrdiff_t>(sent.size), true);
   }
   skip_acknowledged();
 }
@@ -54,10 +53,10 @@ void Flight::acknowledge_below(uint64_t epoch) {
   skip_acknowledged();
 }
 
-bool Flight::all_acknowledged() const {
-  return std::ranges::all_of(messages_, [](const Message& message) {
-    return message.acknowledged.size() == message.body.size() &&
-           std::ranges::find(message.acknowledged, false) == message.acknowledged.end();
+bool Flight::acknowledged_below(uint64_t epoch) const {
+  return std::ranges::all_of(messages_, [epoch](const Message& message) {
+    return message.epoch >= epoch || (message.acknowledged.size() == message.body.size() &&
+                                      std::ranges::find(message.acknowledged, false) == message.acknowledged.end());
   });
 }
 
@@ -73,41 +72,53 @@ void Flight::skip_acknowledged() {
 size_t Flight::write_datagram(RecordLayer& records, Bytes out) {
   size_t used = 0;
   while (pending()) {
-    const Message& message = messages_[next_];
-    const size_t written = write_fragment(records, message, out.subspan(used), used == 0);
+    const size_t written = write_record(records, out.subspan(used), used == 0);
     if (written == 0) break;
     used += written;
-    if (offset_ == message.body.size()) {
-      ++next_;
-      offset_ = 0;
-    }
-    skip_acknowledged();
   }
   return used;
 }
 
-size_t Flight::write_fragment(RecordLayer& records, const Message& message, Bytes out, bool first) {
+// RFC 9147 §5.5: a record may hold several messages. In the clear and in 1.2 there are peers that look at the first
+// only.
+size_t Flight::write_record(RecordLayer& records, Bytes out, bool first) {
+  const uint64_t epoch = messages_[next_].epoch;
+  const ContentType content = messages_[next_].content;
+  const size_t overhead = records.overhead(epoch);
+  const RecordNumber number{epoch, records.next_sequence(epoch)};
+  if (out.size() <= overhead || number.sequence > RecordLayer::kMaxSequence) return 0;
+  const size_t room = std::min(out.size() - overhead, kMaxRecordPlaintext);
+  Writer payload(out.subspan(records.payload_offset(epoch), room));
+  while (pending() && messages_[next_].epoch == epoch) {
+    if (!write_fragment(number, payload, room - payload.size(), first || payload.size() != 0)) break;
+    skip_acknowledged();
+    if (epoch < kEpochHandshake13) break;
+  }
+  return payload.size() == 0 ? 0 : records.seal(epoch, content, payload.written(), out);
+}
+
+bool Flight::write_fragment(RecordNumber number, Writer& payload, size_t room, bool however_small) {
+  const Message& message = messages_[next_];
   const size_t header = message.content == ContentType::Handshake ? kHandshakeHeaderSize : 0;
-  const size_t overhead = records.overhead(message.epoch) + header;
   const auto& acknowledged = message.acknowledged;
   const auto from = acknowledged.begin() + static_cast<ptrdiff_t>(std::min(offset_, acknowledged.size()));
   const size_t end = acknowledged.empty()
                          ? message.body.size()
                          : static_cast<size_t>(std::find(from, acknowledged.end(), true) - acknowledged.begin());
   const size_t left = end - offset_;
-  if (out.size() < overhead) return 0;
-  const size_t size = std::min(left, std::min(out.size(), kMaxRecordPlaintext) - overhead);
-  if (size < left && (size == 0 || (!first && size < kMinFragment))) return 0;
-  Writer payload(out.subspan(records.payload_offset(message.epoch)));
+  if (room < header) return false;
+  const size_t size = std::min(left, room - header);
+  if (size < left && (size == 0 || (!however_small && size < kMinFragment))) return false;
   if (header != 0) write_header(payload, message.type, message.body.size(), message.sequence, offset_, size);
   payload.bytes(ByteView(message.body).subspan(offset_, size));
-  const RecordNumber number{message.epoch, records.next_sequence(message.epoch)};
-  const size_t written = records.seal(message.epoch, message.content, payload.written(), out);
-  if (written == 0) return 0;
-  if (sent_.size() == kMaxSentRecords) sent_.erase(sent_.begin());
+  if (sent_.size() == kMaxSentFragments) sent_.erase(sent_.begin());
   sent_.push_back({number, next_, offset_, size});
   offset_ += size;
-  return written;
+  if (offset_ == message.body.size()) {
+    ++next_;
+    offset_ = 0;
+  }
+  return true;
 }
 
 }  // namespace kaon::dtls

@@ -5,6 +5,7 @@
 
 #include "kaon/base/bytes.h"
 #include "kaon/base/time.h"
+#include "kaon/base/writer.h"
 #include "kaon/dtls/internal/protocol.h"
 #include "kaon/dtls/internal/record_layer.h"
 
@@ -13,8 +14,8 @@ namespace kaon::dtls {
 /// The plaintext of one flight; each transmission makes new records of it, as record numbers are never used twice.
 class Flight {
  public:
-  /// Records that are remembered to understand ACKs; of more, the oldest are forgotten and sent again at worst.
-  static constexpr size_t kMaxSentRecords = 128;
+  /// Fragments that are remembered to understand ACKs; of more, the oldest are forgotten and sent again at worst.
+  static constexpr size_t kMaxSentFragments = 128;
 
   /// Forgets the messages; message numbers go on.
   void begin() {
@@ -43,9 +44,10 @@ class Flight {
   void acknowledge(RecordNumber number);
   /// The peer has all messages of lower epochs, however it showed that (1.3).
   void acknowledge_below(uint64_t epoch);
-  bool all_acknowledged() const;
+  bool acknowledged_below(uint64_t epoch) const;
+  bool all_acknowledged() const { return acknowledged_below(UINT64_MAX); }
   /// Packs what is pending into one datagram of at most out.size() bytes (at least kMinMtu): as many messages as fit,
-  /// split where they do not. Zero if the sequence numbers are used up.
+  /// split where they do not, and in 1.3 those of an epoch in one record. Zero if the sequence numbers are used up.
   size_t write_datagram(RecordLayer& records, Bytes out);
 
  private:
@@ -58,18 +60,19 @@ class Flight {
     /// Byte by byte; made with the first ACK.
     std::vector<bool> acknowledged = {};
   };
-  /// Where a record's bytes stand.
-  struct SentRecord {
+  /// A part of a message, and the record that it went out in; there may be others in the same.
+  struct SentFragment {
     RecordNumber number;
     size_t message;
     size_t offset;
     size_t size;
   };
   void skip_acknowledged();
-  size_t write_fragment(RecordLayer& records, const Message& message, Bytes out, bool first);
+  size_t write_record(RecordLayer& records, Bytes out, bool first);
+  bool write_fragment(RecordNumber number, Writer& payload, size_t room, bool however_small);
 
   std::vector<Message> messages_;
-  std::vector<SentRecord> sent_;
+  std::vector<SentFragment> sent_;
   size_t next_ = 0;    // message to send next
   size_t offset_ = 0;  // where in its body
   uint16_t next_sequence_ = 0;

@@ -31,13 +31,14 @@ void Handshake13::install_handshake_keys(HandshakeContext& context, ByteView sha
   session.write_epoch = kEpochHandshake13;
 }
 
-void Handshake13::install_application_keys(HandshakeContext& context, Role self) {
-  Session& session = context.session;
-  const Role peer = self == Role::Client ? Role::Server : Role::Client;
-  context.records.install_read(kEpochApplication13, session.keys13.application_cipher(peer));
-  context.records.install_write(kEpochApplication13, session.keys13.application_cipher(self));
-  session.write_epoch = kEpochApplication13;
-  session.keys13.forget_handshake();
+void Handshake13::install_write_keys(HandshakeContext& context, Role self) {
+  context.records.install_write(kEpochApplication13, context.session.keys13.application_cipher(self));
+  context.session.write_epoch = kEpochApplication13;
+}
+
+void Handshake13::install_read_keys(HandshakeContext& context, Role peer) {
+  context.records.install_read(kEpochApplication13, context.session.keys13.application_cipher(peer));
+  context.session.keys13.forget_handshake();
 }
 
 Step Handshake13::take_certificate(HandshakeContext& context, const HandshakeMessage& message) {

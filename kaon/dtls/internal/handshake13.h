@@ -36,7 +36,9 @@ class Handshake13 {
   /// Certificate, CertificateVerify and Finished, which both sides end with.
   void send_authentication(HandshakeContext& context, Role self, crypto::SignatureScheme scheme,
                            ByteView request_context);
-  static void install_application_keys(HandshakeContext& context, Role self);
+  /// Keys of the application: ours as soon as our Finished is sent, the peer's with its Finished.
+  static void install_write_keys(HandshakeContext& context, Role self);
+  static void install_read_keys(HandshakeContext& context, Role peer);
 
   Transcript13 transcript_;
   std::optional<crypto::PublicKey> peer_key_;

@@ -86,7 +86,7 @@ std::optional<ClientHello> ClientHello::parse(ByteView body) {
   hello.legacy_version = reader.u16();
   hello.random = reader.bytes(kRandomSize);
   if (reader.vector8().size() > 32) reader.fail();  // session_id
-  reader.vector8();                                 // cookie
+  hello.legacy_cookie = reader.vector8();
   hello.cipher_suites = read_list(reader, reader.vector16());
   hello.compression_methods = reader.vector8();
   const ByteView extensions = reader.at_end() ? ByteView{} : reader.vector16();

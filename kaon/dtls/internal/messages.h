@@ -41,6 +41,8 @@ class U16List {
 struct ClientHello {
   uint16_t legacy_version = 0;
   ByteView random;
+  /// Of a HelloVerifyRequest (1.2).
+  ByteView legacy_cookie;
   U16List cipher_suites;
   ByteView compression_methods;
   std::optional<U16List> supported_versions;

@@ -45,14 +45,15 @@ void Connection::Impl::handle_ack(ByteView payload, Time now) {
   for (const RecordNumber& number : *numbers) flight_.acknowledge(number);
   if (flight_.empty()) return;
   if (!flight_.all_acknowledged()) {
-    // RFC 9147 §7.2: the peer misses the rest. It waited with the ACK for what was still on its way.
-    if (flight_.pending()) return;
+    // RFC 9147 §7.2: the peer misses the rest. It waited with the ACK for what was still on its way; but a KeyUpdate
+    // behind the final flight gets an ACK of its own.
+    if (flight_.pending() || (key_update_sent_ && flight_.acknowledged_below(kEpochApplication13))) return;
     flight_.rewind();
     return flight_sent_again(now);
   }
-  if (handshake_) return;  // The answer to it tells more, and more is to come.
+  deadlines_[kRetransmit] = kNever;  // RFC 9147 §5.8.1
+  if (handshake_) return;            // The answer to it tells more, and more is to come.
   flight_.release();
-  deadlines_[kRetransmit] = kNever;
   if (key_update_sent_) complete_key_update();
   if (ids_) ids_->sent.reset();
   forget_handshake_keys();  // the client's
@@ -78,7 +79,12 @@ void Connection::Impl::handle_final_flight_again(Time now) {
 }
 
 void Connection::Impl::handle_post_handshake(const RecordLayer::Opened& record, Time now) {
-  if (record.number.epoch == kEpochHandshake13) return handle_final_flight_again(now);
+  if (record.number.epoch == kEpochHandshake13) {
+    Reader again(record.plaintext);
+    refuse_excess(again, record.number.epoch);
+    if (state_ != State::Closed) handle_final_flight_again(now);
+    return;
+  }
   ack_due_ = true;
   if (!reassembler_) reassembler_ = std::make_unique<Reassembler>(next_message_);
   Reader reader(record.plaintext);

@@ -6,8 +6,9 @@
 
 namespace kaon::dtls {
 
-/// RFC 6347 §4.1; Tls12Cid is RFC 9146 §4, Ack is RFC 9147 §7.
+/// RFC 6347 §4.1; Tls12Cid is RFC 9146 §4, Ack is RFC 9147 §7. None: an encrypted type that the record does not say.
 enum class ContentType : uint8_t {
+  None = 0,
   ChangeCipherSpec = 20,
   Alert = 21,
   Handshake = 22,

@@ -73,6 +73,10 @@ Result<void, DropReason> Reassembler::add(const Fragment& fragment) {
   return {};
 }
 
+bool Reassembler::holds_protected() const {
+  return std::ranges::any_of(partials_, [](const Partial& partial) { return partial.used && partial.epoch != 0; });
+}
+
 std::optional<HandshakeMessage> Reassembler::take() {
   Partial& partial = slot(next_);
   if (!partial.used || partial.missing != 0) return std::nullopt;

@@ -59,6 +59,8 @@ class Reassembler {
   /// Expect the message that take() gave once more: it was not the peer's.
   void expect_again() { --next_; }
   uint16_t next_sequence() const { return next_; }
+  /// Whether it holds something of another epoch than the clear.
+  bool holds_protected() const;
   size_t memory() const { return bytes_held_; }
 
  private:

@@ -51,12 +51,12 @@ Result<Record, DropReason> next_unified_record(Bytes& datagram, size_t id_size) 
   return record;
 }
 
-/// RFC 8446 §5.4, RFC 9146 §4: zeros of padding, then from the end the content type; nothing if there is none.
-std::optional<RecordLayer::Opened> strip(Bytes inner, RecordNumber number) {
+/// RFC 8446 §5.4, RFC 9146 §4: zeros of padding, then from the end the content type, if there is one.
+RecordLayer::Opened strip(Bytes inner, RecordNumber number) {
   size_t size = inner.size();
   while (size != 0 && inner[size - 1] == 0) --size;
-  if (size == 0) return std::nullopt;
-  return RecordLayer::Opened{static_cast<ContentType>(inner[size - 1]), number, inner.first(size - 1)};
+  if (size == 0) return {ContentType::None, number, {}};
+  return {static_cast<ContentType>(inner[size - 1]), number, inner.first(size - 1)};
 }
 
 /// RFC 9147 §4.2.2: of all numbers that end in these bits, the one nearest to the next that is expected.
@@ -248,9 +248,7 @@ Result<RecordLayer::Opened, DropReason> RecordLayer::open12(ReadEpoch& epoch, Re
   epoch.window.mark(record.sequence);
   const RecordNumber number{epoch.epoch, record.sequence};
   if (record.connection_id.empty()) return Opened{record.type, number, *plaintext};
-  const auto opened = strip(*plaintext, number);
-  if (!opened) return fail(DropReason::Malformed);
-  return *opened;
+  return strip(*plaintext, number);
 }
 
 Result<RecordLayer::Opened, DropReason> RecordLayer::open13(ReadEpoch& epoch, RecordCipher13& cipher,
@@ -267,9 +265,7 @@ Result<RecordLayer::Opened, DropReason> RecordLayer::open13(ReadEpoch& epoch, Re
     return fail(DropReason::BadTag);
   }
   epoch.window.mark(sequence);
-  const auto opened = strip(*inner, {epoch.epoch, sequence});
-  if (!opened) return fail(DropReason::Malformed);
-  return *opened;
+  return strip(*inner, {epoch.epoch, sequence});
 }
 
 uint64_t RecordLayer::forgeries() const {

@@ -55,6 +55,7 @@ Step ServerHandshake13::on_client_hello(HandshakeContext& context, const Handsha
   // RFC 9147 §5.3: the version field is that of 1.2, whatever else it offers.
   if (!hello || !hello->offers(Version::Dtls13) || hello->legacy_version != kVersionDtls12)
     return refuse("ClientHello refused: malformed");
+  if (!hello->legacy_cookie.empty()) return refuse("ClientHello refused: cookie of DTLS 1.2");
   if (hello->compression_methods.size() != 1 || hello->compression_methods[0] != 0)
     return refuse("ClientHello refused: compression");
   if (!hello->supported_groups || !hello->key_shares || !hello->signature_algorithms)
@@ -116,11 +117,13 @@ void ServerHandshake13::answer(HandshakeContext& context, const ClientHello& hel
   send(context, HandshakeType::CertificateRequest, kEpochHandshake13, CertificateRequest13::write());
   send_authentication(context, Role::Server, scheme, {});
   session.keys13.derive_application(transcript_.hash());
+  // RFC 8446 §4.4.4: from here on this is what the client expects of alerts and ACKs.
+  install_write_keys(context, Role::Server);
 }
 
 Step ServerHandshake13::on_finished(HandshakeContext& context, const HandshakeMessage& message) {
   auto step = check_finished(context, Role::Client, message);
-  if (step) install_application_keys(context, Role::Server);
+  if (step) install_read_keys(context, Role::Client);
   return step;
 }
 

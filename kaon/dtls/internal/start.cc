@@ -81,8 +81,8 @@ Step ClientStart::on_hello_verify_request(HandshakeContext& context, const Hands
   const auto cookie = parse_hello_verify_request(message.body);
   if (!cookie) return fatal(AlertDescription::DecodeError, "malformed HelloVerifyRequest");
   // RFC 9147 §5.1: a server that speaks 1.3 does not send it.
-  if (!offers12(context.config) || retry_suite_ != nullptr)
-    return fatal(AlertDescription::UnexpectedMessage, "HelloVerifyRequest out of turn");
+  if (!offers12(context.config)) return fatal(AlertDescription::ProtocolVersion, "server chose another version");
+  if (retry_suite_ != nullptr) return fatal(AlertDescription::UnexpectedMessage, "HelloVerifyRequest out of turn");
   if (++verify_requests_ > kMaxHelloVerifyRequests)
     return fatal(AlertDescription::IllegalParameter, "too many HelloVerifyRequests");
   transcript13_ = Transcript13();
@@ -98,8 +98,10 @@ Step ClientStart::on_server_hello(HandshakeContext& context, const HandshakeMess
       return fatal(AlertDescription::ProtocolVersion, "server chose another version");
     return Outcome::Use12;
   }
-  // RFC 8446 §4.2.1: the extension never selects a version before 1.3.
-  if (*hello->selected_version != static_cast<uint16_t>(Version::Dtls13) || !offers13(context.config))
+  // RFC 8446 §4.2.1: the extension never selects a version before 1.3. RFC 9147 §5.1: a server that asked by a
+  // HelloVerifyRequest does not speak 1.3.
+  if (*hello->selected_version != static_cast<uint16_t>(Version::Dtls13) || !offers13(context.config) ||
+      verify_requests_ != 0)
     return fatal(AlertDescription::IllegalParameter, "server chose a version that was not offered");
   if (!hello->asks_for_retry()) return Outcome::Use13;
   return on_hello_retry_request(context, *hello, message);
