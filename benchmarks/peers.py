@@ -49,7 +49,8 @@ class Peer:
 
 class Kaon(Peer):
     name = "kaon"
-    benches = ALL_PAIRS | {"fanout", "micro", "size", "turn"}
+    benches = ALL_PAIRS | {"fanout", "micro", "size", "turn", "longpath"}
+    controllers = "cubic,delay-cubic"
 
     def turn_command(self, ip, port, _folder):
         return [BUILD / "apps/kaon/kaon", "turn", "--udp", f"{ip}:{port}", "--relay-ip", ip, "--allow-peer", ip, "--user", "u:p",
@@ -115,6 +116,17 @@ class Libdatachannel(Node):
     package = "node-datachannel"
 
 
+class TcpCubic(Kaon):
+    """A model of the TCP of Linux, in the same program."""
+
+    name = "tcp-cubic"
+    benches = {"longpath"}
+    controllers = "tcp-cubic"
+
+    def version(self):
+        return "model"
+
+
 COTURN = stacks.BUILD / "coturn"
 
 
@@ -143,4 +155,4 @@ class Coturn(Peer):
         return done.stdout.strip()
 
 
-PEERS = {peer.name: peer for peer in (Kaon(), Pion(), Libwebrtc(), Libdatachannel(), Coturn())}
+PEERS = {peer.name: peer for peer in (Kaon(), Pion(), Libwebrtc(), Libdatachannel(), Coturn(), TcpCubic())}

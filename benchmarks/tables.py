@@ -50,7 +50,7 @@ def ratio(metric, values):
     rivals = [value for peer, value in values.items() if peer != "kaon"]
     if "kaon" not in values or not rivals:
         return ""
-    best = max(rivals) if metric in HIGHER_IS_BETTER else min(rivals)
+    best = max(rivals) if metric in HIGHER_IS_BETTER or metric.endswith("utilisation") else min(rivals)
     return f"{values['kaon'] / best:.2f}" if best else ""
 
 
