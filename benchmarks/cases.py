@@ -5,6 +5,7 @@ import time
 
 import fanout
 import micro
+import simulated
 import turn
 from base import Bench, Pair, Unavailable, percentile
 
@@ -50,16 +51,23 @@ class Setup(Bench):
 
 class DataChannel(Bench):
     name = "datachannel"
+    latency = simulated.Latency()
 
     def settings(self, arguments):
+        if arguments.latency:
+            return self.latency.settings(arguments)
         return {"message_size": arguments.message_size, "channels": arguments.channels,
                 "ordered": not arguments.unordered, "seconds": arguments.seconds, "runs": arguments.runs}
 
     def summary(self, arguments):
+        if arguments.latency:
+            return self.latency.summary(arguments)
         order = "unordered" if arguments.unordered else "ordered"
         return f"{arguments.channels} {order} reliable channel(s), messages of {arguments.message_size} bytes"
 
     def run(self, peer, arguments):
+        if arguments.latency:
+            return self.latency.run(peer, arguments)
         options = ["--channels", str(arguments.channels), "--message-size", str(arguments.message_size)]
         if arguments.unordered:
             options.append("--unordered")
@@ -161,4 +169,4 @@ class Rtp(Bench):
 
 
 BENCHES = {bench.name: bench for bench in (Setup(), DataChannel(), Memory(), Rtp(), fanout.Fanout(), micro.Micro(),
-                                           micro.Size(), turn.Turn())}
+                                           micro.Size(), simulated.LongPath(), turn.Turn())}

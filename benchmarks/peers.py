@@ -52,7 +52,8 @@ class Peer:
 class Kaon(Peer):
     name = "kaon"
     rival = False
-    benches = ALL_PAIRS | {"fanout", "micro", "size", "turn"}
+    benches = ALL_PAIRS | {"fanout", "micro", "size", "turn", "longpath"}
+    controllers = "cubic,delay-cubic"
 
     def turn_command(self, ip, port, _folder):
         return [BUILD / "apps/kaon/kaon", "turn", "--udp", f"{ip}:{port}", "--relay-ip", ip, "--allow-peer", ip, "--user", "u:p",
@@ -124,6 +125,18 @@ class Libdatachannel(Node):
     package = "node-datachannel"
 
 
+class TcpCubic(Kaon):
+    """A model of the TCP of Linux, in the same program."""
+
+    name = "tcp-cubic"
+    rival = True
+    benches = {"longpath"}
+    controllers = "tcp-cubic"
+
+    def version(self):
+        return "model"
+
+
 COTURN = stacks.BUILD / "coturn"
 
 
@@ -152,17 +165,11 @@ class Coturn(Peer):
         return done.stdout.strip()
 
 
-class Floor(Peer):
+class Floor(Kaon):
     """No server but its system calls: what relaying costs at least on this machine."""
 
     name = "floor"
     benches = {"turn"}
-    rival = False
-
-    def make(self):
-        if not OWN_BUILD:
-            stacks.run(["cmake", "--preset", "release"], ROOT, stacks.Broken)
-            stacks.run(["ninja", "-C", BUILD, "turn_floor"], ROOT, stacks.Broken)
 
     def turn_command(self, ip, port, _folder):
         return [BUILD / "benchmarks/turn_floor", f"{ip}:{port}"]
@@ -171,4 +178,4 @@ class Floor(Peer):
         return "system calls only"
 
 
-PEERS = {peer.name: peer for peer in (Kaon(), Pion(), Libwebrtc(), Libdatachannel(), Coturn(), Floor())}
+PEERS = {peer.name: peer for peer in (Kaon(), Pion(), Libwebrtc(), Libdatachannel(), Coturn(), Floor(), TcpCubic())}

@@ -54,16 +54,17 @@ def collect(bench, chosen, arguments):
 
 
 def better_is_higher(metric):
-    return metric in ("mbit_s", "opened")
+    return metric in ("mbit_s", "opened") or metric.endswith("utilisation")
 
 
 def table(figures, units, names):
     """Prints the medians and Kaon's ratio to the best other peer."""
     others = [name for name in names if peers.PEERS[name].rival]
-    print(f"{'':38}" + "".join(f"{name:>16}" for name in names) + (f"{'kaon/best':>12}" if others else ""))
+    wide = max(38, *(len(f"{metric} [{units[metric]}]") + 2 for metric in figures))
+    print(f"{'':{wide}}" + "".join(f"{name:>16}" for name in names) + (f"{'kaon/best':>12}" if others else ""))
     for metric, by_peer in figures.items():
         medians = {name: statistics.median(runs) for name, runs in by_peer.items()}
-        line = f"{metric + ' [' + units[metric] + ']':38}"
+        line = f"{metric + ' [' + units[metric] + ']':{wide}}"
         line += "".join(f"{medians[name]:16.4g}" if name in medians else f"{'-':>16}" for name in names)
         rivals = [medians[name] for name in others if name in medians]
         if rivals and "kaon" in medians:
@@ -91,6 +92,8 @@ def parse():
     parser.add_argument("--cached-certificate", action="store_true", help="setup: one certificate for all connections")
     parser.add_argument("--message-size", type=int, default=65536, help="datachannel: bytes of a message")
     parser.add_argument("--channels", type=int, default=1, help="datachannel: channels at once")
+    parser.add_argument("--latency", action="store_true",
+                        help="datachannel: the round trip of a small message beside a bulk transfer, simulated")
     parser.add_argument("--unordered", action="store_true", help="datachannel: without order")
     # The wrong word first, then what would have been right.
     arguments, unknown = parser.parse_known_args()

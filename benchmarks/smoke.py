@@ -11,7 +11,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = {"setup": ["--count", "3"], "datachannel": [], "memory": ["--count", "12"], "rtp": ["--count", "3"],
-         "fanout": ["--count", "5"], "micro": [], "size": [], "turn": ["--count", "3"]}
+         "fanout": ["--count", "5"], "micro": [], "size": [], "turn": ["--count", "3"], "longpath": [],
+         "datachannel --latency": []}
 # What is wrong, and what of the list of right ones the answer must name.
 WRONG = [(["nonsense"], "fanout"), (["setup", "--peers", "nobody"], "libwebrtc"), (["setup", "--nonsense"], "--burst")]
 
@@ -40,12 +41,13 @@ def fault_of(name, file):
 
 def cases():
     """Name, whether it is right, and what was said."""
-    for name, options in SMALL.items():
+    for label, options in SMALL.items():
+        name, *more = label.split()
         with tempfile.NamedTemporaryFile(suffix=".json") as file:
-            done = run("./bench", name, "--peers", "kaon", "--runs", "1", "--seconds", "0.5", "--json", file.name, *options,
-                       timeout=120)
+            done = run("./bench", name, "--peers", "kaon", "--runs", "1", "--seconds", "0.5", "--json", file.name, *more,
+                       *options, timeout=120)
             fault = f"ended with {done.returncode}" if done.returncode else fault_of(name, file)
-        yield name, not fault, f"{fault}\n{done.stdout}" if fault else ""
+        yield label.replace(" --", "."), not fault, f"{fault}\n{done.stdout}" if fault else ""
     for wrong, known in WRONG:
         done = run("./bench", *wrong, timeout=60)
         right = done.returncode == 2 and known in done.stdout

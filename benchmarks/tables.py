@@ -51,7 +51,7 @@ def ratio(metric, values):
     rivals = [value for peer, value in values.items() if peer not in NO_RIVALS]
     if "kaon" not in values or not rivals:
         return ""
-    best = max(rivals) if metric in HIGHER_IS_BETTER else min(rivals)
+    best = max(rivals) if metric in HIGHER_IS_BETTER or metric.endswith("utilisation") else min(rivals)
     return f"{values['kaon'] / best:.2f}" if best else ""
 
 
