@@ -28,7 +28,7 @@ constexpr int kMaxReflexiveAttempts = 4;
 // For pairs that could not replace the nominated one but may be needed when that breaks: about a second without an
 // answer.
 constexpr int kMaxSpareAttempts = 4;
-// A check under way this recently is not repeated because the peer's came.
+// A check under way is not repeated sooner than this because the peer's came.
 constexpr Duration kTriggerHoldOff = milliseconds(50);
 
 Duration retry_delay(int attempts, bool succeeded) {
@@ -188,7 +188,11 @@ void Agent::trigger(Pair& p, Time now) {
   if (p.triggered) return;
   if (p.state == PairState::InProgress) {
     const internal::Sent& newest = p.sent[(p.sent_count + Pair::kMaxSent - 1) % Pair::kMaxSent];
-    if (now - newest.at < kTriggerHoldOff) return;
+    // Ours may have come too early for the peer's translator, which the peer's has opened now.
+    if (now - newest.at < kTriggerHoldOff) {
+      p.next_check = std::min(p.next_check, newest.at + kTriggerHoldOff);
+      return;
+    }
   }
   if (p.state == PairState::Failed) {
     p.state = PairState::Waiting;

@@ -129,6 +129,21 @@ TEST(IceAgent, FindsItsWayThroughTwoNatsWithServerReflexiveCandidates) {
   EXPECT_TRUE(p.a.gathering_done);
 }
 
+// As where the first check comes before the peer's translator is open.
+TEST(IceAgent, ACheckThatWasLostIsRepeatedSoonWhenThePeersHasCome) {
+  Pairing p(5);
+  p.hosts();
+  bool first = true;
+  p.world.tap = [&](const Packet& packet) {
+    return packet.from != at("10.0.0.1:1000") || !std::exchange(first, false);
+  };
+  const Time start = p.world.now;
+  p.world.connect(p.a, p.b);
+  ASSERT_TRUE(p.world.run(seconds(5), [&] { return p.a.path() && p.b.path(); }));
+  EXPECT_FALSE(first);
+  EXPECT_LE(p.world.now - start, p.world.signalling + milliseconds(50) + 3 * p.world.latency);
+}
+
 TEST(IceAgent, GatheringEndsWhenTheStunServerIsSilent) {
   World world(5);
   Node& a = world.add(controlling());
