@@ -108,7 +108,7 @@ bool Aead::open(ByteView nonce, ByteView aad, ByteView ciphertext, Bytes out) {
 }
 
 void Aead::seal(ByteView nonce, std::span<const ByteView> aad, std::span<const CipherPart> parts, Bytes tag) {
-  KAON_ASSERT(nonce.size() == kAeadNonceSize && tag.size() == kAeadTagSize);
+  KAON_ASSERT(nonce.size() == kAeadNonceSize && tag.size() == kAeadTagSize && !is_ccm());
   EVP_CIPHER_CTX* cipher = context_->cipher.get();
   int written = 0;
   bool ok = EVP_EncryptInit_ex2(cipher, nullptr, nullptr, nonce.data(), nullptr) == 1;
@@ -122,15 +122,15 @@ void Aead::seal(ByteView nonce, std::span<const ByteView> aad, std::span<const C
     ok = ok && part.out.size() == part.in.size() &&
          EVP_EncryptUpdate(cipher, part.out.data(), &written, part.in.data(), size) == 1 && written == size;
   }
-  OSSL_PARAM params[] = {tag_param(tag.data()), OSSL_PARAM_END};
+  OSSL_PARAM params[] = {tag_param(tag.data(), tag.size()), OSSL_PARAM_END};
   ok = ok && EVP_EncryptFinal_ex(cipher, tag.data(), &written) == 1 && EVP_CIPHER_CTX_get_params(cipher, params) == 1;
   KAON_ASSERT(ok);
 }
 
 bool Aead::open(ByteView nonce, std::span<const ByteView> aad, std::span<const CipherPart> parts, ByteView tag) {
-  KAON_ASSERT(nonce.size() == kAeadNonceSize && tag.size() == kAeadTagSize);
+  KAON_ASSERT(nonce.size() == kAeadNonceSize && tag.size() == kAeadTagSize && !is_ccm());
   EVP_CIPHER_CTX* cipher = context_->cipher.get();
-  const OSSL_PARAM params[] = {tag_param(tag.data()), OSSL_PARAM_END};
+  const OSSL_PARAM params[] = {tag_param(tag.data(), tag.size()), OSSL_PARAM_END};
   int written = 0;
   bool ok = EVP_DecryptInit_ex2(cipher, nullptr, nullptr, nonce.data(), params) == 1;
   for (const ByteView part : aad) {

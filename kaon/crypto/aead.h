@@ -34,7 +34,7 @@ class Aead {
   /// Checks the tag at the end of `ciphertext` and writes ciphertext.size() - tag_size() bytes; false, and `out` is
   /// worthless, if it does not fit. Same overlap rule.
   [[nodiscard]] bool open(ByteView nonce, ByteView aad, ByteView ciphertext, Bytes out);
-  /// The same of a message in pieces. `tag` has kAeadTagSize bytes (asserted) and stands apart.
+  /// The same of a message in pieces, but not by CCM. `tag` has kAeadTagSize bytes (asserted) and stands apart.
   void seal(ByteView nonce, std::span<const ByteView> aad, std::span<const CipherPart> parts, Bytes tag);
   [[nodiscard]] bool open(ByteView nonce, std::span<const ByteView> aad, std::span<const CipherPart> parts,
                           ByteView tag);
