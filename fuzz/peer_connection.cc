@@ -75,6 +75,7 @@ class World {
   Config config(size_t which) const {
     Config config{.certificate = certificate(which)};
     config.key_log = true;
+    config.negotiation.header_encryption = HeaderEncryption::Negotiate;
     config.max_dtls_version = dtls::Version::Dtls12;  // whose keys the fuzzer can make of the key log
     if (which == 0 && (bits_ & 1) != 0) config.delivery = Delivery::Packets;
     if (which == 0 && (bits_ & 2) != 0) config.ice.lite = true;
@@ -264,6 +265,7 @@ class World {
     const ByteView rest = choices_.bytes(300);
     packet.insert(packet.end(), rest.begin(), rest.end());
     std::vector<uint8_t> out(packet.size() + 64);
+    srtp_->set_cryptex((first & 4) != 0 ? srtp::Cryptex::On : srtp::Cryptex::Off);
     const auto size = srtp_->protect_rtp(packet, out);
     if (!size) return;
     out.resize(*size);

@@ -7,7 +7,10 @@ namespace kaon::peer {
 namespace {
 
 struct Side {
-  Side(uint64_t seed, char letter) : random(seed), negotiator({random, log}) { set_transport(letter); }
+  Side(uint64_t seed, char letter)
+      : random(seed), negotiator({random, log}, {.header_encryption = HeaderEncryption::Negotiate}) {
+    set_transport(letter);
+  }
 
   void set_transport(char letter) {
     LocalTransport transport;

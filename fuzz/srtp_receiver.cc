@@ -9,9 +9,24 @@ namespace kaon::srtp {
 namespace {
 
 struct Session {
-  Session(Profile profile, ByteView master)
-      : sender(profile, {master.first(key_size(profile)), master.subspan(key_size(profile), salt_size(profile))}),
-        receiver(profile, {master.first(key_size(profile)), master.subspan(key_size(profile), salt_size(profile))}) {}
+  // Two master keys, if packets name them; elements with even ids are encrypted one by one, if any are.
+  Session(Profile profile, ByteView master, bool named, bool encrypts_elements)
+      : sender(profile, keys(profile, master, named ? 1 : 0), elements(encrypts_elements)),
+        receiver(profile, keys(profile, master, named ? 1 : 0), elements(encrypts_elements)) {
+    if (!named) return;
+    KAON_ASSERT(sender.add_key(keys(profile, master.subspan(1), 2)));
+    KAON_ASSERT(receiver.add_key(keys(profile, master.subspan(1), 2)));
+  }
+  static KeyingMaterial keys(Profile profile, ByteView master, uint8_t name) {
+    static constexpr std::array<uint8_t, 3> kNames = {0, 1, 2};
+    return {master.first(key_size(profile)), master.subspan(key_size(profile), salt_size(profile)),
+            ByteView(kNames).subspan(name, name == 0 ? 0 : 1)};
+  }
+  static ExtensionIds elements(bool any) {
+    ExtensionIds ids;
+    for (size_t id = 2; any && id < ids.size(); id += 2) ids.set(id);
+    return ids;
+  }
 
   void send(bool rtcp, std::vector<uint8_t> packet) {
     std::vector<uint8_t> out(packet.size() + 64);
@@ -43,6 +58,17 @@ std::vector<uint8_t> make_rtp(fuzz::Choices& choices) {
   packet[1] = 96;
   store_be16(&packet[2], choices.u16());
   packet[11] = static_cast<uint8_t>(choices.below(4));  // of the SSRC
+  const size_t sources = choices.below(4);
+  packet[0] = static_cast<uint8_t>(packet[0] | sources);
+  packet.insert(packet.end(), 4 * sources, 0x5a);
+  if (const size_t form = choices.below(3); form != 0) {
+    const size_t words = choices.below(3);
+    packet[0] |= 0x10;
+    const std::array<uint8_t, 2> mark =
+        form == 1 ? std::array<uint8_t, 2>{0xbe, 0xde} : std::array<uint8_t, 2>{0x10, 0};
+    packet.insert(packet.end(), {mark[0], mark[1], 0, static_cast<uint8_t>(words)});
+    packet.insert(packet.end(), 4 * words, 0x10);
+  }
   const ByteView payload = choices.bytes(64);
   packet.insert(packet.end(), payload.begin(), payload.end());
   return packet;
@@ -54,9 +80,11 @@ KAON_FUZZ_TARGET(srtp_receiver) {
   fuzz::Choices choices(input);
   const Profile profile = kPreferredProfiles[choices.below(kPreferredProfiles.size())];
   std::array<uint8_t, 64> master{};
-  Session session(profile, master);
+  for (size_t i = 0; i < master.size(); ++i) master[i] = static_cast<uint8_t>(i);
+  const uint8_t form = choices.u8();
+  Session session(profile, master, (form & 1) != 0, (form & 2) != 0);
   for (size_t i = 0; i < 200 && !choices.empty(); ++i) {
-    switch (choices.below(5)) {
+    switch (choices.below(6)) {
       case 0: session.send(false, make_rtp(choices)); break;
       case 1: {
         const ByteView bytes = choices.bytes(128);
@@ -66,6 +94,14 @@ KAON_FUZZ_TARGET(srtp_receiver) {
       case 2: {
         const bool rtcp = choices.flag();
         session.receive(rtcp, fuzz::copy(choices.bytes(512)));
+        break;
+      }
+      case 3: {
+        const auto any = [&] { return static_cast<Cryptex>(choices.below(3)); };
+        session.sender.set_cryptex(any());
+        session.receiver.set_cryptex(any());
+        const uint8_t name = choices.flag() ? 1 : 2;
+        (void)session.sender.use_key(ByteView(&name, 1));
         break;
       }
       default: {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -55,10 +56,30 @@ enum class Cryptex : uint8_t {
   Required,  ///< sent; headers with something to hide that come in the clear are dropped
 };
 
+/// Ids of header extension elements, 1 to 255.
+using ExtensionIds = std::bitset<256>;
+
+/// Longest master key identifier (RFC 4568 §6.1).
+inline constexpr size_t kMaxMkiSize = 128;
+/// Master keys that a sender or a receiver may have at once.
+inline constexpr size_t kMaxMasterKeys = 8;
+
 /// Borrowed master key and salt of one direction; key_size() and salt_size() bytes.
 struct KeyingMaterial {
   ByteView key;
   ByteView salt;
+  /// Master key identifier (RFC 3711 §3.1), up to kMaxMkiSize bytes (asserted), which every packet then carries. Empty
+  /// for none, as with DTLS.
+  ByteView mki = {};
+};
+
+/// Why a master key cannot be added, chosen or removed.
+enum class KeyError : uint8_t {
+  BadMki,       ///< not of the size of the first key's, or that has none
+  MkiInUse,     ///< there is a key with this identifier
+  UnknownMki,   ///< there is none
+  KeyInUse,     ///< the key that is sent with, or the last one
+  TooManyKeys,  ///< kMaxMasterKeys
 };
 
 using net::DtlsRole;

@@ -1,7 +1,7 @@
 #include "kaon/srtp/receiver.h"
 
 #include "kaon/srtp/internal/cryptex.h"
-#include "kaon/srtp/internal/packet_cipher.h"
+#include "kaon/srtp/internal/master_keys.h"
 #include "kaon/srtp/internal/packet_index.h"
 #include "kaon/srtp/internal/replay_window.h"
 #include "kaon/srtp/internal/stream_table.h"
@@ -9,7 +9,7 @@
 namespace kaon::srtp {
 namespace {
 
-using internal::PacketCipher;
+using internal::MasterKey;
 using internal::PacketId;
 using internal::Replay;
 using internal::ReplayWindow;
@@ -41,18 +41,18 @@ std::optional<UnprotectError> check_replay(const ReplayWindow<kSize>& window, ui
 }  // namespace
 
 struct Receiver::State {
-  State(Profile p, const KeyingMaterial& keys)
-      : profile(p),
-        rtp(PacketCipher::derive(p, internal::Stream::Rtp, keys)),
-        rtcp(PacketCipher::derive(p, internal::Stream::Rtcp, keys)) {}
+  State(Profile p, const KeyingMaterial& first, const ExtensionIds& encrypted)
+      : profile(p), encrypted_extensions(encrypted), keys(p, first, encrypted.any()) {
+    keys.choose_none();
+  }
 
   Result<size_t, UnprotectError> unprotect_rtp(ByteView packet, Bytes out, bool remember);
   Result<size_t, UnprotectError> unprotect_rtcp(ByteView packet, Bytes out);
 
   Profile profile;
   Cryptex cryptex = Cryptex::Off;
-  PacketCipher rtp;
-  PacketCipher rtcp;
+  ExtensionIds encrypted_extensions;
+  internal::MasterKeys keys;
   Streams<kRtpReplayWindow> rtp_streams;
   Streams<kRtcpReplayWindow> rtcp_streams;
   Counters<UnprotectError> dropped_rtp;
@@ -62,7 +62,7 @@ struct Receiver::State {
 // RFC 3711 §3.3: the index is only a guess, and nothing is remembered, until the tag has proved it.
 Result<size_t, UnprotectError> Receiver::State::unprotect_rtp(ByteView packet, Bytes out, bool remember) {
   const std::optional<size_t> header_size = internal::rtp_header_size(packet);
-  const size_t overhead = rtp_overhead(profile);
+  const size_t overhead = rtp_overhead(profile) + keys.mki_size();
   if (!header_size || packet.size() < *header_size + overhead) return fail(UnprotectError::Malformed);
   const size_t size = packet.size() - overhead;
   if (out.size() < size) return fail(UnprotectError::BufferTooSmall);
@@ -73,6 +73,9 @@ Result<size_t, UnprotectError> Receiver::State::unprotect_rtp(ByteView packet, B
     return fail(UnprotectError::HeaderInTheClear);
   }
 
+  MasterKey* const key = keys.of_packet(packet, keys.any().rtp.mki_from_end());
+  if (key == nullptr) return fail(UnprotectError::UnknownKey);
+
   const uint32_t ssrc = internal::rtp_ssrc(packet);
   const uint16_t sequence = internal::rtp_sequence(packet);
   auto* stream = rtp_streams.find(ssrc);
@@ -82,9 +85,10 @@ Result<size_t, UnprotectError> Receiver::State::unprotect_rtp(ByteView packet, B
     if (const auto error = check_replay(stream->state, id.index)) return fail(*error);
     if (id.index > internal::kMaxRtpIndex) return fail(UnprotectError::AuthenticationFailed);
   }
-  const bool authentic = hidden ? rtp.open_cryptex(id, *header_size, packet, out.first(size))
-                                : rtp.open_rtp(id, *header_size, packet, out.first(size));
+  const bool authentic = hidden ? key->rtp.open_cryptex(id, *header_size, packet, out.first(size))
+                                : key->rtp.open_rtp(id, *header_size, packet, out.first(size));
   if (!authentic) return fail(UnprotectError::AuthenticationFailed);
+  if (key->extensions && !hidden) key->extensions->crypt(id, encrypted_extensions, out.first(*header_size));
   if (remember) accept<kRtpReplayWindow>(rtp_streams, stream, id);
   return size;
 }
@@ -97,13 +101,16 @@ Result<size_t, UnprotectError> Receiver::State::unprotect_rtp(ByteView packet, B
 //  |E|                         SRTCP index                         |
 //  +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 Result<size_t, UnprotectError> Receiver::State::unprotect_rtcp(ByteView packet, Bytes out) {
-  const size_t overhead = rtcp_overhead(profile);
+  const size_t overhead = rtcp_overhead(profile) + keys.mki_size();
   if (!internal::is_rtcp(packet) || packet.size() < internal::kRtcpClearSize + overhead) {
     return fail(UnprotectError::Malformed);
   }
   const size_t size = packet.size() - overhead;
   if (out.size() < size) return fail(UnprotectError::BufferTooSmall);
 
+  MasterKey* const key = keys.of_packet(packet, keys.any().rtcp.mki_from_end());
+  if (key == nullptr) return fail(UnprotectError::UnknownKey);
+  auto& rtcp = key->rtcp;
   const uint32_t index_word = load_be32(packet.data() + packet.size() - rtcp.index_word_from_end());
   if ((index_word & internal::kRtcpEncryptedBit) != rtcp.encrypted_bit()) {
     return fail(rtcp.encrypted_bit() != 0 ? UnprotectError::NotEncrypted : UnprotectError::Malformed);
@@ -118,12 +125,15 @@ Result<size_t, UnprotectError> Receiver::State::unprotect_rtcp(ByteView packet, 
   return size;
 }
 
-Receiver::Receiver(Profile profile, const KeyingMaterial& keys) : state_(new State(profile, keys)) {}
+Receiver::Receiver(Profile profile, const KeyingMaterial& keys, const ExtensionIds& encrypted)
+    : state_(new State(profile, keys, encrypted)) {}
 Receiver::Receiver(Receiver&&) noexcept = default;
 Receiver& Receiver::operator=(Receiver&&) noexcept = default;
 Receiver::~Receiver() = default;
 
 Profile Receiver::profile() const { return state_->profile; }
+Result<void, KeyError> Receiver::add_key(const KeyingMaterial& keys) { return state_->keys.add(keys); }
+Result<void, KeyError> Receiver::remove_key(ByteView mki) { return state_->keys.remove(mki); }
 void Receiver::set_cryptex(Cryptex cryptex) { state_->cryptex = cryptex; }
 
 Result<size_t, UnprotectError> Receiver::unprotect_rtp(ByteView packet, Bytes out) {

@@ -17,6 +17,7 @@ enum class UnprotectError : uint8_t {
   Replayed,              // this packet was accepted before
   TooOld,                // behind the replay window
   NotEncrypted,          // SRTCP without the E bit, though the profile encrypts
+  UnknownKey,            // its master key identifier is none of ours
   HeaderEncrypted,       // by Cryptex, which was not negotiated
   HeaderInTheClear,      // sources or header extensions that Cryptex should have encrypted
   AuthenticationFailed,  // forged, damaged, of another key, or after a loss of more than 32768 packets
@@ -35,23 +36,30 @@ inline constexpr size_t kRtcpReplayWindow = 128;
 /// whose tag is right change any state.
 class Receiver {
  public:
-  /// Key and salt have the sizes of the profile (asserted); they are not kept.
-  Receiver(Profile profile, const KeyingMaterial& keys);
+  /// Key and salt have the sizes of the profile (asserted); they are not kept. The values of the header extension
+  /// elements `encrypted` are decrypted one by one (RFC 6904), except in packets that Cryptex encrypts.
+  Receiver(Profile profile, const KeyingMaterial& keys, const ExtensionIds& encrypted = {});
   Receiver(Receiver&&) noexcept;
   Receiver& operator=(Receiver&&) noexcept;
   ~Receiver();
 
   Profile profile() const;
 
+  /// Another master key, of another identifier of the same size; the first must have one. Packets tell which they are
+  /// of, in any order; the replay windows are of streams, whatever the key.
+  [[nodiscard]] Result<void, KeyError> add_key(const KeyingMaterial& keys);
+  /// Not the last one. No key may be added twice.
+  [[nodiscard]] Result<void, KeyError> remove_key(ByteView mki);
+
   /// From the next packet on. At first Off.
   void set_cryptex(Cryptex cryptex);
 
-  /// Writes the plain packet, packet.size() - rtp_overhead() bytes, and returns its size. `out` starts exactly at
-  /// `packet` or does not overlap it. After an error the contents of `out` are worthless, and the reason has been
-  /// counted. An extension that Cryptex encrypted comes out with the mark that it had before; of sources without one
-  /// an empty extension is left.
+  /// Writes the plain packet, packet.size() - rtp_overhead() bytes without the identifier's, and returns its size.
+  /// `out` starts exactly at `packet` or does not overlap it. After an error the contents of `out` are worthless, and
+  /// the reason has been counted. An extension that Cryptex encrypted comes out with the mark that it had before; of
+  /// sources without one an empty extension is left.
   [[nodiscard]] Result<size_t, UnprotectError> unprotect_rtp(ByteView packet, Bytes out);
-  /// The same for a compound packet: packet.size() - rtcp_overhead() bytes.
+  /// The same for a compound packet: packet.size() - rtcp_overhead() bytes without the identifier's.
   [[nodiscard]] Result<size_t, UnprotectError> unprotect_rtcp(ByteView packet, Bytes out);
   /// True for a packet that unprotect_rtp() would take. Changes and counts nothing; `out` as there.
   [[nodiscard]] bool is_authentic_rtp(ByteView packet, Bytes out) const;

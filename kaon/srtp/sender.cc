@@ -1,10 +1,11 @@
 #include "kaon/srtp/sender.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "kaon/base/assert.h"
 #include "kaon/srtp/internal/cryptex.h"
-#include "kaon/srtp/internal/packet_cipher.h"
+#include "kaon/srtp/internal/master_keys.h"
 #include "kaon/srtp/internal/packet_index.h"
 #include "kaon/srtp/internal/sent_window.h"
 #include "kaon/srtp/internal/stream_table.h"
@@ -12,9 +13,15 @@
 namespace kaon::srtp {
 namespace {
 
+using internal::MasterKey;
 using internal::PacketCipher;
 using internal::PacketId;
 using internal::SentWindow;
+
+/// Into the room that the cipher left for it.
+void write_mki(const MasterKey& key, const PacketCipher& cipher, Bytes packet) {
+  std::ranges::copy(key.mki, packet.end() - static_cast<ptrdiff_t>(cipher.mki_from_end()));
+}
 
 struct SendStream {
   uint64_t highest = 0;
@@ -25,18 +32,16 @@ struct SendStream {
 }  // namespace
 
 struct Sender::State {
-  State(Profile p, const KeyingMaterial& keys)
-      : profile(p),
-        rtp(PacketCipher::derive(p, internal::Stream::Rtp, keys)),
-        rtcp(PacketCipher::derive(p, internal::Stream::Rtcp, keys)) {}
+  State(Profile p, const KeyingMaterial& first, const ExtensionIds& encrypted)
+      : profile(p), encrypted_extensions(encrypted), keys(p, first, encrypted.any()) {}
 
   Result<SendStream*, ProtectError> stream_of(uint32_t ssrc, uint16_t sequence);
   std::unique_ptr<SentWindow> take_window();
 
   Profile profile;
   bool cryptex = false;
-  PacketCipher rtp;
-  PacketCipher rtcp;
+  ExtensionIds encrypted_extensions;
+  internal::MasterKeys keys;
   internal::StreamTable<SendStream> streams;
   size_t windows = 0;
   // One count for all SSRCs: each sees it grow, with gaps, which is all that RFC 3711 §3.4 needs; so there is no table.
@@ -74,7 +79,8 @@ Result<SendStream*, ProtectError> Sender::State::stream_of(uint32_t ssrc, uint16
   return &known->state;
 }
 
-Sender::Sender(Profile profile, const KeyingMaterial& keys) : state_(new State(profile, keys)) {}
+Sender::Sender(Profile profile, const KeyingMaterial& keys, const ExtensionIds& encrypted)
+    : state_(new State(profile, keys, encrypted)) {}
 Sender::Sender(Sender&&) noexcept = default;
 Sender& Sender::operator=(Sender&&) noexcept = default;
 Sender::~Sender() = default;
@@ -82,9 +88,19 @@ Sender::~Sender() = default;
 Profile Sender::profile() const { return state_->profile; }
 void Sender::set_cryptex(Cryptex cryptex) { state_->cryptex = cryptex != Cryptex::Off; }
 
+Result<void, KeyError> Sender::add_key(const KeyingMaterial& keys) { return state_->keys.add(keys); }
+Result<void, KeyError> Sender::remove_key(ByteView mki) { return state_->keys.remove(mki); }
+
+// What was sent with which key is not remembered, so that nothing is sent twice if an old key comes back.
+Result<void, KeyError> Sender::use_key(ByteView mki) {
+  KAON_TRY(const bool changed, state_->keys.choose(mki));
+  if (changed) state_->streams.for_each([](SendStream& stream) { stream.oldest_known = stream.highest + 1; });
+  return {};
+}
+
 size_t Sender::protected_size(ByteView header, size_t payload_size) const {
   const size_t growth = state_->cryptex && !header.empty() ? internal::cryptex_growth(header) : 0;
-  return header.size() + growth + payload_size + rtp_overhead(state_->profile);
+  return header.size() + growth + payload_size + rtp_overhead(state_->profile) + state_->keys.mki_size();
 }
 
 Result<size_t, ProtectError> Sender::protect_rtp(ByteView packet, Bytes out) {
@@ -97,8 +113,9 @@ Result<size_t, ProtectError> Sender::protect_rtp(ByteView header, ByteView paylo
   if (internal::rtp_header_size(header) != header.size()) return fail(ProtectError::MalformedPacket);
   const bool hide = state_->cryptex && internal::has_hidden_parts(header);
   if (hide && !internal::is_encryptable(header)) return fail(ProtectError::NotEncryptable);
-  const size_t tag_size = rtp_overhead(state_->profile);
-  const size_t size = header.size() + (hide ? internal::cryptex_growth(header) : 0) + payload.size() + tag_size;
+  MasterKey& key = state_->keys.current();
+  const size_t growth = hide ? internal::cryptex_growth(header) : 0;
+  const size_t size = header.size() + growth + payload.size() + rtp_overhead(state_->profile) + key.mki.size();
   if (out.size() < size) return fail(ProtectError::BufferTooSmall);
 
   const uint32_t ssrc = internal::rtp_ssrc(header);
@@ -112,12 +129,20 @@ Result<size_t, ProtectError> Sender::protect_rtp(ByteView header, ByteView paylo
     stream->highest = index;
   }
 
-  if (hide) {
-    state_->rtp.seal_cryptex(PacketId{ssrc, index}, header, payload, out.first(size));
-  } else {
-    state_->rtp.seal_rtp(PacketId{ssrc, index}, header, payload, out.first(size));
+  const PacketId id{ssrc, index};
+  const Bytes sealed = out.first(size);
+  if (key.extensions && !hide) {
+    if (out.data() != header.data()) std::memcpy(out.data(), header.data(), header.size());
+    key.extensions->crypt(id, state_->encrypted_extensions, out.first(header.size()));
+    header = out.first(header.size());
   }
-  const uint32_t tag = load_be32(out.data() + size - tag_size);
+  if (hide) {
+    key.rtp.seal_cryptex(id, header, payload, sealed);
+  } else {
+    key.rtp.seal_rtp(id, header, payload, sealed);
+  }
+  if (!key.mki.empty()) write_mki(key, key.rtp, sealed);
+  const uint32_t tag = load_be32(out.data() + size - key.rtp.tag_from_end());
   if (stream->window->record(index, tag) == internal::Sent::Different) {
     wipe(out.first(size));
     return fail(ProtectError::PacketReused);
@@ -127,11 +152,13 @@ Result<size_t, ProtectError> Sender::protect_rtp(ByteView header, ByteView paylo
 
 Result<size_t, ProtectError> Sender::protect_rtcp(ByteView packet, Bytes out) {
   if (!internal::is_rtcp(packet)) return fail(ProtectError::MalformedPacket);
-  const size_t size = packet.size() + rtcp_overhead(state_->profile);
+  MasterKey& key = state_->keys.current();
+  const size_t size = packet.size() + rtcp_overhead(state_->profile) + key.mki.size();
   if (out.size() < size) return fail(ProtectError::BufferTooSmall);
   if (state_->next_rtcp_index > internal::kMaxRtcpIndex) return fail(ProtectError::KeyExhausted);
   const PacketId id{internal::rtcp_ssrc(packet), state_->next_rtcp_index++};
-  state_->rtcp.seal_rtcp(id, packet, out.first(size));
+  key.rtcp.seal_rtcp(id, packet, out.first(size));
+  if (!key.mki.empty()) write_mki(key, key.rtcp, out.first(size));
   return size;
 }
 

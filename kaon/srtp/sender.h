@@ -36,19 +36,28 @@ inline constexpr size_t kSendWindow = 512;
 /// give away the payloads and, with GCM, the authentication key.
 class Sender {
  public:
-  /// Key and salt have the sizes of the profile (asserted); they are not kept.
-  Sender(Profile profile, const KeyingMaterial& keys);
+  /// Key and salt have the sizes of the profile (asserted); they are not kept. The values of the header extension
+  /// elements `encrypted` go out encrypted one by one (RFC 6904), except in packets that Cryptex encrypts.
+  Sender(Profile profile, const KeyingMaterial& keys, const ExtensionIds& encrypted = {});
   Sender(Sender&&) noexcept;
   Sender& operator=(Sender&&) noexcept;
   ~Sender();
 
   Profile profile() const;
 
+  /// Another master key, of another identifier of the same size; the first must have one.
+  [[nodiscard]] Result<void, KeyError> add_key(const KeyingMaterial& keys);
+  /// Not the one that is sent with. Its identifier may then name another; no key may be added twice.
+  [[nodiscard]] Result<void, KeyError> remove_key(ByteView mki);
+  /// From the next packet on, for all streams; at first the key given at construction. Sequence numbers and rollover
+  /// counters go on. What went out before cannot be sent again: that is what RTX is for.
+  [[nodiscard]] Result<void, KeyError> use_key(ByteView mki);
+
   /// From the next packet on. A packet with sources or header extensions goes out with these encrypted; others are as
   /// ever. At first Off.
   void set_cryptex(Cryptex cryptex);
-  /// Bytes of the protected packet: `header` as below, so many bytes of payload, the tag; four more if Cryptex is on
-  /// and there are sources but no extension. A header that is none counts with its size.
+  /// Bytes of the protected packet: `header` as below, so many bytes of payload, identifier and tag; four more if
+  /// Cryptex is on and there are sources but no extension. A header that is none counts with its size.
   size_t protected_size(ByteView header, size_t payload_size) const;
 
   /// Writes the protected packet, protected_size() bytes, and returns its size. `out` starts exactly at `packet` or
@@ -58,7 +67,8 @@ class Sender {
   /// padding. So many receivers' headers go with one shared payload, in one pass. `payload` may be at its place in
   /// `out`.
   [[nodiscard]] Result<size_t, ProtectError> protect_rtp(ByteView header, ByteView payload, Bytes out);
-  /// Writes the protected compound packet, packet.size() + rtcp_overhead() bytes. Same overlap rule.
+  /// Writes the protected compound packet, packet.size() + rtcp_overhead() bytes and those of the
+  /// identifier. Same overlap rule.
   [[nodiscard]] Result<size_t, ProtectError> protect_rtcp(ByteView packet, Bytes out);
 
  private:

@@ -105,7 +105,8 @@ struct Configuration {
   std::shared_ptr<SharedPort> port = {};
   /// Of its own port. `log`, `trace` and `http_proxy` there are taken from here.
   PortOptions own_port = {};
-  /// Codecs and RTP header extensions to offer and to accept.
+  /// Codecs and RTP header extensions to offer and to accept, and whether these are encrypted (W3C
+  /// rtpHeaderEncryptionPolicy).
   peer::NegotiatorConfig negotiation = {};
   /// Data channels: most of them, size of their buffers.
   datachannel::Config data = {};

@@ -26,6 +26,12 @@ std::optional<Direction> RtpTransceiver::current_direction() const {
   return state() == nullptr ? std::nullopt : state()->current_direction;
 }
 
+bool RtpTransceiver::header_encryption_negotiated() const {
+  if (core_ == nullptr) return false;
+  const peer::NegotiatedSession* session = core_->connection()->session();
+  return session != nullptr && session->header_encryption != peer::HeaderEncryption::Off;
+}
+
 Result<void, NegotiationError> RtpTransceiver::set_direction(Direction direction) {
   if (core_ == nullptr) return fail(NegotiationError::Closed);
   core_->check_thread();

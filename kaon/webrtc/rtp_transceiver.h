@@ -140,6 +140,9 @@ class RtpTransceiver {
   Direction direction() const;
   /// As negotiated last; nothing before.
   std::optional<Direction> current_direction() const;
+  /// Both sides take encrypted header extensions, so they are sent so (Configuration::negotiation.header_encryption).
+  /// W3C webrtc-extensions: rtpHeaderEncryptionNegotiated.
+  bool header_encryption_negotiated() const;
   /// Takes effect with the next negotiation. An error if it has been stopped.
   [[nodiscard]] Result<void, NegotiationError> set_direction(Direction direction);
   /// In order of preference; empty for the defaults. Takes effect with the next negotiation.

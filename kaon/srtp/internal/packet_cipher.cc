@@ -44,6 +44,14 @@ std::array<uint8_t, kSize> salt_of(const SessionKeys& keys) {
 
 }  // namespace
 
+// IV = (salt * 2^16) XOR (SSRC * 2^64) XOR (index * 2^16); the last two bytes count blocks.
+std::array<uint8_t, 16> counter_block(const std::array<uint8_t, kMaxSaltSize>& salt, PacketId id) {
+  std::array<uint8_t, 16> block{};
+  std::memcpy(block.data(), salt.data(), salt.size());
+  mix_in(id, block.data() + 4);
+  return block;
+}
+
 GcmCipher::GcmCipher(Profile profile, const SessionKeys& keys)
     : aead_(aead_of(profile), ByteView(keys.key).first(key_size(profile))),
       salt_(salt_of<crypto::kAeadNonceSize>(keys)) {}
@@ -107,31 +115,24 @@ bool GcmCipher::open_rtcp(PacketId id, ByteView packet, Bytes out) {
   return aead_.open(nonce(id), aad, packet.subspan(kRtcpClearSize, sealed_size), out.subspan(kRtcpClearSize));
 }
 
-CtrHmacCipher::CtrHmacCipher(Profile profile, const SessionKeys& keys, size_t tag_size)
+CtrHmacCipher::CtrHmacCipher(Profile profile, const SessionKeys& keys, size_t tag_size, size_t mki_size)
     : cipher_(encrypts(profile) ? std::optional<crypto::AesCtr>(ByteView(keys.key).first(key_size(profile)))
                                 : std::nullopt),
       mac_(crypto::HashAlgorithm::Sha1, keys.auth),
       tag_size_(tag_size),
+      mki_size_(mki_size),
       salt_(keys.salt) {}
-
-// RFC 3711 §4.1.1: IV = (salt * 2^16) XOR (SSRC * 2^64) XOR (index * 2^16); the last two bytes count blocks.
-std::array<uint8_t, 16> CtrHmacCipher::counter_block(PacketId id) const {
-  std::array<uint8_t, 16> block{};
-  std::memcpy(block.data(), salt_.data(), salt_.size());
-  mix_in(id, block.data() + 4);
-  return block;
-}
 
 void CtrHmacCipher::crypt(PacketId id, ByteView in, Bytes out) {
   if (!cipher_) {
     if (in.data() != out.data()) std::memmove(out.data(), in.data(), in.size());
     return;
   }
-  cipher_->crypt(counter_block(id), in, out);
+  cipher_->crypt(counter_block(salt_, id), in, out);
 }
 
 void CtrHmacCipher::crypt(PacketId id, std::span<const crypto::CipherPart> parts) {
-  if (cipher_) return cipher_->crypt(counter_block(id), parts);
+  if (cipher_) return cipher_->crypt(counter_block(salt_, id), parts);
   for (const auto& [in, out] : parts) {
     if (in.data() != out.data()) std::memmove(out.data(), in.data(), in.size());
   }
@@ -152,14 +153,14 @@ void CtrHmacCipher::seal_rtp(PacketId id, ByteView header, ByteView payload, Byt
   crypt(id, payload, out.subspan(header.size(), payload.size()));
   const auto rollover = word(static_cast<uint32_t>(id.index >> 16));
   const std::array<ByteView, 2> parts = {out.first(size), rollover};
-  write_tag(parts, out.subspan(size, tag_size_));
+  write_tag(parts, out.last(tag_size_));
 }
 
 bool CtrHmacCipher::open_rtp(PacketId id, size_t header_size, ByteView packet, Bytes out) {
-  const size_t size = packet.size() - tag_size_;
+  const size_t size = packet.size() - mki_size_ - tag_size_;
   const auto rollover = word(static_cast<uint32_t>(id.index >> 16));
   const std::array<ByteView, 2> parts = {packet.first(size), rollover};
-  if (!check_tag(parts, packet.subspan(size))) return false;
+  if (!check_tag(parts, packet.last(tag_size_))) return false;
   copy_clear(packet.first(header_size), out);
   crypt(id, packet.subspan(header_size, size - header_size), out.subspan(header_size, size - header_size));
   return true;
@@ -167,18 +168,18 @@ bool CtrHmacCipher::open_rtp(PacketId id, size_t header_size, ByteView packet, B
 
 // RFC 9335 §6.2: one key stream over all that is encrypted, and the tag over the packet as it is sent.
 void CtrHmacCipher::seal_cryptex(PacketId id, ByteView header, ByteView payload, Bytes out) {
-  const size_t size = out.size() - tag_size_;
+  const size_t size = out.size() - mki_size_ - tag_size_;
   crypt(id, arrange_to_seal(header, payload, out.first(size)).hidden);
   const auto rollover = word(static_cast<uint32_t>(id.index >> 16));
   const std::array<ByteView, 2> parts = {out.first(size), rollover};
-  write_tag(parts, out.subspan(size));
+  write_tag(parts, out.last(tag_size_));
 }
 
 bool CtrHmacCipher::open_cryptex(PacketId id, size_t header_size, ByteView packet, Bytes out) {
-  const size_t size = packet.size() - tag_size_;
+  const size_t size = packet.size() - mki_size_ - tag_size_;
   const auto rollover = word(static_cast<uint32_t>(id.index >> 16));
   const std::array<ByteView, 2> parts = {packet.first(size), rollover};
-  if (!check_tag(parts, packet.subspan(size))) return false;
+  if (!check_tag(parts, packet.last(tag_size_))) return false;
   crypt(id, arrange_to_open(header_size, packet.first(size), out).hidden);
   restore_mark(out);
   return true;
@@ -189,13 +190,13 @@ void CtrHmacCipher::seal_rtcp(PacketId id, ByteView packet, Bytes out) {
   crypt(id, packet.subspan(kRtcpClearSize), out.subspan(kRtcpClearSize, packet.size() - kRtcpClearSize));
   store_be32(out.data() + packet.size(), (cipher_ ? kRtcpEncryptedBit : 0) | static_cast<uint32_t>(id.index));
   const std::array<ByteView, 1> parts = {out.first(packet.size() + kRtcpIndexSize)};
-  write_tag(parts, out.subspan(packet.size() + kRtcpIndexSize, tag_size_));
+  write_tag(parts, out.last(tag_size_));
 }
 
 bool CtrHmacCipher::open_rtcp(PacketId id, ByteView packet, Bytes out) {
-  const size_t authenticated = packet.size() - tag_size_;
+  const size_t authenticated = packet.size() - mki_size_ - tag_size_;
   const std::array<ByteView, 1> parts = {packet.first(authenticated)};
-  if (!check_tag(parts, packet.subspan(authenticated))) return false;
+  if (!check_tag(parts, packet.last(tag_size_))) return false;
   const size_t encrypted = authenticated - kRtcpIndexSize - kRtcpClearSize;
   copy_clear(packet.first(kRtcpClearSize), out);
   crypt(id, packet.subspan(kRtcpClearSize, encrypted), out.subspan(kRtcpClearSize, encrypted));
@@ -204,22 +205,31 @@ bool CtrHmacCipher::open_rtcp(PacketId id, ByteView packet, Bytes out) {
 
 namespace {
 
-std::variant<GcmCipher, CtrHmacCipher> make_cipher(Profile profile, Stream stream, const SessionKeys& keys) {
+std::variant<GcmCipher, CtrHmacCipher> make_cipher(Profile profile, const SessionKeys& keys, size_t tag_size,
+                                                   size_t mki_size) {
   if (is_gcm(profile)) return GcmCipher(profile, keys);
-  return CtrHmacCipher(profile, keys, stream == Stream::Rtp ? rtp_overhead(profile) : kRtcpTagSize);
+  return CtrHmacCipher(profile, keys, tag_size, mki_size);
+}
+
+size_t tag_size_of(Profile profile, Stream stream) {
+  if (is_gcm(profile)) return kGcmTagSize;
+  return stream == Stream::Rtp ? rtp_overhead(profile) : kRtcpTagSize;
 }
 
 }  // namespace
 
-PacketCipher::PacketCipher(Profile profile, Stream stream, const SessionKeys& keys)
-    : cipher_(make_cipher(profile, stream, keys)),
-      index_word_from_end_(is_gcm(profile) ? kRtcpIndexSize : kRtcpIndexSize + kRtcpTagSize),
+PacketCipher::PacketCipher(Profile profile, Stream stream, const SessionKeys& keys, size_t mki_size)
+    : cipher_(make_cipher(profile, keys, tag_size_of(profile, stream), mki_size)),
+      trailer_(is_gcm(profile) ? mki_size : 0),
+      index_word_from_end_(mki_size + (is_gcm(profile) ? kRtcpIndexSize : kRtcpIndexSize + kRtcpTagSize)),
+      mki_from_end_(mki_size + (is_gcm(profile) ? 0 : tag_size_of(profile, stream))),
+      tag_from_end_(trailer_ + tag_size_of(profile, stream)),
       encrypted_bit_(encrypts(profile) ? kRtcpEncryptedBit : 0) {}
 
 PacketCipher PacketCipher::derive(Profile profile, Stream stream, const KeyingMaterial& master) {
   SessionKeys keys;
   derive_session_keys(profile, master, stream, keys);
-  return PacketCipher(profile, stream, keys);
+  return PacketCipher(profile, stream, keys, master.mki.size());
 }
 
 }  // namespace kaon::srtp::internal

@@ -8,8 +8,8 @@
 namespace kaon::srtp::internal {
 namespace {
 
-// RFC 3711 §4.3.2; RTCP's labels follow in the same order.
-enum class Label : uint8_t { Encryption = 0, Authentication = 1, Salt = 2 };
+// RFC 3711 §4.3.2, where RTCP's labels follow in the same order; RFC 6904 §3.1.
+enum class Label : uint8_t { Encryption = 0, Authentication = 1, Salt = 2, ExtensionEncryption = 6, ExtensionSalt = 7 };
 constexpr uint8_t kRtcpLabels = 3;
 
 // RFC 3711 §4.3.1 and §4.3.3: the key stream of AES-CM under the master key, with the label XORed onto the salt. The
@@ -39,6 +39,13 @@ void derive_session_keys(Profile profile, const KeyingMaterial& master, Stream s
   derive(prf, master.salt, Label::Encryption, stream, Bytes(out.key).first(key_size(profile)));
   derive(prf, master.salt, Label::Salt, stream, Bytes(out.salt).first(salt_size(profile)));
   derive(prf, master.salt, Label::Authentication, stream, out.auth);
+}
+
+void derive_extension_keys(Profile profile, const KeyingMaterial& master, SessionKeys& out) {
+  KAON_ASSERT(master.key.size() == key_size(profile) && master.salt.size() == salt_size(profile));
+  crypto::AesCtr prf(master.key);
+  derive(prf, master.salt, Label::ExtensionEncryption, Stream::Rtp, Bytes(out.key).first(key_size(profile)));
+  derive(prf, master.salt, Label::ExtensionSalt, Stream::Rtp, Bytes(out.salt).first(salt_size(profile)));
 }
 
 }  // namespace kaon::srtp::internal

@@ -27,5 +27,7 @@ enum class Stream : uint8_t { Rtp, Rtcp };
 
 /// Fills `out`.
 void derive_session_keys(Profile profile, const KeyingMaterial& master, Stream stream, SessionKeys& out);
+/// Key and salt of encrypted header extensions (RFC 6904 §3.1).
+void derive_extension_keys(Profile profile, const KeyingMaterial& master, SessionKeys& out);
 
 }  // namespace kaon::srtp::internal

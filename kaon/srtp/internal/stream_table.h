@@ -36,6 +36,9 @@ class StreamTable {
   /// Makes it the one used last.
   void touch(Entry& entry) { entry.last_use = ++uses_; }
 
+  void for_each(auto change) {
+    for (Entry& entry : entries_) change(entry.state);
+  }
   /// Takes out the stream that was unused for longest.
   void remove_oldest() {
     Entry* oldest = oldest_where([](const State&) { return true; });

@@ -13,7 +13,7 @@
 namespace kaon::srtp {
 namespace {
 
-constexpr size_t kMaxGrowth = 64;  // more than any profile adds
+constexpr size_t kMaxGrowth = 64 + kMaxMkiSize;  // more than any profile adds
 
 std::vector<uint8_t> from_hex(const std::string& text) {
   std::vector<uint8_t> bytes;
@@ -29,14 +29,15 @@ struct Session {
 
   std::string begin(std::istream& words) {
     int number = 0;
-    std::string key, salt, mode;
-    words >> number >> key >> salt >> mode;
+    std::string key, salt, mode, mki;
+    words >> number >> key >> salt >> mode >> mki;
     const auto profile = profile_from_id(static_cast<uint16_t>(number));
     if (!profile) return "error unknown profile";
     const auto key_bytes = from_hex(key);
     const auto salt_bytes = from_hex(salt);
     if (key_bytes.size() != key_size(*profile) || salt_bytes.size() != salt_size(*profile)) return "error key size";
-    const KeyingMaterial keys{key_bytes, salt_bytes};
+    const auto mki_bytes = from_hex(mki);
+    const KeyingMaterial keys{key_bytes, salt_bytes, mki_bytes};
     sender.emplace(*profile, keys);
     receiver.emplace(*profile, keys);
     const Cryptex cryptex = mode == "on" ? Cryptex::On : mode == "required" ? Cryptex::Required : Cryptex::Off;
@@ -45,8 +46,23 @@ struct Session {
     return "ok";
   }
 
+  std::string add_key(std::istream& words) {
+    std::string mki, key, salt;
+    words >> mki >> key >> salt;
+    const auto mki_bytes = from_hex(mki);
+    const auto key_bytes = from_hex(key);
+    const auto salt_bytes = from_hex(salt);
+    const KeyingMaterial keys{key_bytes, salt_bytes, mki_bytes};
+    return sender->add_key(keys) && receiver->add_key(keys) ? "ok" : "error key";
+  }
+
+  std::string use_key(std::istream& words) {
+    std::string mki;
+    words >> mki;
+    return sender->use_key(from_hex(mki)) ? "ok" : "error unknown identifier";
+  }
+
   std::string convert(bool seal, bool rtcp, const std::vector<uint8_t>& packet) {
-    if (!sender) return "error no session";
     std::vector<uint8_t> out(packet.size() + kMaxGrowth);
     const auto answer = [&](const auto& size) {
       if (!size) return "error " + std::to_string(static_cast<int>(size.error()));
@@ -61,6 +77,9 @@ struct Session {
     std::string what, kind, packet;
     words >> what;
     if (what == "session") return begin(words);
+    if (!sender) return "error no session";
+    if (what == "key") return add_key(words);
+    if (what == "use") return use_key(words);
     words >> kind >> packet;
     if (what != "seal" && what != "open") return "error unknown word";
     return convert(what == "seal", kind == "rtcp", from_hex(packet));

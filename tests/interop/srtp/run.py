@@ -41,9 +41,17 @@ class Stack:
             raise RuntimeError(f"{self.name} ended")
         return rest if verdict == "ok" else None
 
-    def begin(self, profile, key, salt, cryptex):
-        if self.say("session", str(profile), key.hex(), salt.hex(), cryptex) is None:
+    def begin(self, profile, key, salt, cryptex, mki=b""):
+        if self.say("session", str(profile), key.hex(), salt.hex(), cryptex, mki.hex()) is None:
             raise RuntimeError(f"{self.name} has no session")
+
+    def add_key(self, mki, key, salt):
+        if self.say("key", mki.hex(), key.hex(), salt.hex()) is None:
+            raise RuntimeError(f"{self.name} does not take a key")
+
+    def use_key(self, mki):
+        if self.say("use", mki.hex()) is None:
+            raise RuntimeError(f"{self.name} does not use the key")
 
     def seal(self, packet, kind="rtp"):
         sealed = self.say("seal", kind, packet.hex())
@@ -211,6 +219,35 @@ def check_policies(stacks, profile):
                 yield f"{sends} to {takes}: {receiver.name} refuses what has nothing to hide"
 
 
+def check_master_keys(stacks, profile):
+    """Three master keys in turn, over rollovers, with identifiers of several sizes; one that only the sender has."""
+    number, key_size, salt_size, encrypts = PROFILES[profile]
+    for sender, receiver in (stacks, stacks[::-1]):
+        for size in (1, 4, 128):
+            rng = random.Random(f"{profile}{sender.name}{size}")
+            keys = [(bytes([n]) * size, rng.randbytes(key_size), rng.randbytes(salt_size)) for n in range(4)]
+            for stack in (sender, receiver):
+                stack.begin(number, *keys[0][1:], "on" if encrypts and size == 4 else "off", keys[0][0])
+                for key in keys[1:4 if stack is sender else 3]:
+                    stack.add_key(*key)
+            sequence = 30000
+            for turn in range(12):
+                sender.use_key(keys[turn % 3][0])
+                for _ in range(20):
+                    sequence += 700
+                    packet = rtp(rng, 3, sequence, rng.randrange(60), extension=rng.choice((None, 1, 2)))
+                    if receiver.open(sender.seal(packet)) != packet:
+                        yield f"{receiver.name} does not open what {sender.name} sealed with key {turn % 3}, {size} bytes"
+                        return
+                    report = rtcp(rng, 3)
+                    if receiver.open(sender.seal(report, "rtcp"), "rtcp") != report:
+                        yield f"{receiver.name} does not open RTCP that {sender.name} sealed with key {turn % 3}"
+                        return
+            sender.use_key(keys[3][0])
+            if receiver.open(sender.seal(rtp(rng, 3, sequence + 1))) is not None:
+                yield f"{receiver.name} opens a packet of an unknown key"
+
+
 def run_case(stacks, name, profile, sender, cryptex, check, full):
     number, key_size, salt_size, _ = PROFILES[profile]
     rng = random.Random(name)
@@ -238,6 +275,7 @@ def main():
     todo = [(name, lambda case=(name, *rest): run_case(stacks, *case, arguments.full)) for name, *rest in cases()]
     todo += [(f"{profile}.cryptex.policies", lambda p=profile: check_policies(stacks, p))
              for profile, (_, _, _, encrypts) in PROFILES.items() if encrypts]
+    todo += [(f"{profile}.master-keys", lambda p=profile: check_master_keys(stacks, p)) for profile in PROFILES]
     failed = False
     for name, run in todo:
         if arguments.words and not any(word in name for word in arguments.words):

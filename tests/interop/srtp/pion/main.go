@@ -41,6 +41,13 @@ func (s *session) begin(words []string) error {
 	options := []srtp.ContextOption{
 		srtp.SRTPReplayProtection(rtpWindow), srtp.SRTCPReplayProtection(rtcpWindow), srtp.Cryptex(mode),
 	}
+	if len(words) > 4 {
+		mki, err := hex.DecodeString(words[4])
+		if err != nil {
+			return err
+		}
+		options = append(options, srtp.MasterKeyIndicator(mki))
+	}
 	create := func() (*srtp.Context, error) {
 		return srtp.CreateContext(key, salt, srtp.ProtectionProfile(profile), options...)
 	}
@@ -49,6 +56,28 @@ func (s *session) begin(words []string) error {
 	}
 	s.receiver, err = create()
 	return err
+}
+
+// Adds a master key, or chooses the one to seal with.
+func (s *session) change(words []string) error {
+	var values [][]byte
+	for _, word := range words[1:] {
+		value, err := hex.DecodeString(word)
+		if err != nil {
+			return err
+		}
+		values = append(values, value)
+	}
+	if words[0] == "use" {
+		return s.sender.SetSendMKI(values[0])
+	}
+	if len(values) != 3 {
+		return fmt.Errorf("identifier, key and salt")
+	}
+	if err := s.sender.AddCipherForMKI(values[0], values[1], values[2]); err != nil {
+		return err
+	}
+	return s.receiver.AddCipherForMKI(values[0], values[1], values[2])
 }
 
 func (s *session) convert(seal, rtcp bool, packet []byte) ([]byte, error) {
@@ -66,11 +95,14 @@ func (s *session) convert(seal, rtcp bool, packet []byte) ([]byte, error) {
 
 func (s *session) obey(line string) (string, error) {
 	words := strings.Fields(line)
-	if len(words) == 5 && words[0] == "session" {
+	if len(words) >= 5 && words[0] == "session" {
 		return "ok", s.begin(words[1:])
 	}
-	if len(words) < 2 || len(words) > 3 || s.sender == nil {
+	if len(words) < 2 || s.sender == nil {
 		return "", fmt.Errorf("unknown words or no session")
+	}
+	if words[0] == "key" || words[0] == "use" {
+		return "ok", s.change(words)
 	}
 	var packet []byte
 	if len(words) == 3 {
