@@ -69,7 +69,7 @@ class StreamConnection final : public Connection, public std::enable_shared_from
 
 class StreamLeg final : public TurnLeg {
  public:
-  StreamLeg(Loop& loop, TurnLegHost& host) : acceptor_(LoopAccess::context(loop)), host_(host) {}
+  StreamLeg(Loop& loop, TurnLegHost& host) : loop_(loop), acceptor_(LoopAccess::context(loop)), host_(host) {}
   ~StreamLeg() override { close(); }
 
   std::optional<std::string> use(const TurnTls& tls);
@@ -85,6 +85,7 @@ class StreamLeg final : public TurnLeg {
   void sweep(Time now) override;
   void close() override;
 
+  Loop& loop() { return loop_; }
   TurnLegHost& host() { return host_; }
   void forget(const turn::ClientPath& client) {
     connections_.erase(client);
@@ -96,6 +97,7 @@ class StreamLeg final : public TurnLeg {
   void accept();
   void begin(tcp::socket socket);
 
+  Loop& loop_;
   tcp::acceptor acceptor_;
   TurnLegHost& host_;
   std::optional<asio::ssl::context> tls_;
@@ -106,6 +108,7 @@ class StreamLeg final : public TurnLeg {
 
 template <class Stream>
 void StreamConnection<Stream>::start() {
+  LoopAccess::watch(leg_->loop(), stream_.lowest_layer().native_handle());
   if constexpr (kTls) {
     stream_.async_handshake(asio::ssl::stream_base::server, [self = this->shared_from_this()](const error_code& error) {
       if (self->leg_ == nullptr) return;
@@ -206,6 +209,7 @@ void StreamConnection<Stream>::close() {
   StreamLeg* const leg = std::exchange(leg_, nullptr);
   if (leg == nullptr) return;
   const auto keep = this->shared_from_this();
+  LoopAccess::unwatch(leg->loop(), stream_.lowest_layer().native_handle());
   error_code ignored;
   stream_.lowest_layer().close(ignored);
   leg->forget(client_);
@@ -236,6 +240,7 @@ std::optional<std::string> StreamLeg::listen(const net::Endpoint& local) {
   if (!error) acceptor_.bind(endpoint, error);
   if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
   if (error) return cat("Cannot listen on TCP ", local, ": ", error.message(), ".");
+  LoopAccess::watch(loop_, acceptor_.native_handle());
   accept();
   return std::nullopt;
 }
@@ -285,6 +290,7 @@ void StreamLeg::sweep(Time now) {
 void StreamLeg::close() {
   if (!std::exchange(*open_, false)) return;
   error_code ignored;
+  if (acceptor_.is_open()) LoopAccess::unwatch(loop_, acceptor_.native_handle());
   acceptor_.close(ignored);
   const auto all = std::exchange(connections_, {});
   for (const auto& [client, connection] : all) connection->close();
