@@ -97,7 +97,11 @@ TEST(HttpProxy, PeersOverTcpAreReachedThroughIt) {
   handlers.on_proxy_refused = [&](const std::string& reason) { refusals.push_back(reason); };
   const auto passive = IceTcp::make(loop, handlers);
   const net::IpAddress ip = net::IpAddress::v4(127, 0, 0, 1);
-  const net::Endpoint there{ip, *passive->listen({ip, 0})};
+  Collector nobody;
+  const UdpPort::Member member{&loop, &nobody};
+  const auto listen = [&](std::span<const net::Endpoint> bound) { return passive->listen(bound); };
+  const auto port = *UdpPort::open(std::span(&member, 1), {.bind = {{ip, 0}}, .also_take = listen});
+  const net::Endpoint there{ip, port->port()};
   const auto packet = check();
   for (const bool good : {true, false}) {
     const auto active = IceTcp::make(loop, handlers, at(proxy, "me", good ? "secret" : "wrong"));

@@ -23,8 +23,10 @@
 
 namespace kaon::peer::internal {
 
-/// Received streams of a connection; further SSRCs are dropped and counted.
+/// Received streams of a connection. Beyond, the one that has been silent for longest is forgotten; if none has been
+/// for kStreamSilence, new SSRCs are dropped and counted.
 inline constexpr size_t kMaxReceiveStreams = 64;
+inline constexpr Duration kStreamSilence = std::chrono::seconds(1);
 
 /// Under which reason a packet that SRTP refused is counted; `malformed` is the one of its kind.
 DropReason reason_of(srtp::UnprotectError error, DropReason malformed);
@@ -95,11 +97,12 @@ class Media {
   // media_receive.cc
   void handle_plain_rtp(rtp::Packet&& packet, Time now);
   ReceiveStream* find_stream(rtp::Ssrc ssrc);
-  ReceiveStream* bind_stream(const rtp::Packet& packet);
+  ReceiveStream* bind_stream(const rtp::Packet& packet, Time now);
   ReceiveStream* bind_rtx(const rtp::Packet& packet);
   const ReceiveSection* section_of(const rtp::Packet& packet) const;
   const ReceiveSection* section_of(TransceiverId id) const;
-  ReceiveStream* make_stream(rtp::Ssrc ssrc, const ReceiveSection& section, const rtp::Packet& packet);
+  ReceiveStream* make_stream(rtp::Ssrc ssrc, const ReceiveSection& section, const rtp::Packet& packet, Time now);
+  bool forget_silent_stream(Time now);
   void deliver(ReceiveStream& stream, rtp::Packet&& packet, Time now);
   Delivery delivery_of(TransceiverId id) const;
 

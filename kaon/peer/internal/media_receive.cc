@@ -46,7 +46,7 @@ void Media::handle_plain_rtp(rtp::Packet&& packet, Time now) {
     if (restored) deliver(*media, std::move(*restored), now);
     return;
   }
-  if (ReceiveStream* stream = bind_stream(packet)) deliver(*stream, std::move(packet), now);
+  if (ReceiveStream* stream = bind_stream(packet, now)) deliver(*stream, std::move(packet), now);
 }
 
 void Media::deliver(ReceiveStream& stream, rtp::Packet&& packet, Time now) {
@@ -125,23 +125,35 @@ ReceiveStream* Media::bind_rtx(const rtp::Packet& packet) {
   return nullptr;
 }
 
-ReceiveStream* Media::bind_stream(const rtp::Packet& packet) {
+ReceiveStream* Media::bind_stream(const rtp::Packet& packet, Time now) {
   const ReceiveSection* section = section_of(packet);
   if (section == nullptr) return drops_.add(DropReason::UnknownStream), nullptr;
   // A retransmission or probe of a stream that has not been seen yet.
   if (section->find_rtx(packet.header.payload_type) != nullptr) return drops_.add(DropReason::UnknownStream), nullptr;
-  return make_stream(packet.header.ssrc, *section, packet);
+  return make_stream(packet.header.ssrc, *section, packet, now);
 }
 
-ReceiveStream* Media::make_stream(rtp::Ssrc ssrc, const ReceiveSection& section, const rtp::Packet& packet) {
+// A peer may take a new SSRC again and again, as with each new source of its picture, and goes on being seen.
+bool Media::forget_silent_stream(Time now) {
+  const auto silent = std::ranges::min_element(streams_, {}, [](const auto& stream) { return stream->last_packet(); });
+  if (now - (*silent)->last_packet() < kStreamSilence) return false;
+  std::erase_if(rtx_, [&](const RtxBinding& binding) { return binding.media == (*silent)->ssrc(); });
+  last_stream_ = nullptr;
+  streams_.erase(silent);
+  return true;
+}
+
+ReceiveStream* Media::make_stream(rtp::Ssrc ssrc, const ReceiveSection& section, const rtp::Packet& packet, Time now) {
   const ReceiveCodec* codec = section.find(packet.header.payload_type);
   if (codec == nullptr) return drops_.add(DropReason::UnknownPayloadType), nullptr;
-  if (streams_.size() == kMaxReceiveStreams) return drops_.add(DropReason::TooManyStreams), nullptr;
   uint8_t layer = 0;
   if (!section.rids.empty()) {
     const auto rid = std::find(section.rids.begin(), section.rids.end(), packet.rid.view());
     if (rid == section.rids.end()) return drops_.add(DropReason::UnknownStream), nullptr;
     layer = static_cast<uint8_t>(rid - section.rids.begin());
+  }
+  if (streams_.size() == kMaxReceiveStreams && !forget_silent_stream(now)) {
+    return drops_.add(DropReason::TooManyStreams), nullptr;
   }
   streams_.push_back(std::make_unique<ReceiveStream>(ssrc, section, layer, *codec, delivery_of(section.transceiver)));
   streams_.back()->set_round_trip(round_trip_);

@@ -54,6 +54,7 @@ void ReceiveStream::set_delivery(Delivery delivery) {
 
 bool ReceiveStream::accept(rtp::Packet& packet, Time now) {
   active_ = true;
+  last_packet_ = now;
   if (packet.recovered) {
     statistics_.on_retransmission(packet);
     sequence_ = statistics_.unwrap(packet.header.sequence);

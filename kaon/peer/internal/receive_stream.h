@@ -69,6 +69,7 @@ class ReceiveStream {
   interceptor::ReceiveStatistics& statistics() { return statistics_; }
   interceptor::NackGenerator& nacks() { return nacks_; }
   interceptor::KeyframeRequester& keyframes() { return keyframes_; }
+  Time last_packet() const { return last_packet_; }
   /// Packets came since the last report block was made.
   bool take_active() { return std::exchange(active_, false); }
   uint8_t next_fir_sequence() { return fir_sequence_++; }
@@ -92,6 +93,7 @@ class ReceiveStream {
   packetizer::Resolution resolution_;
   bool decodable_ = false;  // a key frame came and nothing was lost since
   bool active_ = false;
+  Time last_packet_{};
   uint8_t fir_sequence_ = 0;
 };
 
