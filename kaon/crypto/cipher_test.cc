@@ -131,6 +131,7 @@ TEST(Aead, WorksInPlace) {
 TEST(CipherParts, GiveTheSameAsTheWhole) {
   const auto counter = from_hex("f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff");
   for (const AeadVector& v : kAeadVectors) {
+    if (v.algorithm == AeadAlgorithm::Aes128Ccm || v.algorithm == AeadAlgorithm::Aes128Ccm8) continue;
     Aead aead(v.algorithm, from_hex(v.key));
     AesCtr ctr(from_hex(v.key));
     const auto nonce = from_hex(v.nonce);

@@ -17,9 +17,13 @@ TEST(TurnOverTcp, WakesALoopThatIsStepped) {
     pollfd fd{loop.poll_fd(), POLLIN, 0};
     return poll(&fd, 1, milliseconds) == 1;
   };
+  const auto rest = [&] {
+    for (int steps = 0; steps < 10 && readable(0); ++steps) loop.step();
+    return !readable(0);
+  };
   constexpr int kLong = 5000;
   loop.step();
-  ASSERT_FALSE(readable(0));
+  ASSERT_TRUE(rest());
 
   const int client = socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
@@ -28,11 +32,10 @@ TEST(TurnOverTcp, WakesALoopThatIsStepped) {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   ASSERT_EQ(connect(client, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
   ASSERT_TRUE(readable(kLong)) << "somebody connects";
-  loop.step();
-  ASSERT_FALSE(readable(0));
+  ASSERT_TRUE(rest());
   ASSERT_EQ(send(client, "\0", 1, 0), 1);
   ASSERT_TRUE(readable(kLong)) << "somebody says something";
-  loop.step();
+  EXPECT_TRUE(rest());
   close(client);
 }
 

@@ -4,7 +4,6 @@
 #include "kaon/peer/internal/connection_test_support.h"
 #include "kaon/peer/internal/media.h"
 #include "kaon/peer/internal/negotiation_test_support.h"
-#include "kaon/srtp/internal/test_session.h"
 
 namespace kaon::peer {
 namespace {
@@ -25,7 +24,9 @@ class Receiving {
     std::vector<uint8_t> packet = {0x80, 111, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xfc, 1, 2, 3};
     store_be16(&packet[2], ++sequence_);
     store_be32(&packet[8], ssrc);
-    EXPECT_TRUE(media_.handle_rtp(keys_.protect(packet), keys_.receiver, now));
+    std::vector<uint8_t> sealed(packet.size() + srtp::rtp_overhead(kProfile));
+    EXPECT_TRUE(srtp_sender_.protect_rtp(packet, sealed));
+    EXPECT_TRUE(media_.handle_rtp(sealed, srtp_receiver_, now));
     const auto received = media_.poll_media();
     return received && received->packet.header.ssrc == rtp::Ssrc(ssrc);
   }
@@ -34,6 +35,7 @@ class Receiving {
   Time now = Time(1s);
 
  private:
+  static constexpr auto kProfile = srtp::Profile::AeadAes128Gcm;
   Config config() {
     Config config{.certificate = crypto::Certificate::generate(crypto::KeyType::Ed25519, random_, 1'700'000'000s)};
     config.delivery = Delivery::Packets;
@@ -44,7 +46,10 @@ class Receiving {
   BufferPool pool_;
   test::Peer offerer_, answerer_;
   internal::Media media_;
-  srtp::internal::TestSession keys_{srtp::Profile::AeadAes128Gcm};
+  std::array<uint8_t, 16> key_{1};
+  std::array<uint8_t, 12> salt_{2};
+  srtp::Sender srtp_sender_{kProfile, {key_, salt_}};
+  srtp::Receiver srtp_receiver_{kProfile, {key_, salt_}};
   uint16_t sequence_ = 0;
 };
 
