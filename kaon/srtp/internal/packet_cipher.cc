@@ -134,7 +134,7 @@ void CtrHmacCipher::crypt(PacketId id, ByteView in, Bytes out) {
 void CtrHmacCipher::crypt(PacketId id, std::span<const crypto::CipherPart> parts) {
   if (cipher_) return cipher_->crypt(counter_block(salt_, id), parts);
   for (const auto& [in, out] : parts) {
-    if (in.data() != out.data()) std::memmove(out.data(), in.data(), in.size());
+    if (!in.empty() && in.data() != out.data()) std::memmove(out.data(), in.data(), in.size());
   }
 }
 
