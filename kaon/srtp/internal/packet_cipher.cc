@@ -125,7 +125,7 @@ CtrHmacCipher::CtrHmacCipher(Profile profile, const SessionKeys& keys, size_t ta
 
 void CtrHmacCipher::crypt(PacketId id, ByteView in, Bytes out) {
   if (!cipher_) {
-    if (in.data() != out.data()) std::memmove(out.data(), in.data(), in.size());
+    if (!in.empty() && in.data() != out.data()) std::memmove(out.data(), in.data(), in.size());
     return;
   }
   cipher_->crypt(counter_block(salt_, id), in, out);
