@@ -9,6 +9,11 @@ import time
 
 from machine import resident_kib
 
+
+def better_is_higher(metric):
+    return metric in ("mbit_s", "opened") or metric.endswith("utilisation")
+
+
 class Unavailable(Exception):
     """The peer cannot do this work; the text says why."""
 

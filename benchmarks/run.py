@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import cases  # noqa: E402
 import peers  # noqa: E402
-from base import Unavailable  # noqa: E402
+from base import Unavailable, better_is_higher  # noqa: E402
 from machine import busy, describe  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,10 +51,6 @@ def collect(bench, chosen, arguments):
                 units[metric] = unit
                 figures.setdefault(metric, {}).setdefault(peer.name, []).append(value)
     return figures, units
-
-
-def better_is_higher(metric):
-    return metric in ("mbit_s", "opened") or metric.endswith("utilisation")
 
 
 def table(figures, units, names):

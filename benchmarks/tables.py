@@ -5,6 +5,9 @@ import json
 import sys
 from pathlib import Path
 
+from base import better_is_higher
+from peers import PEERS
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 # Of the README: file, metric, what people call it, digits.
@@ -22,8 +25,6 @@ SHORT = [
     ("size", "kaon_static_bytes", "the command with everything inside", "bytes"),
     ("size", "libkaon_so_bytes", "libkaon.so", "bytes"),
 ]
-HIGHER_IS_BETTER = {"mbit_s", "opened"}
-NO_RIVALS = {"kaon", "floor"}
 
 
 def results():
@@ -48,10 +49,10 @@ def number(value):
 
 def ratio(metric, values):
     """Kaon's figure over the best other peer's."""
-    rivals = [value for peer, value in values.items() if peer not in NO_RIVALS]
+    rivals = [value for peer, value in values.items() if PEERS[peer].rival]
     if "kaon" not in values or not rivals:
         return ""
-    best = max(rivals) if metric in HIGHER_IS_BETTER or metric.endswith("utilisation") else min(rivals)
+    best = max(rivals) if better_is_higher(metric) else min(rivals)
     return f"{values['kaon'] / best:.2f}" if best else ""
 
 

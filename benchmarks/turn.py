@@ -11,8 +11,8 @@ from base import Bench, Unavailable
 from machine import cpu_seconds, resident_kib
 from peers import BUILD
 
-# What is measured: packets sent at once, and how they travel.
 ALLOCATIONS = 10_000
+# What is measured: packets sent at once, and how they travel.
 LOADS = {"channel_bursts": (9, "channels"), "channel_single": (1, "channels"), "indication_single": (1, "indications")}
 
 

@@ -146,10 +146,6 @@ class Client {
   size_t segment_ = 0;
 };
 
-}  // namespace
-
-namespace {
-
 void wait_for_a_line() {
   std::printf("ready\n");
   std::fflush(stdout);

@@ -219,9 +219,6 @@ class World {
   void command() {
     switch (choices_.below(11)) {
       case 0: return start();
-      case 8: return (void)us_.connection.request_connection_ids(choices_.u8());
-      case 9: return new_ids(us_);
-      case 10: return (void)us_.connection.use_spare_connection_id();
       case 1:
         if (!wrong_fingerprint()) us_.connection.set_remote_fingerprints({certificate(1).fingerprint()});
         return;
@@ -230,6 +227,9 @@ class World {
       case 4: us_.connection.close(); return;
       case 5: peer_.connection.close(); return;
       case 6: return protect(us_, peer_);
+      case 8: return (void)us_.connection.request_connection_ids(choices_.u8());
+      case 9: return new_ids(us_);
+      case 10: return (void)us_.connection.use_spare_connection_id();
       default: {
         std::array<uint8_t, 60> out;
         KAON_ASSERT(us_.connection.export_keying_material(kSrtpExporterLabel, {}, out).has_value() ==

@@ -98,9 +98,9 @@ KAON_FUZZ_TARGET(dtls_messages) {
     case 11: return (void)parse_key_update(body);
     case 12: return (void)parse_ack(body);
     case 14: return look_at_new_connection_id(body);
+    case 15: return (void)parse_request_connection_id(body);
     case 16: return look_at_psk_exchange(body, false);
     case 17: return look_at_psk_exchange(body, true);
-    case 15: return (void)parse_request_connection_id(body);
     default: return (void)crypto::PublicKey::from_certificate(body);
   }
 }

@@ -17,7 +17,6 @@ Step ClientHandshake12::on_message(HandshakeContext& context, const HandshakeMes
       if (state_ != State::WaitServerKeyExchange) break;
       if (uses_psk(*context.session.suite)) return on_psk_server_key_exchange(context, message);
       return on_server_key_exchange(context, message);
-      break;
     case HandshakeType::CertificateRequest:
       if (state_ == State::WaitCertificateRequest) return on_certificate_request(context, message);
       break;

@@ -1,12 +1,10 @@
 // What is said to an HTTP proxy and what it answers.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 
-#include "kaon/base/bytes.h"
 #include "kaon/base/result.h"
 #include "kaon/io/http_proxy.h"
 
@@ -25,8 +23,8 @@ struct ProxyAnswer {
   uint16_t status = 0;
   std::string reason;  ///< printable characters only, at most 128
 };
-/// No value in the optional: the head is not whole yet.
 enum class ProxyAnswerError : uint8_t { NotHttp };
+/// No value in the optional: the head is not whole yet.
 Result<std::optional<ProxyAnswer>, ProxyAnswerError> parse_proxy_answer(std::string_view head);
 
 /// Why there is no way through a proxy.
