@@ -275,6 +275,11 @@ bool Association::Impl::release(Buffer kept) {
   block->receiver.messages_polled(events_);
   return block->receiver.sack_now();
 }
+void Association::Impl::extend(Buffer& kept, ByteView bytes, size_t most) {
+  if (!pool_) pool_.emplace();
+  events_.extend(kept, bytes, most, *pool_);
+}
+
 
 Stats Association::Impl::stats() const {
   Stats stats = totals_;
@@ -330,3 +335,4 @@ Buffer Association::keep(ByteView payload) { return impl_->keep(payload); }
 bool Association::release(Buffer kept) { return impl_->release(std::move(kept)); }
 
 }  // namespace kaon::sctp
+void Association::extend(Buffer& kept, ByteView bytes, size_t most) { impl_->extend(kept, bytes, most); }

@@ -62,6 +62,9 @@ class Association {
   /// What keep() gave has been read. True if the peer is to be told of the room, by poll_transmit(). It may also just
   /// be destroyed together with the association.
   bool release(Buffer kept);
+  /// Appends to what keep() gave (or begins with an empty Buffer): a message that is put together above. Counts like
+  /// keep(), with the memory that is taken ahead; `most` is the largest size it can have.
+  void extend(Buffer& kept, ByteView bytes, size_t most);
 
   /// The largest packet that the next poll_transmit() may write.
   size_t largest_packet() const;

@@ -74,6 +74,7 @@ class Association::Impl {
   std::optional<Event> poll_event();
   Buffer keep(ByteView payload);
   bool release(Buffer kept);
+  void extend(Buffer& kept, ByteView bytes, size_t most);
   void handle_timeout(Time now);
   Time next_timeout() const;
 
