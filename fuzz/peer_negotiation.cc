@@ -19,6 +19,9 @@ struct Side {
     std::string fingerprint = "sha-256 AB";
     for (int i = 1; i < 32; ++i) fingerprint += ":CD";
     transport.fingerprints = {fingerprint};
+    // One side can do SNAP in each pair of letters, and another has the same value: an echo.
+    if (letter % 2 == 0) transport.sctp_init = "AQAAHl+zdHQAUAAA/////6Gq3HTAAAAEgAgABoLA";
+    if (letter % 4 == 1) transport.sctp_init = "AQAAHols3R0AUAAA/////+B5ZR3AAAAEgAgABoLA";
     negotiator.set_transport(transport);
   }
 

@@ -47,7 +47,7 @@ class World {
   explicit World(fuzz::Choices& choices) : choices_(choices), us_(small(choices), 1), peer_(small(choices), 2) {}
 
   void run() {
-    reach(choices_.below(12));
+    reach(choices_.below(15));
     for (size_t i = 0; i < 300 && !choices_.empty(); ++i) {
       operation();
       drain(us_, peer_);
@@ -64,6 +64,7 @@ class World {
   // Brings the pair to a state; the real peer's packets that are still on their way stay there.
   void reach(size_t state) {
     if (state == 0) return;
+    if (state >= 12) return snap(state);
     us_.engine.connect(now_);
     drain(us_, peer_);
     if (state == 1) return;
@@ -82,6 +83,24 @@ class World {
     if (state == 9) us_.engine.shutdown(now_), drain(us_, peer_);
     if (state == 10) peer_.engine.shutdown(now_), exchange(3);
     if (state == 11) exchange(20), us_.engine.shutdown(now_), exchange(1);
+  }
+
+  // 12: both begin with the other's INIT; 13: the peer shakes hands all the same; 14: we begin with whatever was given.
+  void snap(size_t state) {
+    std::vector<uint8_t> theirs = peer_.engine.init_chunk();
+    const std::vector<uint8_t> ours = us_.engine.init_chunk();
+    if (state == 14) {
+      for (size_t i = choices_.below(4) + 1; i > 0; --i) fuzz::mutate(theirs, choices_);
+      theirs.shrink_to_fit();
+      forged_ = true;
+    }
+    const bool begun = us_.engine.connect_with(theirs, now_).has_value();
+    KAON_ASSERT(begun == is_init_chunk(theirs));
+    KAON_ASSERT((us_.engine.state() == State::Established) == begun);
+    if (state == 13) return peer_.engine.connect(now_), send(us_, 1, 3000);
+    KAON_ASSERT(peer_.engine.connect_with(ours, now_).has_value());
+    send(us_, 1, 3000);
+    send(peer_, 2, 3000);
   }
 
   void send(Side& side, uint16_t stream, size_t size) {

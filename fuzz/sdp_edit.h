@@ -30,13 +30,13 @@ inline void edit_line(std::vector<std::string>& lines, Choices& choices) {
       break;
     }
     case 4: {
-      constexpr std::array<std::string_view, 17> kLines = {
+      constexpr std::array<std::string_view, 18> kLines = {
           "a=sendrecv",       "a=sendonly",         "a=recvonly",
           "a=inactive",       "a=setup:active",     "a=setup:passive",
           "a=setup:actpass",  "a=rid:a send",       "a=rid:b recv",
           "a=bundle-only",    "a=simulcast:send a", "a=simulcast:recv b;a",
           "a=mid:0",          "a=group:BUNDLE 0",   "a=ice-options:trickle",
-          "a=ssrc:1 cname:x", "a=cryptex"};
+          "a=ssrc:1 cname:x", "a=cryptex",          "a=sctp-init:AQAAHols3R0AUAAA/////+B5ZR3AAAAEgAgABoLA"};
       lines[at] = kLines[choices.below(kLines.size())];
       break;
     }

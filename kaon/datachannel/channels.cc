@@ -89,7 +89,7 @@ std::optional<uint16_t> Channels::Impl::choose_stream() {
   return std::nullopt;
 }
 
-void Channels::Impl::start(DtlsRole role, Time now) {
+void Channels::Impl::start(DtlsRole role, Time now, ByteView peer_init) {
   now_ = std::max(now_, now);
   if (role_ || closed_) return;
   role_ = role;
@@ -106,7 +106,7 @@ void Channels::Impl::start(DtlsRole role, Time now) {
     }
     begin(channel);
   }
-  association_.connect(now_);
+  if (peer_init.empty() || !association_.connect_with(peer_init, now_)) association_.connect(now_);
 }
 
 Result<ChannelId, OpenError> Channels::Impl::open(ChannelOptions options, Time now) {
@@ -240,7 +240,9 @@ Channels::Channels(Channels&&) noexcept = default;
 Channels& Channels::operator=(Channels&&) noexcept = default;
 Channels::~Channels() = default;
 
-void Channels::start(DtlsRole role, Time now) { impl_->start(role, now); }
+void Channels::start(DtlsRole role, Time now, ByteView peer_init) { impl_->start(role, now, peer_init); }
+std::vector<uint8_t> Channels::init_chunk() { return impl_->association_.init_chunk(); }
+bool Channels::started() const { return impl_->role_.has_value(); }
 Result<ChannelId, OpenError> Channels::open(ChannelOptions options, Time now) {
   return impl_->open(std::move(options), now);
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "kaon/base/env.h"
 #include "kaon/base/result.h"
@@ -160,8 +161,13 @@ class Channels {
   Channels& operator=(Channels&&) noexcept;
   ~Channels();
 
-  /// DTLS is up: gives the channels opened so far their streams and connects the association. Later calls do nothing.
-  void start(DtlsRole role, Time now);
+  /// DTLS is up: gives the channels opened so far their streams and connects the association. With the peer's INIT
+  /// chunk, which it gave away together with having ours (SNAP), there is nothing to wait for; one that is no INIT
+  /// counts as none. Later calls do nothing.
+  void start(DtlsRole role, Time now, ByteView peer_init = {});
+  /// As sctp::Association::init_chunk().
+  std::vector<uint8_t> init_chunk();
+  bool started() const;
 
   /// Before start() the channel waits for its stream.
   [[nodiscard]] Result<ChannelId, OpenError> open(ChannelOptions options, Time now);

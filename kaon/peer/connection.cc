@@ -85,6 +85,10 @@ void Connection::Impl::handle_packet(const net::Datagram& packet, Time time) {
 }
 
 void Connection::Impl::deliver_data(Time time) {
+  // With SNAP the peer's data may come in one packet with the end of the handshake: the association first.
+  if (!security) {
+    while (auto event = transport.poll_dtls_event()) handle_dtls_event(*event, time);
+  }
   while (const auto data = transport.poll_application_data()) {
     if (channels) channels->handle_packet(*data, time);
   }

@@ -5,7 +5,10 @@
 namespace kaon::peer {
 
 datachannel::Channels& Connection::Impl::need_channels() {
-  if (!channels) channels.emplace(config.data, env);
+  if (channels) return *channels;
+  channels.emplace(config.data, env);
+  // Descriptions may hold their INIT from now on.
+  if (config.snap) negotiator.set_transport(local_transport());
   return *channels;
 }
 
@@ -13,7 +16,8 @@ void Connection::Impl::start_channels(Time time) {
   const NegotiatedSession* session = negotiator.session();
   if (!channels || !security || session == nullptr || !session->data) return;
   if (const auto rtt = transport.ice().rtt()) channels->set_rtt(*rtt);
-  channels->start(session->dtls_role, time);
+  const auto peer_init = sctp_init_bytes(session->data->remote_sctp_init);
+  channels->start(session->dtls_role, time, peer_init ? ByteView(*peer_init) : ByteView());
 }
 
 std::optional<net::Transmit> Connection::Impl::transmit_carried(Bytes out) {

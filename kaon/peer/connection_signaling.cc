@@ -1,8 +1,18 @@
+#include "kaon/base/base64.h"
 #include "kaon/peer/internal/connection_impl.h"
 
 namespace kaon::peer {
+namespace {
 
-LocalTransport Connection::Impl::local_transport() const {
+bool offers_data(const sdp::SessionDescription& description) {
+  return std::ranges::any_of(description.media, [](const sdp::MediaDescription& media) {
+    return media.kind() == sdp::MediaKind::Application && !media.is_rejected();
+  });
+}
+
+}  // namespace
+
+LocalTransport Connection::Impl::local_transport() {
   const ice::Credentials& credentials = transport.ice().local_credentials();
   LocalTransport local;
   local.ice_ufrag = credentials.ufrag;
@@ -11,6 +21,7 @@ LocalTransport Connection::Impl::local_transport() const {
   local.fingerprints = {fingerprint};
   local.sctp_port = config.data.sctp.local_port;
   local.max_message_size = config.data.sctp.max_message_size;
+  if (config.snap && channels && !snap_over) local.sctp_init = to_base64(channels->init_chunk());
   return local;
 }
 
@@ -35,6 +46,10 @@ void Connection::Impl::apply_session(Time time) {
   if (session->data) {
     need_channels().set_remote_max_message_size(session->data->remote_max_message_size);
     start_channels(time);
+  } else if (channels && channels->started() && !snap_over) {
+    // The association lives on without a section; if there is one again, its peer may be another.
+    snap_over = true;
+    negotiator.set_transport(local_transport());
   }
   settle(time);
 }
@@ -50,6 +65,8 @@ Result<void, NegotiationError> Connection::Impl::set_local(SdpType type, Time ti
 Result<void, NegotiationError> Connection::Impl::set_remote(SdpType type, const sdp::SessionDescription& remote,
                                                             Time time) {
   advance(time);
+  // Their INIT goes into the answer.
+  if (type == SdpType::Offer && config.snap && offers_data(remote)) need_channels();
   if (auto result = negotiator.set_remote_description(type, remote); !result) return result;
   if (type == SdpType::Answer || type == SdpType::Pranswer) apply_session(now);
   return {};

@@ -51,6 +51,9 @@ struct Config {
   /// 1.2 for paths that lose records of 1.3, as some relays of calls do.
   dtls::Version max_dtls_version = dtls::Version::Dtls13;
   datachannel::Config data;
+  /// SNAP (draft-hancke-tsvwg-snap): the INIT chunks of SCTP travel in the descriptions, which saves data channels two
+  /// round trips. Offered, accepted, and not used with peers that lack it.
+  bool snap = true;
   Delivery delivery = Delivery::Frames;
   /// Largest UDP payload of media and handshake packets.
   size_t mtu = 1200;

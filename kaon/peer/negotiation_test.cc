@@ -453,32 +453,6 @@ TEST(Negotiator, ArgumentsThatCouldBreakADescriptionAreRefused) {
   EXPECT_EQ(a->create_offer().error(), NegotiationError::TooManySections);
 }
 
-TEST(Negotiator, SnapIsAgreedOnlyIfBothGiveTheirOwn) {
-  const auto with_init = [](char letter, const char* init) {
-    LocalTransport transport = test::make_transport(letter);
-    transport.sctp_init = init;
-    return transport;
-  };
-  Peer a(1), b(2), c(3);
-  a->set_transport(with_init('a', "AQAAHg"));
-  b->set_transport(with_init('b', "AQAAHw"));
-  a->want_data();
-  exchange(a, b);
-  EXPECT_EQ(a->session()->data->remote_sctp_init, "AQAAHw");
-  EXPECT_EQ(b->session()->data->remote_sctp_init, "AQAAHg");
-  Peer d(4);
-  d->set_transport(with_init('d', "AQAAHg"));
-  d->want_data();
-  exchange(d, c);
-  EXPECT_EQ(d->session()->data->remote_sctp_init, "");
-  Peer e(5), echo(6);
-  e->set_transport(with_init('e', "AQAAHg"));
-  echo->set_transport(with_init('f', "AQAAHg"));
-  e->want_data();
-  exchange(e, echo);
-  EXPECT_EQ(e->session()->data->remote_sctp_init, "") << "an echo is no support";
-}
-
 TEST(Negotiator, CandidatesGoIntoTheSectionOfTheTransport) {
   Peer a(1);
   ASSERT_TRUE(a->add_transceiver(MediaKind::Audio));

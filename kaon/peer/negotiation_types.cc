@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "kaon/base/base64.h"
+#include "kaon/sctp/association.h"
+
 namespace kaon::peer {
 
 std::string_view to_string(NegotiationError error) {
@@ -27,6 +30,8 @@ std::string_view to_string(NegotiationError error) {
     case NegotiationError::NewCredentialsRequired:
       return "NewCredentialsRequired: the offer restarts ICE, so the answer needs new credentials";
     case NegotiationError::PlanB: return "PlanB: one track per m= section (Unified Plan), please";
+    case NegotiationError::BadSctpInit:
+      return "BadSctpInit: a=sctp-init is no INIT chunk, or it changed while its association lives";
     case NegotiationError::HeaderEncryptionRequired:
       return "HeaderEncryptionRequired: give a=cryptex in every RTP section";
     case NegotiationError::NoMedia: return "NoMedia: the offer has no audio or video section that can be accepted";
@@ -54,6 +59,14 @@ std::string_view to_string(SdpType type) {
     case SdpType::Rollback: return "rollback";
   }
   return "";
+}
+
+std::optional<std::vector<uint8_t>> sctp_init_bytes(std::string_view value) {
+  std::string padded(value);
+  while (padded.size() % 4 != 0) padded += '=';
+  auto bytes = from_base64(padded);
+  if (bytes && !sctp::is_init_chunk(*bytes)) bytes.reset();
+  return bytes;
 }
 
 uint8_t NegotiatedMedia::extension_id(ExtensionKind extension) const {

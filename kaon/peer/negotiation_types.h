@@ -40,6 +40,7 @@ enum class NegotiationError : uint8_t {
   FingerprintChanged,        ///< A new certificate without an ICE restart (RFC 8842 §5).
   NewCredentialsRequired,    ///< The offer restarts ICE: call set_transport() with fresh credentials first.
   PlanB,                     ///< Several media streams in one section, as in Plan B.
+  BadSctpInit,               ///< An a=sctp-init that is no INIT chunk, or another than its association began with.
   HeaderEncryptionRequired,  ///< RTP sections of the peer without a=cryptex, which our configuration insists on.
   NoMedia,                   ///< check_http_offer(): no section of audio or video to accept.
 };
@@ -76,7 +77,7 @@ struct LocalTransport {
   std::vector<std::string> fingerprints;  ///< "sha-256 AB:CD:…".
   uint16_t sctp_port = 5000;
   uint64_t max_message_size = 262144;
-  std::string sctp_init;  ///< Base64 of our INIT chunk to offer SNAP; empty for none.
+  std::string sctp_init;  ///< Base64 of our INIT chunk, to offer and accept SNAP; empty for neither.
 };
 
 using TransceiverId = Strong<struct TransceiverIdTag, uint32_t>;
@@ -178,9 +179,12 @@ struct NegotiatedData {
   std::string mid;
   uint16_t remote_port = 5000;
   uint64_t remote_max_message_size = 65536;  ///< RFC 8841 §6.1; 0 means any size.
-  std::string remote_sctp_init;              ///< SNAP: set only if both sides gave one.
+  std::string remote_sctp_init;              ///< SNAP, if both sides gave one: what sctp_init_bytes() reads.
   bool operator==(const NegotiatedData&) const = default;
 };
+
+/// The INIT chunk that a value of a=sctp-init stands for, padded base64 or not; nothing if it is none.
+std::optional<std::vector<uint8_t>> sctp_init_bytes(std::string_view value);
 
 using net::DtlsRole;
 

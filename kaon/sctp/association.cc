@@ -305,6 +305,10 @@ Association& Association::operator=(Association&&) noexcept = default;
 Association::~Association() = default;
 
 void Association::connect(Time now) { impl_->connect(now); }
+std::vector<uint8_t> Association::init_chunk() { return impl_->init_chunk(); }
+Result<void, InitError> Association::connect_with(ByteView peer_init, Time now) {
+  return impl_->connect_with(peer_init, now);
+}
 Result<void, SendError> Association::send(StreamId stream, Ppid ppid, ByteView payload, const SendOptions& options,
                                           Time now) {
   return impl_->send(stream, ppid, payload, options, now);
@@ -333,6 +337,8 @@ std::optional<net::Transmit> Association::poll_transmit(Bytes out) { return impl
 std::optional<Event> Association::poll_event() { return impl_->poll_event(); }
 Buffer Association::keep(ByteView payload) { return impl_->keep(payload); }
 bool Association::release(Buffer kept) { return impl_->release(std::move(kept)); }
+
+bool is_init_chunk(ByteView bytes) { return parse_init_chunk(bytes).has_value(); }
 
 }  // namespace kaon::sctp
 void Association::extend(Buffer& kept, ByteView bytes, size_t most) { impl_->extend(kept, bytes, most); }

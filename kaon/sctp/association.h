@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "kaon/base/buffer.h"
 #include "kaon/base/env.h"
@@ -27,6 +28,14 @@ class Association {
   /// Sends INIT. Over DTLS both sides call it at once; collisions are resolved (RFC 9260 §5.2). Messages may be sent
   /// before.
   void connect(Time now);
+
+  /// Our INIT chunk, whole, for the peer to have by other means than the wire (SNAP, draft-hancke-tsvwg-snap): the same
+  /// on every call, and a later connect() sends this one.
+  std::vector<uint8_t> init_chunk();
+  /// Instead of connect(), where the peer has our init_chunk() and `peer_init` is its own: the association is there at
+  /// once, and nothing of a handshake goes over the wire. Nothing changes on failure. Only over DTLS, which protects
+  /// from what the state cookie would (RFC 9260 §5.1.3).
+  [[nodiscard]] Result<void, InitError> connect_with(ByteView peer_init, Time now);
 
   /// Queues a copy of one message. Data of a stream that peer cannot be told to skip (no FORWARD-TSN) is sent reliably.
   [[nodiscard]] Result<void, SendError> send(StreamId stream, Ppid ppid, ByteView payload, const SendOptions& options,
@@ -87,5 +96,8 @@ class Association {
 };
 
 static_assert(net::ByteEngine<Association>);
+
+/// Whether Association::connect_with() takes these bytes: one INIT chunk that RFC 9260 §3.3.2 allows.
+bool is_init_chunk(ByteView bytes);
 
 }  // namespace kaon::sctp

@@ -97,6 +97,11 @@ enum class SendError : uint8_t {
 };
 std::string_view to_string(SendError error);
 
+enum class InitError : uint8_t {
+  Malformed,  // not an INIT chunk, or one that RFC 9260 §3.3.2 forbids
+  NotIdle,    // connect() or connect_with() was called before, or the association is over
+};
+
 enum class ResetError : uint8_t { NotConnected, NotSupported, InvalidStream };
 
 enum class State : uint8_t {
@@ -202,6 +207,8 @@ struct Stats {
   uint64_t chunks_retransmitted = 0;
   uint64_t fast_retransmits = 0;
   uint64_t timeouts = 0;
+  /// It began without a handshake, by Association::connect_with().
+  bool snap = false;
   /// Largest packet of the present path.
   size_t packet_size = 0;
   size_t receive_window = 0;

@@ -110,6 +110,9 @@ struct Configuration {
   peer::NegotiatorConfig negotiation = {};
   /// Data channels: most of them, size of their buffers.
   datachannel::Config data = {};
+  /// SNAP: SCTP's INIT chunks travel in offer and answer (a=sctp-init), so that data channels open two round trips
+  /// earlier. Peers that lack it do not notice.
+  bool snap = true;
   /// Which candidates of the peer are checked.
   ice::AddressPolicy remote_addresses = {};
   /// 1.2 for paths that lose records of 1.3, as some relays of calls do.

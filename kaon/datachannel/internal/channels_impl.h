@@ -30,7 +30,7 @@ class Channels::Impl {
   Impl(const Config& config, Env env) : config_(config), association_(config.sctp, env) {}
 
   // channels.cc
-  void start(DtlsRole role, Time now);
+  void start(DtlsRole role, Time now, ByteView peer_init);
   Result<ChannelId, OpenError> open(ChannelOptions options, Time now);
   Result<void, SendError> send(ChannelId id, PpidValue ppid, PpidValue empty, ByteView payload, Time now);
   void close(ChannelId id, Time now);

@@ -35,7 +35,7 @@ struct Connection::Impl {
   Time advance(Time time) { return now = std::max(now, time); }
 
   // connection_signaling.cc
-  LocalTransport local_transport() const;
+  LocalTransport local_transport();
   void apply_session(Time time);
   void restart_ice(Time time);
   Result<void, NegotiationError> set_local(SdpType type, Time time);
@@ -61,6 +61,7 @@ struct Connection::Impl {
   std::optional<dtls::Connected> security;
   bool dtls_failed = false;  // which nothing mends
   bool said_goodbye = false;
+  bool snap_over = false;  // the SCTP association is older than what descriptions may say of it
   Ring<Event> events;
   // A packet that did not fit into the run before it: encrypted, so it must be sent as it is.
   struct Carried {

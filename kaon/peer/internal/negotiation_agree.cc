@@ -183,7 +183,25 @@ Result<NegotiatedMedia, NegotiationError> agree_media(const Exchange& exchange, 
   return media;
 }
 
-NegotiatedData agree_data(const Exchange& exchange, size_t index) {
+// draft-hancke-tsvwg-snap, "Modifying the Session": what an association began with stays, and one that began without
+// gets none. Our association outlives a new DTLS association, so that a new one of the peer's must shake hands.
+Result<std::string, NegotiationError> agree_sctp_init(const Exchange& exchange, size_t index, bool new_association) {
+  const std::string& offered = exchange.offer.media[index].sctp_init;
+  const std::string& answered = exchange.answer.media[index].sctp_init;
+  const std::string& remote = exchange.local_offer ? answered : offered;
+  // An answer with the offer's own value is an echo of what the peer does not understand.
+  const bool both = !offered.empty() && !answered.empty() && offered != answered;
+  if (exchange.before == nullptr || !exchange.before->data) {
+    if (!both) return std::string();
+    if (!sctp_init_bytes(remote)) return fail(NegotiationError::BadSctpInit);
+    return remote;
+  }
+  const std::string& before = exchange.before->data->remote_sctp_init;
+  if (both && (new_association || remote != before)) return fail(NegotiationError::BadSctpInit);
+  return new_association ? std::string() : before;
+}
+
+Result<NegotiatedData, NegotiationError> agree_data(const Exchange& exchange, size_t index, bool new_association) {
   const MediaDescription& offered = exchange.offer.media[index];
   const MediaDescription& answered = exchange.answer.media[index];
   const MediaDescription& remote = exchange.local_offer ? answered : offered;
@@ -192,10 +210,7 @@ NegotiatedData agree_data(const Exchange& exchange, size_t index) {
   data.mid = offered.mid;
   data.remote_port = remote.sctp_port.value_or(5000);
   data.remote_max_message_size = remote.max_message_size.value_or(65536);
-  // An answer with our own value is an echo of what the peer does not understand.
-  const bool snap =
-      !offered.sctp_init.empty() && !answered.sctp_init.empty() && offered.sctp_init != answered.sctp_init;
-  if (snap) data.remote_sctp_init = remote.sctp_init;
+  KAON_TRY(data.remote_sctp_init, agree_sctp_init(exchange, index, new_association));
   return data;
 }
 
@@ -261,7 +276,7 @@ Result<NegotiatedSession, NegotiationError> negotiate(const Exchange& exchange) 
       KAON_TRY(NegotiatedMedia media, agree_media(exchange, i));
       session.media.push_back(std::move(media));
     } else if (bundle.contains(i)) {
-      session.data = agree_data(exchange, i);
+      KAON_TRY(session.data, agree_data(exchange, i, change.new_association));
     }
   }
   return session;

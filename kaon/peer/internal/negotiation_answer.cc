@@ -16,6 +16,9 @@ class AnswerBuilder {
       : state_(state), offer_(offer) {
     if (!bundle.sections.empty()) setup_ = setup_for(offer.media[bundle.sections.front()]);
     cryptex_ = state.config.header_encryption != HeaderEncryption::Off && encrypts_headers(offer, bundle);
+    const auto remote = remote_transport(offer, bundle);
+    const auto change = remote ? compare_transport(state.session, *remote) : TransportChange{};
+    new_association_ = change && change->new_association;
   }
 
   MediaDescription rtp_section(const MediaDescription& offered, const Transceiver& transceiver) const {
@@ -43,7 +46,7 @@ class AnswerBuilder {
     section.formats = {"webrtc-datachannel"};
     section.sctp_port = state_.transport.sctp_port;
     section.max_message_size = state_.transport.max_message_size;
-    if (!offered.sctp_init.empty()) section.sctp_init = state_.transport.sctp_init;
+    if (accepts_sctp_init(offered)) section.sctp_init = state_.transport.sctp_init;
     return section;
   }
 
@@ -66,6 +69,13 @@ class AnswerBuilder {
   }
 
  private:
+  // SNAP, for an association that is yet to begin or that began so.
+  bool accepts_sctp_init(const MediaDescription& offered) const {
+    if (offered.sctp_init.empty()) return false;
+    if (state_.session == nullptr || !state_.session->data) return true;
+    return !new_association_ && offered.sctp_init == state_.session->data->remote_sctp_init;
+  }
+
   // RFC 8842 §5.3: the role of a running association stays.
   sdp::Setup setup_for(const MediaDescription& tagged) const {
     switch (transport_of(offer_, tagged).setup.value_or(sdp::Setup::Active)) {
@@ -179,6 +189,7 @@ class AnswerBuilder {
   const sdp::SessionDescription& offer_;
   sdp::Setup setup_ = sdp::Setup::Passive;  // one for the one transport
   bool cryptex_ = false;                    // so too (RFC 9335 §4: TRANSPORT)
+  bool new_association_ = false;            // of DTLS
 };
 
 }  // namespace

@@ -163,7 +163,9 @@ class OfferBuilder {
     section.formats = {"webrtc-datachannel"};
     section.sctp_port = state_.transport.sctp_port;
     section.max_message_size = state_.transport.max_message_size;
-    section.sctp_init = state_.transport.sctp_init;
+    // An association that began without SNAP gets none.
+    const bool running = state_.session != nullptr && state_.session->data;
+    if (!running || !state_.session->data->remote_sctp_init.empty()) section.sctp_init = state_.transport.sctp_init;
     return section;
   }
 

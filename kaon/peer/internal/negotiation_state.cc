@@ -147,6 +147,7 @@ Result<void, NegotiationError> Negotiator::State::apply_remote_offer(const sdp::
   if (const auto checked = internal::check_header_encryption(config.header_encryption, offer, next.bundle); !checked) {
     return fail(checked.error());
   }
+  if (const auto checked = check_sctp_init(offer); !checked) return checked;
   KAON_TRY(next.remote, internal::remote_transport(offer, next.bundle));
   KAON_TRY(const internal::TransportChange change,
            internal::compare_transport(session ? &*session : nullptr, next.remote));
@@ -157,6 +158,16 @@ Result<void, NegotiationError> Negotiator::State::apply_remote_offer(const sdp::
   associate(offer);
   created.reset();
   signaling = SignalingState::HaveRemoteOffer;
+  return {};
+}
+
+// draft-hancke-tsvwg-snap: an error, where we would have used it.
+Result<void, NegotiationError> Negotiator::State::check_sctp_init(const sdp::SessionDescription& offer) const {
+  if (transport.sctp_init.empty()) return {};
+  const bool bad = std::ranges::any_of(offer.media, [](const sdp::MediaDescription& media) {
+    return !media.sctp_init.empty() && !sctp_init_bytes(media.sctp_init);
+  });
+  if (bad) return fail(NegotiationError::BadSctpInit);
   return {};
 }
 

@@ -73,6 +73,7 @@ struct Negotiator::State {
   Result<void, NegotiationError> set_local(SdpType type, internal::Created description);
   void apply_local_offer(internal::Created offer);
   Result<void, NegotiationError> apply_remote_offer(const sdp::SessionDescription& offer);
+  Result<void, NegotiationError> check_sctp_init(const sdp::SessionDescription& offer) const;
   /// The end of an exchange, by an answer of either side.
   Result<void, NegotiationError> apply_answer(SdpType type, const sdp::SessionDescription& answer);
   void roll_back();

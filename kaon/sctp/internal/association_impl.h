@@ -54,6 +54,7 @@ struct Open {
   Phase phase = Phase::Established;
   bool cookie_ack_due = false;
   bool shutdown_due = false;  // SHUTDOWN or, in ShutdownAckSent, SHUTDOWN ACK
+  bool unheard = false;       // begun by connect_with(), and no packet has shown yet that the peer did so too
 };
 struct Ended {};
 
@@ -63,6 +64,8 @@ class Association::Impl {
 
   // association.cc
   void connect(Time now);
+  std::vector<uint8_t> init_chunk();
+  Result<void, InitError> connect_with(ByteView peer_init, Time now);
   Result<void, SendError> send(StreamId stream, Ppid ppid, ByteView payload, const SendOptions& options, Time now);
   Result<void, ResetError> reset_streams(std::span<const StreamId> streams, Time now);
   void shutdown(Time now);
@@ -111,12 +114,20 @@ class Association::Impl {
   // Bytes to send from which on it pays to look for larger packets.
   static constexpr size_t kBulk = 64 * 1024;
 
+  /// What our own INIT says of us, chosen once.
+  struct Start {
+    uint32_t tag = 0;
+    Tsn initial_tsn;
+  };
+
   // setup.cc
+  const Start& start();
   void start_handshake(Time now);
   void handle_init(ByteView value);
   void handle_init_ack(ByteView value);
   bool handle_cookie_echo(ByteView value, uint32_t verification_tag);
   bool handle_cookie_with_tcb(const StateCookie& cookie);
+  bool is_setting_up() const;
   void handle_cookie_ack();
   void handle_stale_cookie();
   void establish(std::unique_ptr<Tcb> tcb);
@@ -127,6 +138,7 @@ class Association::Impl {
   // dispatch.cc
   bool checksum_fits(Bytes packet) const;
   bool tag_fits(const Chunk& first, uint32_t tag);
+  void mark_heard();
   bool is_out_of_the_blue(const Chunk& first) const;
   void handle_out_of_the_blue(ByteView packet, uint32_t tag);
   bool handle_chunk(const Chunk& chunk, uint32_t tag);
@@ -179,6 +191,7 @@ class Association::Impl {
   Time now_{};
   std::variant<Idle, CookieWait, CookieEchoed, Open, Ended> state_;
   std::array<Time, static_cast<size_t>(Timer::Count)> deadlines_;
+  std::optional<Start> start_;
   std::optional<CookieJar> jar_;
   std::optional<BufferPool> pool_;
   SendQueue queue_;

@@ -37,6 +37,7 @@ void Association::Impl::handle_packet(Bytes packet, Time now) {
                          chunk->type == ChunkType::ShutdownComplete;
       if (alone && !chunk->last) return drop(DropReason::BadBundling);
       if (!tag_fits(*chunk, header.verification_tag)) return drop(DropReason::BadVerificationTag);
+      if (chunk->type != ChunkType::Init && chunk->type != ChunkType::CookieEcho) mark_heard();
       ++totals_.packets_received;
       totals_.bytes_received += packet.size();
     } else if (chunk->type == ChunkType::Init || chunk->type == ChunkType::InitAck) {
@@ -66,6 +67,11 @@ bool Association::Impl::tag_fits(const Chunk& first, uint32_t tag) {
   return local != 0 && tag == local;
 }
 
+// Only who has our INIT knows the tag of such a packet.
+void Association::Impl::mark_heard() {
+  if (auto* open = std::get_if<Open>(&state_)) open->unheard = false;
+}
+
 // §8.4 and §8.5.1 E: of no association, because there is none yet or none any more.
 bool Association::Impl::is_out_of_the_blue(const Chunk& first) const {
   if (ended()) return true;
@@ -76,6 +82,8 @@ bool Association::Impl::is_out_of_the_blue(const Chunk& first) const {
 
 void Association::Impl::handle_out_of_the_blue(ByteView packet, uint32_t tag) {
   drop(DropReason::UnexpectedChunk);
+  // A peer that has our INIT by SNAP may be ahead of us: it repeats what we cannot take yet.
+  if (std::holds_alternative<Idle>(state_) && start_) return;
   ChunkReader chunks(packet.subspan(kCommonHeaderSize));
   bool answers = true;
   std::optional<ChunkType> first;

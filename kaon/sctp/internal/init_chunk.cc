@@ -89,6 +89,16 @@ std::optional<InitChunk> InitChunk::parse(ByteView value) {
   return init;
 }
 
+std::optional<InitChunk> parse_init_chunk(ByteView bytes) {
+  ChunkReader chunks(bytes);
+  const auto chunk = chunks.next();
+  if (!chunk || chunk->type != ChunkType::Init || !chunk->last) return std::nullopt;
+  auto init = InitChunk::parse(chunk->value);
+  const bool allowed =
+      init && init->initiate_tag != 0 && init->outgoing_streams != 0 && init->incoming_streams != 0 && !init->host_name;
+  return allowed ? init : std::nullopt;
+}
+
 size_t InitChunk::size() const {
   std::array<uint8_t, 4> extensions{};
   size_t size = kFixedSize + kChunkHeaderSize + padded(extensions_of(capabilities, extensions));

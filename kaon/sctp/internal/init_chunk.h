@@ -46,4 +46,8 @@ struct InitChunk {
   void write(Bytes out) const;
 };
 
+/// A whole INIT chunk by itself, with or without the padding at its end, as SNAP carries it. Nothing if it is another
+/// chunk, if anything else follows, or if it is an INIT that must not be accepted (§3.3.2).
+std::optional<InitChunk> parse_init_chunk(ByteView bytes);
+
 }  // namespace kaon::sctp

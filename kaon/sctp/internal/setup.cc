@@ -43,10 +43,49 @@ InitChunk Association::Impl::own_init(uint32_t tag, Tsn initial_tsn) const {
   return init;
 }
 
+const Association::Impl::Start& Association::Impl::start() {
+  if (!start_) {
+    const uint32_t tag = random_tag();
+    start_ = Start{tag, Tsn(env_.random.u32())};
+  }
+  return *start_;
+}
+
 void Association::Impl::start_handshake(Time now) {
-  const uint32_t tag = random_tag();
-  state_ = CookieWait{tag, Tsn(env_.random.u32()), now, true, false};
+  state_ = CookieWait{start().tag, start().initial_tsn, now, true, false};
   deadline(Timer::Init) = now + rto_.current();
+}
+
+std::vector<uint8_t> Association::Impl::init_chunk() {
+  const InitChunk init = own_init(start().tag, start().initial_tsn);
+  std::vector<uint8_t> chunk(kChunkHeaderSize + init.size());
+  chunk[0] = static_cast<uint8_t>(ChunkType::Init);
+  store_be16(&chunk[2], static_cast<uint16_t>(chunk.size()));
+  init.write(Bytes(chunk).subspan(kChunkHeaderSize));
+  return chunk;
+}
+
+// draft-hancke-tsvwg-snap, "SCTP considerations": steps A to E of §5.1 are left out.
+Result<void, InitError> Association::Impl::connect_with(ByteView peer_init, Time now) {
+  tick(now);
+  if (!std::holds_alternative<Idle>(state_)) return fail(InitError::NotIdle);
+  const auto init = parse_init_chunk(peer_init);
+  if (!init) return fail(InitError::Malformed);
+  StateCookie agreed;
+  agreed.local_tag = start().tag;
+  agreed.local_initial_tsn = start().initial_tsn;
+  agreed.peer_tag = init->initiate_tag;
+  agreed.peer_initial_tsn = init->initial_tsn;
+  agreed.peer_a_rwnd = init->a_rwnd;
+  agreed.peer_outgoing_streams = init->outgoing_streams;
+  agreed.peer_incoming_streams = init->incoming_streams;
+  agreed.peer_capabilities = init->capabilities;
+  establish(make_tcb(agreed));
+  auto& open = std::get<Open>(state_);
+  open.cookie_ack_due = false;
+  open.unheard = true;
+  totals_.snap = true;
+  return {};
 }
 
 // §5.1 B, §5.2.1 and §5.2.2: an INIT is always answered, and changes nothing here.
@@ -83,9 +122,9 @@ void Association::Impl::handle_init(ByteView value) {
   } else if (const Tcb* block = tcb()) {
     cookie.local_tie_tag = block->local_tag;
     cookie.peer_tie_tag = block->peer_tag;
-    const bool echoed = std::holds_alternative<CookieEchoed>(state_);
-    cookie.local_tag = echoed ? block->local_tag : random_tag();
-    cookie.local_initial_tsn = echoed ? block->local_initial_tsn : Tsn(env_.random.u32());
+    const bool same = is_setting_up();
+    cookie.local_tag = same ? block->local_tag : random_tag();
+    cookie.local_initial_tsn = same ? block->local_initial_tsn : Tsn(env_.random.u32());
   } else {
     cookie.local_tag = random_tag();
     cookie.local_initial_tsn = Tsn(env_.random.u32());
@@ -169,10 +208,18 @@ bool Association::Impl::handle_cookie_echo(ByteView value, uint32_t verification
   return true;
 }
 
+// A peer that took our INIT out of band and shakes hands all the same has not started anew: until it has been heard,
+// its handshake is as if both had begun at once.
+bool Association::Impl::is_setting_up() const {
+  const auto* open = std::get_if<Open>(&state_);
+  return std::holds_alternative<CookieEchoed>(state_) || (open != nullptr && open->unheard);
+}
+
 // The table of §5.2.4.
 bool Association::Impl::handle_cookie_with_tcb(const StateCookie& cookie) {
   Tcb& block = *tcb();
   auto* echoed = std::get_if<CookieEchoed>(&state_);
+  const bool setting_up = is_setting_up();
   const bool local_same = cookie.local_tag == block.local_tag;
   const bool peer_same = cookie.peer_tag == block.peer_tag;
   if (local_same && peer_same) {  // D: both began at once, or our COOKIE ACK was lost
@@ -184,9 +231,9 @@ bool Association::Impl::handle_cookie_with_tcb(const StateCookie& cookie) {
     return true;
   }
   if (local_same) {  // B: both began at once, and the peer answered under another tag
-    if (echoed == nullptr) return drop(DropReason::BadCookie), false;
+    if (!setting_up) return drop(DropReason::BadCookie), false;
     auto anew = make_tcb(cookie);
-    anew->sender.adopt(std::move(echoed->tcb->sender));
+    anew->sender.adopt(std::move(block.sender));
     establish(std::move(anew));
     return true;
   }
@@ -215,6 +262,7 @@ void Association::Impl::establish(std::unique_ptr<Tcb> block) {
   deadline(Timer::Init) = kNever;
   deadline(Timer::Heartbeat) = now_ + config_.heartbeat_interval;
   timeouts_in_row_ = 0;
+  totals_.snap = false;
   heartbeat_nonce_.reset();
   events_.push(event);
 }

@@ -32,6 +32,7 @@ peer::Config Core::take_peer_config() {
   config.ice.patience = config_.ice_patience;
   config.negotiation = std::move(config_.negotiation);
   config.data = config_.data;
+  config.snap = config_.snap;
   config.max_dtls_version = config_.max_dtls_version;
   config.mtu = config_.mtu;
   config.dscp = config_.dscp;

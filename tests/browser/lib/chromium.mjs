@@ -34,6 +34,14 @@ export async function launch(onEnd, { flags = [], prefix, hides = false } = {}) 
   return browser;
 }
 
+/** An empty page that may use WebRTC, without a server, of a browser of its own with these field trials. */
+export async function emptyPage(onEnd, trials) {
+  const page = await open(await launch(onEnd, { flags: trials ? [`--force-fieldtrials=${trials}`] : [] }), 'about:blank');
+  await page.route('http://localhost/', route => route.fulfill({ contentType: 'text/html', body: '<!doctype html>' }));
+  await page.goto('http://localhost/');
+  return page;
+}
+
 /** A page of the server in a context of its own; its uncaught errors go into `page.faults`. */
 export async function open(browser, url, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });

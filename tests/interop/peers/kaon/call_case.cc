@@ -89,7 +89,7 @@ class CallCase final : public Case {
       : loop_(context.loop),
         lines_(context.lines),
         timer_(loop_.add_timer([this](Time now) { send_next(now); })),
-        endpoint_(loop_, lines_, 0, configuration_of(context.options),
+        endpoint_(loop_, lines_, 0, configuration_of(context),
                   {.on_connection_state = [this](ConnectionState state, const std::string&) { on_state(state); },
                    .on_track = [this](const webrtc::TrackEvent& track) { receive_from(*track.transceiver); }}) {
     auto& connection = endpoint_.connection();

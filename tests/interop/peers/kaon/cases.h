@@ -5,6 +5,7 @@
 #include <string>
 
 #include "kaon/io/loop.h"
+#include "kaon/trace/sink.h"
 #include "lines.h"
 #include "options.h"
 
@@ -15,6 +16,7 @@ struct Context {
   io::Loop& loop;
   Lines& lines;
   const Options& options;
+  trace::Sink* trace = nullptr;  ///< Of --capture.
 };
 
 /// Made, called and destroyed on the loop.

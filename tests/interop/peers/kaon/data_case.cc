@@ -33,7 +33,7 @@ class DataCase final : public Case {
   explicit DataCase(const Context& context)
       : lines_(context.lines),
         echo_prefix_(context.options.text("echo-prefix")),
-        endpoint_(context.loop, context.lines, 0, configuration_of(context.options),
+        endpoint_(context.loop, context.lines, 0, configuration_of(context),
                   {.on_data_channel = [this](const std::shared_ptr<DataChannel>& channel) { answer(channel); }}) {
     if (context.options.offerer()) offer(context.options);
   }

@@ -10,8 +10,11 @@ using webrtc::ConnectionState;
 using webrtc::IceCandidate;
 using webrtc::SdpType;
 
-webrtc::Configuration configuration_of(const Options& options) {
+webrtc::Configuration configuration_of(const Context& context) {
+  const Options& options = context.options;
   webrtc::Configuration configuration;
+  configuration.trace = context.trace;
+  configuration.snap = options.text("snap") != "0";
   if (const std::string setup = options.text("setup"); !setup.empty()) {
     configuration.negotiation.answer_setup = setup == "active" ? sdp::Setup::Active : sdp::Setup::Passive;
   }

@@ -5,14 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "cases.h"
 #include "kaon/webrtc/peer_connection.h"
 #include "lines.h"
-#include "options.h"
 
 namespace kaon::interop {
 
-/// What --setup, --path-mtu-discovery, --hide-addresses, --ice-servers, --ice-user and --ice-password say.
-webrtc::Configuration configuration_of(const Options& options);
+/// What --setup, --path-mtu-discovery, --hide-addresses, --snap, --ice-servers, --ice-user and --ice-password say.
+webrtc::Configuration configuration_of(const Context& context);
 
 /// The loop's thread only.
 class Endpoint {

@@ -2,16 +2,26 @@
 #include <iostream>
 
 #include "cases.h"
+#include "kaon/io/trace_file.h"
 
 using namespace kaon::interop;
 
 int main(int argc, char** argv) {
   const Options options = Options::parse(argc, argv);
   Lines lines;
+  std::unique_ptr<kaon::trace::Sink> trace;
+  if (options.has("capture")) {
+    auto opened = kaon::io::open_trace({.capture = options.text("capture")});
+    if (!opened) {
+      std::cerr << "kaon peer: " << opened.error() << "\n";
+      return 2;
+    }
+    trace = std::move(*opened);
+  }
   kaon::io::Loop loop;
   loop.start();
   std::unique_ptr<Case> running;
-  loop.invoke([&] { running = make_case(options.text("case"), {loop, lines, options}); });
+  loop.invoke([&] { running = make_case(options.text("case"), {loop, lines, options, trace.get()}); });
   if (running == nullptr) {
     std::cerr << "kaon peer: there is no case '" << options.text("case") << "'; there are: " << case_names() << "\n";
   } else {

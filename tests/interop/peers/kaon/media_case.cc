@@ -36,7 +36,7 @@ class MediaCase final : public Case {
         keep_(context.options.number("keep", 0) != 0),
         wanted_(static_cast<size_t>(context.options.number("frames", 45))),
         timer_(loop_.add_timer([this](Time now) { send_next(now); })),
-        endpoint_(loop_, lines_, 0, configuration_of(context.options),
+        endpoint_(loop_, lines_, 0, configuration_of(context),
                   {.on_connection_state = [this](ConnectionState state, const std::string&) { on_state(state); },
                    .on_track = [this](const webrtc::TrackEvent& track) { receive_from(*track.transceiver); }}) {
     if (context.options.offerer()) {

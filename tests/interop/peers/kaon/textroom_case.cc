@@ -12,7 +12,7 @@ using webrtc::Message;
 class TextroomCase final : public Case {
  public:
   explicit TextroomCase(const Context& context)
-      : lines_(context.lines), endpoint_(context.loop, context.lines, 0, configuration_of(context.options), {}) {
+      : lines_(context.lines), endpoint_(context.loop, context.lines, 0, configuration_of(context), {}) {
     auto channel = endpoint_.connection().create_data_channel(
         "JanusDataChannel", {},
         {.on_open = [this] { say({{"textroom", "join"}, {"username", "kaon"}, {"transaction", "join"}, {"room", 1}}); },

@@ -1,0 +1,94 @@
+// SNAP with Chromium, whose trial is switched on, in both roles: the INITs stand in the descriptions, and no handshake of SCTP goes over the
+// wire, as Kaon's own capture shows. Without the trial, and with Kaon's switch off, SCTP shakes hands.
+
+import { execFileSync } from 'node:child_process';
+import path from 'node:path';
+import { emptyPage } from '../lib/chromium.mjs';
+import { folder, program, startPeer, until } from '../lib/kaon.mjs';
+
+export const seconds = 120;
+
+const SNAP = 'WebRTC-Sctp-Snap/Enabled/';
+
+// In the page. As answerer it sends everything back, as Kaon's peer wants it; as offerer it sends one message and waits for it.
+const prepare = role => {
+  const pc = new RTCPeerConnection();
+  globalThis.pc = pc;
+  globalThis.echoed = new Promise(done => {
+    const channel = role === 'offerer' && pc.createDataChannel('echo');
+    if (channel) Object.assign(channel, { onopen: () => channel.send('hello'), onmessage: ({ data }) => done(data) });
+    pc.ondatachannel = ({ channel: theirs }) => { theirs.onmessage = ({ data }) => theirs.send(data); };
+  });
+};
+const describe = async remote => {
+  if (remote) await globalThis.pc.setRemoteDescription(remote);
+  if (remote?.type === 'answer') return null;
+  await globalThis.pc.setLocalDescription();
+  while (globalThis.pc.iceGatheringState !== 'complete') await new Promise(done => { globalThis.pc.onicegatheringstatechange = done; });
+  return { type: globalThis.pc.localDescription.type, sdp: globalThis.pc.localDescription.sdp };
+};
+
+/** One call; what both descriptions said, and what `kaon inspect` reads in Kaon's capture. */
+async function call(page, capture, kaonRole, args = []) {
+  const cleanups = [];
+  try {
+    const kaon = startPeer(cleanup => cleanups.push(cleanup), ['--role', kaonRole, '--case', 'data', '--capture', capture, ...args]);
+    const pass = candidate => page.evaluate(init => globalThis.pc.addIceCandidate(init), candidate);
+    const described = () => until(() => kaon.lines.find(line => line.description)?.description, `the description of Kaon as ${kaonRole}`);
+    const descriptions = [];
+    if (kaonRole === 'answerer') {
+      await page.evaluate(prepare, 'offerer');
+      descriptions.push(await page.evaluate(describe));
+      kaon.say({ description: descriptions[0] });
+      descriptions.push(await described());
+      await page.evaluate(describe, descriptions[1]);
+    } else {
+      await page.evaluate(prepare, 'answerer');
+      descriptions.push(await described());
+      descriptions.push(await page.evaluate(describe, descriptions[0]));
+      kaon.say({ description: descriptions[1] });
+    }
+    for (const { candidate } of kaon.lines) if (candidate) await pass(candidate);
+    if (kaonRole === 'answerer') {
+      const echoed = await page.evaluate(() => Promise.race([globalThis.echoed, new Promise(done => { setTimeout(done, 15000, null); })]));
+      if (echoed !== 'hello') throw new Error(`Kaon as answerer: nothing came back${kaon.lines.map(line => ` ${line.error ?? ''}`)}`);
+    } else {
+      const end = await until(() => kaon.lines.find(line => line.result || line.error), 'the result of Kaon as offerer');
+      if (end.error) throw new Error(end.error);
+    }
+    await page.evaluate(() => globalThis.pc.close());
+    const [kaonSaid, chromiumSaid] = kaonRole === 'offerer' ? descriptions : [...descriptions].reverse();
+    return { kaonSaid: kaonSaid.sdp, chromiumSaid: chromiumSaid.sdp, wire: capture };
+  } finally {
+    for (const cleanup of cleanups) await cleanup();
+  }
+}
+
+const inspect = capture => execFileSync(program, ['inspect', capture], { encoding: 'utf8', maxBuffer: 1 << 26 });
+
+function check(told, what, used) {
+  const init = /a=sctp-init:\S+/;
+  const text = inspect(told.wire);
+  if (!/\bI?-?DATA tsn/.test(text)) throw new Error(`${what}: no DATA in the capture`);
+  const greeted = /\b(INIT|INIT-ACK|COOKIE-ECHO|COOKIE-ACK)\b/.test(text);
+  if (greeted === used) throw new Error(`${what}: ${greeted ? 'SCTP shook hands' : 'SCTP did not shake hands'}`);
+  if (used && !(init.test(told.kaonSaid) && init.test(told.chromiumSaid))) throw new Error(`${what}: a=sctp-init is missing`);
+}
+
+export default async function run({ onEnd }) {
+  const files = folder(onEnd);
+  const cases = [
+    ['with the trial', SNAP, [], true],
+    ['with the trial, Kaon without', SNAP, ['--snap', '0'], false],
+    ['without the trial', '', [], false],
+  ];
+  const lines = [];
+  for (const [what, trials, args, used] of cases) {
+    for (const role of ['offerer', 'answerer']) {
+      const name = `SNAP ${what}, Kaon as ${role}`;
+      check(await call(await emptyPage(onEnd, trials), path.join(files, `${lines.length}.pcapng`), role, args), name, used);
+      lines.push(name);
+    }
+  }
+  return `${lines.length} calls, of which 2 without a handshake of SCTP`;
+}
