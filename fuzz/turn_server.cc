@@ -15,6 +15,7 @@ using stun::Class;
 using stun::Method;
 
 constexpr size_t kMaxAllocations = 6;
+constexpr size_t kMaxConnections = 8;
 
 ServerConfig config() {
   ServerConfig out;
@@ -23,6 +24,9 @@ ServerConfig config() {
   out.secrets = {"s"};
   out.max_allocations = kMaxAllocations;
   out.max_allocations_per_user = 4;
+  out.tcp_relays = true;
+  out.max_connections = kMaxConnections;
+  out.max_connections_per_user = 5;
   out.max_rate_per_user = DataRate::kilobits_per_second(1000);
   return out;
 }
@@ -44,12 +48,12 @@ class World {
     for (size_t i = 0; i < 300 && !choices_.empty(); ++i) {
       operation();
       drain();
-      KAON_ASSERT(server_.allocations() <= kMaxAllocations);
+      KAON_ASSERT(server_.allocations() <= kMaxAllocations && server_.connections() <= kMaxConnections);
     }
     // A relay that was ordered and never answered for keeps nothing either.
     fuzz::pass_time(server_, now_, 3h, [&] { drain(); });
     KAON_ASSERT(server_.allocations() == 0 && server_.next_timeout() == kNever);
-    KAON_ASSERT(ordered_.empty() && open_.empty());
+    KAON_ASSERT(ordered_.empty() && open_.empty() && server_.connections() == 0);
   }
 
  private:
@@ -60,7 +64,7 @@ class World {
   }
 
   void operation() {
-    switch (choices_.below(8)) {
+    switch (choices_.below(9)) {
       case 0:
       case 1: return send(request());
       case 2: return send(choices_.bytes(200));
@@ -69,6 +73,7 @@ class World {
       case 5: return fuzz::pass_time(server_, now_, choices_.step(), [&] { drain(); });
       case 6: return server_.client_gone(client(choices_.u8()), now_);
       case 7: return send(indication());
+      case 8: return peer_connection();
     }
   }
 
@@ -90,8 +95,9 @@ class World {
   }
 
   ByteView request() {
-    static constexpr Method kMethods[] = {Method::Allocate,    Method::Refresh, Method::CreatePermission,
-                                          Method::ChannelBind, Method::Binding, Method::Connect};
+    static constexpr Method kMethods[] = {Method::Allocate,      Method::Refresh, Method::CreatePermission,
+                                          Method::ChannelBind,   Method::Binding, Method::Connect,
+                                          Method::ConnectionBind};
     stun::Builder builder(memory_, kMethods[choices_.below(std::size(kMethods))], Class::Request, id());
     for (size_t i = choices_.below(6); i > 0; --i) add_attribute(builder);
     const uint8_t who = choices_.u8();
@@ -104,7 +110,7 @@ class World {
   }
 
   void add_attribute(stun::Builder& builder) {
-    switch (choices_.below(12)) {
+    switch (choices_.below(14)) {
       case 0: builder.add_u32(Attribute::RequestedTransport, requested_transport(kTransportUdp)); break;
       case 1: builder.add_u32(Attribute::Lifetime, choices_.flag() ? 0 : choices_.u32()); break;
       case 2: builder.add_xor_address(Attribute::XorPeerAddress, peer(choices_.u8())); break;
@@ -118,6 +124,8 @@ class World {
       case 8: builder.add(Attribute::MobilityTicket, choices_.flag() ? ByteView(ticket_) : ByteView()); break;
       case 9: builder.add_flag(Attribute::DontFragment); break;
       case 10: builder.add(static_cast<Attribute>(choices_.u16()), choices_.bytes(20)); break;
+      case 12: builder.add_u32(Attribute::RequestedTransport, requested_transport(kTransportTcp)); break;
+      case 13: builder.add_u32(Attribute::ConnectionId, connection().value()); break;
       case 11: builder.add_password_algorithm(stun::PasswordAlgorithm::Sha256); break;
     }
   }
@@ -159,6 +167,29 @@ class World {
     KAON_ASSERT(!forwarded || (!forwarded->relay && forwarded->transmit.size <= out.size()));
   }
 
+  // One that there has been, or any.
+  ConnectionId connection() {
+    if (connections_.empty()) return ConnectionId(choices_.u8());
+    return connections_[choices_.below(connections_.size())];
+  }
+
+  void peer_connection() {
+    const ConnectionId id = connection();
+    switch (choices_.below(5)) {
+      case 0: return server_.peer_connected(id, now_);
+      case 1: return server_.peer_failed(id, now_);
+      case 2: return server_.peer_closed(id);
+      case 3: return (void)server_.carry(id, choices_.flag(), choices_.u16(), now_);
+      case 4: break;
+    }
+    if (open_.empty()) return;
+    if (const auto made = server_.accept_peer(*open_.begin(), peer(choices_.u8()), now_)) remember(*made);
+  }
+  void remember(ConnectionId id) {
+    if (connections_.size() == 2 * kMaxConnections) connections_.erase(connections_.begin());
+    connections_.push_back(id);
+  }
+
   void drain() {
     while (const auto event = server_.poll_event()) {
       if (const auto* order = std::get_if<OpenRelay>(&*event)) {
@@ -166,6 +197,9 @@ class World {
         if (order->next) ordered_.insert(*order->next);
       } else if (const auto* close = std::get_if<CloseRelay>(&*event)) {
         KAON_ASSERT(ordered_.erase(close->id) + open_.erase(close->id) == 1);
+      } else if (const auto* connect = std::get_if<ConnectPeer>(&*event)) {
+        KAON_ASSERT(open_.contains(connect->relay));
+        remember(connect->id);
       }
     }
     while (const auto transmit = server_.poll_transmit(out_)) learn(ByteView(out_).first(transmit->size));
@@ -187,6 +221,7 @@ class World {
   Time now_{1h};
   std::set<RelayId> ordered_;
   std::set<RelayId> open_;
+  std::vector<ConnectionId> connections_;
   std::string nonce_;
   uint64_t token_ = 0;
   std::vector<uint8_t> ticket_;

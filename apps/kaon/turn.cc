@@ -44,6 +44,8 @@ struct TurnOptions {
   uint64_t total_kbit = 0;
   uint32_t max_lifetime = 3600;
   bool no_mobility = false;
+  bool tcp_relays = false;
+  size_t user_connections = 1'000;
   std::string metrics;
   std::string software = "kaon";
   Texts alternates;
@@ -129,6 +131,8 @@ Result<turn::ServerConfig, std::string> engine_config(const TurnOptions& options
   if (std::ranges::any_of(config.secrets, &std::string::empty)) return fail(std::string("--secret is empty."));
   config.max_lifetime = std::chrono::seconds(options.max_lifetime);
   config.mobility = !options.no_mobility;
+  config.tcp_relays = options.tcp_relays;
+  config.max_connections_per_user = options.user_connections;
   config.max_allocations = options.max_allocations;
   config.max_allocations_per_user = options.user_allocations;
   config.max_rate_per_user = rate(options.user_kbit);
@@ -297,6 +301,8 @@ void add_relays(CLI::App& command, TurnOptions& options) {
       ->type_name("IP");
   command.add_option("--public-ip", options.public_ips, "Address to announce instead of it (1:1 NAT)")->type_name("IP");
   command.add_option("--ports", options.ports, "UDP ports of relays")->type_name("FIRST-LAST")->capture_default_str();
+  command.add_flag("--tcp-relays", options.tcp_relays,
+                   "Clients over TCP and TLS may have TCP connections with peers, too (RFC 6062)");
   command
       .add_option("--allow-peer", options.allow,
                   "Relay to these addresses too; private, loopback, link-local and the like are refused without it")
@@ -309,6 +315,11 @@ void add_limits(CLI::App& command, TurnOptions& options) {
       ->type_name("N")
       ->capture_default_str();
   command.add_option("--user-allocations", options.user_allocations, "Allocations of one user")
+      ->type_name("N")
+      ->capture_default_str();
+  command
+      .add_option("--user-connections", options.user_connections,
+                  "TCP connections with peers of one user, with --tcp-relays")
       ->type_name("N")
       ->capture_default_str();
   command.add_option("--user-rate", options.user_kbit, "kbit/s of one user, both ways together; 0 for no limit")

@@ -101,7 +101,7 @@ class Metrics {
 
 constexpr std::string_view kDrops[] = {"malformed",     "no_request",  "bad_indication", "no_allocation", "no_channel",
                                        "no_permission", "forbidden",   "no_relay",       "over_rate",     "too_big",
-                                       "too_many",      "peer_errors", "queue_full"};
+                                       "too_many",      "peer_errors", "too_many_peers", "queue_full"};
 static_assert(std::size(kDrops) == Counters<turn::ServerDrop>::kSize);
 
 }  // namespace
@@ -133,6 +133,8 @@ std::string turn_metrics(const io::TurnHost& host) {
   m.head("relayed_bytes_total", "counter", "Bytes of data relayed");
   m.labelled("relayed_bytes_total", "to", "peer", s.bytes_to_peers);
   m.labelled("relayed_bytes_total", "to", "client", s.bytes_to_clients);
+  m.add("peer_connections", "gauge", "TCP connections with peers now", host.server().connections());
+  m.add("peer_connections_total", "counter", "TCP connections with peers made", s.connections);
   m.add("peer_errors_total", "counter", "ICMP messages about peers told to clients", s.peer_errors);
   m.head("dropped_total", "counter", "Packets dropped");
   for (size_t i = 0; i < std::size(kDrops); ++i) {

@@ -423,6 +423,7 @@ std::weak_ptr<Mdns>& LoopAccess::mdns(Loop& loop) { return loop.impl_->mdns; }
 std::weak_ptr<NetworkMonitor>& LoopAccess::network_monitor(Loop& loop) { return loop.impl_->network_monitor; }
 
 void LoopAccess::watch(Loop& loop, int fd) { loop.impl_->shadow.watch(fd); }
+void LoopAccess::watch_readable(Loop& loop, int fd, bool on) { loop.impl_->shadow.watch_readable(fd, on); }
 void LoopAccess::watch_writable(Loop& loop, int fd, bool on) { loop.impl_->shadow.watch_writable(fd, on); }
 void LoopAccess::unwatch(Loop& loop, int fd) { loop.impl_->shadow.unwatch(fd); }
 

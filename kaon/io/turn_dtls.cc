@@ -57,6 +57,10 @@ class DtlsLeg final : public TurnLeg, public UdpHandler {
   net::Endpoint bound() const override { return port_->bound().front(); }
   bool send(const turn::ClientPath& client, ByteView message) override;
   void sweep(Time now) override;
+  // Relays for TCP are not had over datagrams: the engine refuses them.
+  std::shared_ptr<TurnPipe> join(const turn::ClientPath&, turn::ConnectionId, boost::asio::ip::tcp::socket&) override {
+    return nullptr;
+  }
   void close() override;
   void receive(std::span<const net::Datagram> batch, Time now) override {
     for (const net::Datagram& datagram : batch) receive(datagram, now);

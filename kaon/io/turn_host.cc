@@ -7,6 +7,7 @@
 #include "kaon/io/interfaces.h"
 #include "kaon/io/internal/turn_legs.h"
 #include "kaon/io/internal/turn_outbox.h"
+#include "kaon/io/internal/turn_peers.h"
 #include "kaon/io/loop.h"
 #include "kaon/io/udp.h"
 #include "kaon/turn/port_pool.h"
@@ -41,7 +42,7 @@ class RelaySocket final : public UdpHandler {
   std::unique_ptr<UdpPort> port_;
 };
 
-class Host final : public TurnHost, public UdpHandler, public TurnLegHost {
+class Host final : public TurnHost, public UdpHandler, public TurnLegHost, public TurnPeersHost {
  public:
   Host(Loop& loop, TurnHostOptions options, Env env, OnEvent on_event)
       : loop_(loop),
@@ -54,7 +55,8 @@ class Host final : public TurnHost, public UdpHandler, public TurnLegHost {
         outbox_(memory_),
         hook_(loop.add_hook([this](Time now) { drain_server(now); }, Loop::HookKind::OnRequest)),
         timer_(loop.add_timer([this](Time now) { on_timer(now); })),
-        sweeper_(loop.add_timer([this](Time now) { sweep(now); })) {}
+        sweeper_(loop.add_timer([this](Time now) { sweep(now); })),
+        peers_(loop, *this) {}
   ~Host() override;
 
   std::optional<std::string> open();
@@ -77,6 +79,15 @@ class Host final : public TurnHost, public UdpHandler, public TurnLegHost {
   bool may_connect() override;
   void disconnected() override { --connections_; }
   TurnHostStats& leg_stats() override { return stats_; }
+  bool may_carry(turn::ConnectionId id, bool to_peer, size_t bytes) override {
+    return server_.carry(id, to_peer, bytes, Loop::now());
+  }
+  void pipe_closed(turn::ConnectionId id) override;
+
+  // TurnPeersHost
+  std::optional<turn::ConnectionId> peer_accepted(turn::RelayId relay, const net::Endpoint& peer) override;
+  void peer_connected(turn::ConnectionId id) override;
+  void peer_failed(turn::ConnectionId id) override;
 
   void from_peer(turn::RelayId id, std::span<const net::Datagram> batch, Time now);
   void relay_peer_error(turn::RelayId id, const UdpPeerError& error);
@@ -91,8 +102,11 @@ class Host final : public TurnHost, public UdpHandler, public TurnLegHost {
   void on_timer(Time now);
   void sweep(Time now);
   void open_relay(const turn::OpenRelay& order, Time now);
-  bool bind_relay(turn::RelayId id, const net::Endpoint& local);
+  bool bind_relay(turn::RelayId id, const net::Endpoint& local, bool tcp);
   void close_relay(turn::RelayId id);
+  void follow(const turn::ServerEvent& event, Time now);
+  void bind_peers();
+  void close_peer(turn::ConnectionId id);
   UdpShard* listener(const net::Transmit& transmit);
 
   Loop& loop_;
@@ -109,6 +123,9 @@ class Host final : public TurnHost, public UdpHandler, public TurnLegHost {
   std::vector<std::unique_ptr<UdpPort>> udp_;
   std::vector<std::pair<net::Protocol, std::unique_ptr<TurnLeg>>> legs_;
   std::unordered_map<turn::RelayId, std::unique_ptr<RelaySocket>> relays_;
+  TurnPeers peers_;
+  std::vector<turn::BindPeer> to_bind_;  // when their answers are on their way
+  std::unordered_map<turn::ConnectionId, std::shared_ptr<TurnPipe>> pipes_;
   TurnHostStats stats_;
   size_t connections_ = 0;
 };
@@ -265,7 +282,12 @@ void Host::leg_message(const turn::ClientPath& client, Bytes message) {
   datagram.remote = client.remote;
   datagram.protocol = client.protocol;
   datagram.bytes = message;
-  forward(datagram, Loop::now());
+  const Time now = Loop::now();
+  forward(datagram, now);
+  // What follows on a connection that is bound by this is no message any more.
+  if (message.size() >= 2 && load_be16(message.data()) == static_cast<uint16_t>(stun::Method::ConnectionBind)) {
+    return drain_server(now);
+  }
   loop_.request_hook(hook_);
 }
 
@@ -288,15 +310,7 @@ bool Host::may_connect() {
 // answers.
 void Host::drain_server(Time now) {
   flush();
-  while (const auto event = server_.poll_event()) {
-    if (const auto* order = std::get_if<turn::OpenRelay>(&*event)) {
-      open_relay(*order, now);
-    } else if (const auto* close = std::get_if<turn::CloseRelay>(&*event)) {
-      close_relay(close->id);
-    } else if (on_event_) {
-      on_event_(*event);
-    }
-  }
+  while (const auto event = server_.poll_event()) follow(*event, now);
   while (true) {
     if (outbox_.full(turn::Server::kMaxAnswer)) flush();
     const auto transmit = server_.poll_transmit(outbox_.room());
@@ -304,7 +318,24 @@ void Host::drain_server(Time now) {
     to_client(*transmit);
   }
   flush();
+  bind_peers();
   loop_.schedule(timer_, server_.next_timeout());
+}
+
+void Host::follow(const turn::ServerEvent& event, Time now) {
+  if (const auto* order = std::get_if<turn::OpenRelay>(&event)) {
+    open_relay(*order, now);
+  } else if (const auto* relay = std::get_if<turn::CloseRelay>(&event)) {
+    close_relay(relay->id);
+  } else if (const auto* connect = std::get_if<turn::ConnectPeer>(&event)) {
+    peers_.connect(*connect);
+  } else if (const auto* bind = std::get_if<turn::BindPeer>(&event)) {
+    to_bind_.push_back(*bind);
+  } else if (const auto* close = std::get_if<turn::ClosePeer>(&event)) {
+    close_peer(close->id);
+  } else if (on_event_) {
+    on_event_(event);
+  }
 }
 
 void Host::on_timer(Time now) {
@@ -314,6 +345,7 @@ void Host::on_timer(Time now) {
 
 void Host::sweep(Time now) {
   for (const auto& [protocol, leg] : legs_) leg->sweep(now);
+  peers_.sweep();
   loop_.schedule(sweeper_, now + kSweepInterval);
 }
 
@@ -330,8 +362,8 @@ void Host::open_relay(const turn::OpenRelay& order, Time now) {
     const auto port = pool.take(env_.random, order.even, order.next.has_value());
     if (!port) break;
     const auto next = static_cast<uint16_t>(*port + 1);
-    const bool first = bind_relay(order.id, {address.bind, *port});
-    if (first && (!order.next || bind_relay(*order.next, {address.bind, next}))) {
+    const bool first = bind_relay(order.id, {address.bind, *port}, order.tcp);
+    if (first && (!order.next || bind_relay(*order.next, {address.bind, next}, false))) {
       const net::IpAddress& told = address.announce.is_none() ? address.bind : address.announce;
       server_.relay_opened(order.id, {told, *port}, now);
       if (order.next) server_.relay_opened(*order.next, {told, next}, now);
@@ -347,7 +379,8 @@ void Host::open_relay(const turn::OpenRelay& order, Time now) {
   if (order.next) server_.relay_failed(*order.next, now);
 }
 
-bool Host::bind_relay(turn::RelayId id, const net::Endpoint& local) {
+bool Host::bind_relay(turn::RelayId id, const net::Endpoint& local, bool tcp) {
+  if (tcp) return peers_.listen(id, local);
   auto socket = std::make_unique<RelaySocket>(*this, id);
   if (!socket->open(loop_, local)) return false;
   relays_[id] = std::move(socket);
@@ -355,10 +388,53 @@ bool Host::bind_relay(turn::RelayId id, const net::Endpoint& local) {
 }
 
 void Host::close_relay(turn::RelayId id) {
+  if (const auto local = peers_.local(id)) {
+    peers_.close(id);
+    return pools_[local->ip.is_v6()].give_back(local->port);
+  }
   const auto it = relays_.find(id);
   if (it == relays_.end()) return;
   pools_[it->second->family() == net::Family::V6].give_back(it->second->port());
   relays_.erase(it);
+}
+
+std::optional<turn::ConnectionId> Host::peer_accepted(turn::RelayId relay, const net::Endpoint& peer) {
+  loop_.request_hook(hook_);
+  return server_.accept_peer(relay, peer, Loop::now());
+}
+
+void Host::peer_connected(turn::ConnectionId id) {
+  server_.peer_connected(id, Loop::now());
+  loop_.request_hook(hook_);
+}
+
+void Host::peer_failed(turn::ConnectionId id) {
+  server_.peer_failed(id, Loop::now());
+  loop_.request_hook(hook_);
+}
+
+void Host::bind_peers() {
+  for (const turn::BindPeer& order : std::exchange(to_bind_, {})) {
+    auto socket = peers_.take(order.id);
+    for (const auto& [protocol, leg] : legs_) {
+      if (!socket || protocol != order.client.protocol || leg->bound().port != order.client.local.port) continue;
+      if (auto pipe = leg->join(order.client, order.id, *socket)) pipes_[order.id] = std::move(pipe);
+    }
+    if (!pipes_.contains(order.id)) server_.peer_closed(order.id);
+  }
+}
+
+void Host::close_peer(turn::ConnectionId id) {
+  peers_.close(id);
+  const auto it = pipes_.find(id);
+  if (it == pipes_.end()) return;
+  const auto pipe = it->second;
+  pipe->close();
+}
+
+void Host::pipe_closed(turn::ConnectionId id) {
+  pipes_.erase(id);
+  server_.peer_closed(id);
 }
 
 }  // namespace

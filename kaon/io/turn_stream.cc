@@ -9,6 +9,7 @@
 #include "kaon/io/internal/endpoints.h"
 #include "kaon/io/internal/loop_access.h"
 #include "kaon/io/internal/turn_legs.h"
+#include "kaon/io/internal/turn_pipe.h"
 #include "kaon/turn/wire.h"
 
 namespace kaon::io {
@@ -26,6 +27,7 @@ class Connection {
   virtual ~Connection() = default;
   virtual void start() = 0;
   virtual bool send(ByteView message) = 0;
+  virtual std::shared_ptr<TurnPipe> join(turn::ConnectionId id, tcp::socket& peer) = 0;
   virtual bool too_slow(Time now) const = 0;
   virtual void close() = 0;
 };
@@ -42,6 +44,7 @@ class StreamConnection final : public Connection, public std::enable_shared_from
 
   void start() override;
   bool send(ByteView message) override;
+  std::shared_ptr<TurnPipe> join(turn::ConnectionId id, tcp::socket& peer) override;
   bool too_slow(Time now) const override;
   void close() override;
 
@@ -52,6 +55,7 @@ class StreamConnection final : public Connection, public std::enable_shared_from
   bool expected(ByteView message);
   bool take_messages();
   void write();
+  void watch_writable(bool on);
   void fail(uint64_t TurnHostStats::* counter);
 
   Stream stream_;
@@ -64,7 +68,8 @@ class StreamConnection final : public Connection, public std::enable_shared_from
   Time waiting_since_;  // for the rest of a message, or of the handshake
   Time last_message_ = waiting_since_;
   bool ready_ = !kTls;
-  bool allocated_ = false;  // once
+  bool allocated_ = false;                    // once
+  std::shared_ptr<StreamPipe<Stream>> pipe_;  // once this is a data connection
 };
 
 class StreamLeg final : public TurnLeg {
@@ -81,6 +86,10 @@ class StreamLeg final : public TurnLeg {
   bool send(const turn::ClientPath& client, ByteView message) override {
     const auto it = connections_.find(client);
     return it != connections_.end() && it->second->send(message);
+  }
+  std::shared_ptr<TurnPipe> join(const turn::ClientPath& client, turn::ConnectionId id, tcp::socket& peer) override {
+    const auto it = connections_.find(client);
+    return it == connections_.end() ? nullptr : it->second->join(id, peer);
   }
   void sweep(Time now) override;
   void close() override;
@@ -110,9 +119,11 @@ template <class Stream>
 void StreamConnection<Stream>::start() {
   LoopAccess::watch(leg_->loop(), stream_.lowest_layer().native_handle());
   if constexpr (kTls) {
+    watch_writable(true);
     stream_.async_handshake(asio::ssl::stream_base::server, [self = this->shared_from_this()](const error_code& error) {
       if (self->leg_ == nullptr) return;
       if (error) return self->fail(&TurnHostStats::handshakes_failed);
+      self->watch_writable(false);
       self->ready_ = true;
       self->last_message_ = Loop::now();
       self->read();
@@ -120,6 +131,12 @@ void StreamConnection<Stream>::start() {
   } else {
     read();
   }
+}
+
+// For a loop that is stepped: without it, it would learn from nobody that it may go on writing.
+template <class Stream>
+void StreamConnection<Stream>::watch_writable(bool on) {
+  LoopAccess::watch_writable(leg_->loop(), stream_.lowest_layer().native_handle(), on);
 }
 
 template <class Stream>
@@ -143,12 +160,12 @@ bool StreamConnection<Stream>::expected(ByteView message) {
   return allocated_;
 }
 
-// False if the connection is closed by now.
+// False if the connection is closed by now, or has become a data connection, which reads by itself.
 template <class Stream>
 bool StreamConnection<Stream>::take_messages() {
   size_t at = 0;
   size_t wanted = 0;
-  while (leg_ != nullptr) {
+  while (leg_ != nullptr && pipe_ == nullptr) {
     const ByteView rest = ByteView(in_).subspan(at, filled_ - at);
     const auto frame = turn::next_frame(rest);
     if (!frame || !expected(rest)) {
@@ -164,6 +181,11 @@ bool StreamConnection<Stream>::take_messages() {
     at += (*frame)->total;
   }
   if (leg_ == nullptr) return false;
+  if (pipe_ != nullptr) {
+    pipe_->start_to_peer(ByteView(in_).subspan(at, filled_ - at));
+    in_ = {};
+    return false;
+  }
   std::copy(in_.begin() + static_cast<ptrdiff_t>(at), in_.begin() + static_cast<ptrdiff_t>(filled_), in_.begin());
   filled_ -= at;
   if (at != 0) waiting_since_ = Loop::now();
@@ -180,19 +202,31 @@ bool StreamConnection<Stream>::send(ByteView message) {
 }
 
 template <class Stream>
+std::shared_ptr<TurnPipe> StreamConnection<Stream>::join(turn::ConnectionId id, tcp::socket& peer) {
+  pipe_ = std::make_shared<StreamPipe<Stream>>(leg_->loop(), leg_->host(), id, stream_, std::move(peer),
+                                               [self = this->shared_from_this()] { self->close(); });
+  if (writing_.empty()) pipe_->start_to_client();
+  return pipe_;
+}
+
+template <class Stream>
 void StreamConnection<Stream>::write() {
   writing_.swap(out_);
+  watch_writable(true);
   asio::async_write(stream_, asio::buffer(writing_),
                     [self = this->shared_from_this()](const error_code& error, size_t) {
                       if (self->leg_ == nullptr) return;
                       if (error) return self->close();
                       self->writing_.clear();
-                      if (!self->out_.empty()) self->write();
+                      self->watch_writable(false);
+                      if (!self->out_.empty()) return self->write();
+                      if (self->pipe_ != nullptr) self->pipe_->start_to_client();
                     });
 }
 
 template <class Stream>
 bool StreamConnection<Stream>::too_slow(Time now) const {
+  if (pipe_ != nullptr) return false;
   const bool incomplete = !ready_ || filled_ != 0;
   if (incomplete && now - waiting_since_ > TurnHost::kPatience) return true;
   return now - last_message_ > TurnHost::kIdle && !leg_->host().has_allocation(client_);
@@ -213,6 +247,7 @@ void StreamConnection<Stream>::close() {
   error_code ignored;
   stream_.lowest_layer().close(ignored);
   leg->forget(client_);
+  if (const auto pipe = std::exchange(pipe_, nullptr)) pipe->close();
 }
 
 std::optional<std::string> StreamLeg::use(const TurnTls& tls) {

@@ -91,7 +91,7 @@ constexpr bool comprehension_required(Attribute type) { return static_cast<uint1
 /// PASSWORD-ALGORITHM numbers, RFC 8489 §18.5.
 enum class PasswordAlgorithm : uint16_t { Md5 = 1, Sha256 = 2 };
 
-/// RFC 8489 §14.8, RFC 8445 §7.3.1.1, RFC 8656 §19, RFC 8016 §3.4.
+/// RFC 8489 §14.8, RFC 8445 §7.3.1.1, RFC 8656 §19, RFC 6062 §6.3, RFC 8016 §3.4.
 enum class ErrorNumber : uint16_t {
   TryAlternate = 300,
   BadRequest = 400,
@@ -105,6 +105,8 @@ enum class ErrorNumber : uint16_t {
   WrongCredentials = 441,
   UnsupportedTransport = 442,
   PeerAddressFamilyMismatch = 443,
+  ConnectionAlreadyExists = 446,
+  ConnectionTimeoutOrFailure = 447,
   AllocationQuotaReached = 486,
   RoleConflict = 487,
   ServerError = 500,

@@ -60,7 +60,8 @@ std::string Authenticator::make_nonce(const ClientPath& client, uint32_t seconds
   std::array<uint8_t, kTimeSize + kCodeSize> bytes{};
   store_be32(bytes.data(), seconds);
   std::array<uint8_t, 3> rest{static_cast<uint8_t>(client.protocol)};
-  store_be16(&rest[1], client.remote.port);
+  // A client of TCP relays asks by many connections, each with a port of its own, and some have one nonce for all.
+  if (!is_stream(client.protocol)) store_be16(&rest[1], client.remote.port);
   const std::array<ByteView, 3> parts{ByteView(bytes).first(kTimeSize), rest, client.remote.ip.bytes()};
   std::copy_n(nonce_key_.compute(parts).data.begin(), kCodeSize, bytes.begin() + kTimeSize);
   return stun::nonce_prefix(features_) + to_base64(bytes);

@@ -23,7 +23,7 @@ struct Credential {
 };
 
 /// RFC 8489 §9.2.4. Nonces hold the time of their making and a code over it and the client's address: they cannot be
-/// guessed, are worth nothing to others, and take no memory.
+/// guessed, are worth nothing to others, and take no memory. Over TCP and TLS the port is not in it.
 class Authenticator {
  public:
   Authenticator(const ServerConfig& config, Random& random);

@@ -27,12 +27,13 @@ constexpr std::array kKnown{Attribute::Username,
                             Attribute::EvenPort,
                             Attribute::ReservationToken,
                             Attribute::DontFragment,
+                            Attribute::ConnectionId,
                             Attribute::Priority,
                             Attribute::UseCandidate};
 
 bool is_turn(Method method) {
   return method == Method::Allocate || method == Method::Refresh || method == Method::CreatePermission ||
-         method == Method::ChannelBind;
+         method == Method::ChannelBind || method == Method::Connect || method == Method::ConnectionBind;
 }
 
 ServerConfig checked(ServerConfig config) {
@@ -80,7 +81,7 @@ void Server::handle_message(const stun::Message& message, const ClientPath& clie
   Request request{message, client, now};
   if (binding) return answer_binding(request);
   const Allocation* known = find(client);
-  auto credential = authenticator_.check(message, client, known == nullptr ? std::string_view() : known->user, now);
+  auto credential = authenticator_.check(message, client, known ? known->user : user_to_bind(message), now);
   if (!credential) return refuse(request, credential.error());
   request.credential = std::move(*credential);
   request.authentic = true;
@@ -94,6 +95,8 @@ void Server::dispatch(Request& request) {
     case Method::Refresh: return refresh(request);
     case Method::CreatePermission: return create_permission(request);
     case Method::ChannelBind: return bind_channel(request);
+    case Method::Connect: return connect(request);
+    case Method::ConnectionBind: return bind_connection(request);
     default: break;
   }
 }
@@ -183,9 +186,15 @@ void Server::handle_timeout(Time now) {
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     close(deadlines_.begin()->second, CloseReason::Expired, now);
   }
+  while (!connection_deadlines_.empty() && connection_deadlines_.begin()->first <= now) {
+    expire_connection(connection_deadlines_.begin()->second, now);
+  }
 }
 
-Time Server::next_timeout() const { return deadlines_.empty() ? kNever : deadlines_.begin()->first; }
+Time Server::next_timeout() const {
+  const Time allocations = deadlines_.empty() ? kNever : deadlines_.begin()->first;
+  return connection_deadlines_.empty() ? allocations : std::min(allocations, connection_deadlines_.begin()->first);
+}
 
 std::optional<net::Transmit> Server::poll_transmit(Bytes out) {
   if (queue_.empty()) return std::nullopt;

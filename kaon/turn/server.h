@@ -1,4 +1,4 @@
-// The TURN server without sockets (RFC 8656, 8489, 8016), which is a STUN server too.
+// The TURN server without sockets (RFC 8656, 8489, 8016, 6062), which is a STUN server too.
 #pragma once
 
 #include <memory>
@@ -52,6 +52,11 @@ class Server {
   static constexpr size_t kMaxChannels = 256;
   /// Addresses in one CreatePermission request.
   static constexpr size_t kMaxPeersPerRequest = 32;
+  /// TCP connections with peers of one allocation; beyond them requests get 508, and peers are not let in.
+  static constexpr size_t kMaxConnections = 64;
+  /// RFC 6062 §5.2, §5.3: so long a peer may take to answer, and then the client to bind its data connection.
+  static constexpr Duration kConnectTimeout = std::chrono::seconds(30);
+  static constexpr Duration kBindTimeout = std::chrono::seconds(30);
   /// Packets that wait for poll_transmit(); further ones are dropped.
   static constexpr size_t kMaxQueued = 1024;
   /// Events that wait; beyond them, refusals are not told and nobody gets a new allocation.
@@ -82,6 +87,18 @@ class Server {
   /// for the peer, kMaxPeerErrorsPerSecond times a second at most.
   void handle_peer_error(RelayId id, const net::Endpoint& peer, const IcmpError& error, Time now);
 
+  // -- TCP connections with peers (RFC 6062); calls with the id of one that has ended do nothing
+  // ------------------------
+  void peer_connected(ConnectionId id, Time now);
+  void peer_failed(ConnectionId id, Time now);
+  /// A peer has connected to a relay. Nothing: close the connection at once.
+  std::optional<ConnectionId> accept_peer(RelayId id, const net::Endpoint& peer, Time now);
+  /// Whether so many bytes of a bound connection may go on now, which are counted then; else ask again a little later.
+  /// At most ByteBucket::kLeastBurst bytes, or they might never.
+  bool carry(ConnectionId id, bool to_peer, size_t bytes, Time now);
+  /// A connection with a peer, or the client's that it was bound to, has ended.
+  void peer_closed(ConnectionId id);
+
   // -- the fast way --------------------------------------------------------------------------------------------------
   /// As handle_packet(), but data for a peer is written to `out`, which must hold the packet's size.
   std::optional<Forwarded> forward(const net::Datagram& packet, Time now, Bytes out);
@@ -97,6 +114,7 @@ class Server {
 
   // -- getters -------------------------------------------------------------------------------------------------------
   size_t allocations() const { return by_client_.size(); }
+  size_t connections() const { return connections_.size(); }
   bool has_allocation(const ClientPath& client) const { return by_client_.contains(client); }
   const ServerStats& stats() const { return stats_; }
   const Counters<ServerDrop>& drops() const { return drops_; }
@@ -137,7 +155,7 @@ class Server {
   // server_allocate.cc: Allocate, from the request to the answer
   void allocate(Request& request);
   struct Wish;
-  Result<Wish, stun::ErrorNumber> wish_of(const stun::Message& message) const;
+  Result<Wish, stun::ErrorNumber> wish_of(const Request& request) const;
   Result<Wish, stun::ErrorNumber> with_families(const stun::Message& message, Wish wish) const;
   std::optional<stun::ErrorNumber> refusal(const Request& request, const Wish& wish) const;
   const net::Endpoint* alternate_for(const ClientPath& client) const;
@@ -157,11 +175,27 @@ class Server {
   static bool permit(Allocation& allocation, std::span<const net::IpAddress> ips, Time now);
   void answer_plainly(const Request& request);
 
+  // server_tcp.cc: connections with peers
+  using PeerConnection = internal::PeerConnection;
+  void connect(Request& request);
+  void bind_connection(Request& request);
+  std::string_view user_to_bind(const stun::Message& message) const;
+  std::optional<stun::ErrorNumber> connection_refusal(const Allocation& allocation, const net::Endpoint& peer) const;
+  std::optional<stun::ErrorNumber> no_room_for_connection(const Allocation& allocation) const;
+  PeerConnection* connection(ConnectionId id);
+  ConnectionId new_connection(uint32_t allocation, const net::Endpoint& peer, PeerConnection::State state, Time now);
+  void connection_expires_at(ConnectionId id, PeerConnection& connection, Time when);
+  void answer_connect(const PeerConnection& connection, std::optional<ConnectionId> id, Time now);
+  void expire_connection(ConnectionId id, Time now);
+  void forget_connection(ConnectionId id);
+  void close_connections(Allocation& allocation, net::Family family);
+
   // server_data.cc: data
   std::optional<Forwarded> from_channel(const net::Datagram& packet, Time now, Bytes out);
   std::optional<Forwarded> from_send(const stun::Message& message, const ClientPath& client, Time now, Bytes out);
   std::optional<Forwarded> to_peer(Allocation& allocation, const net::Endpoint& peer, ByteView data, Time now,
                                    Bytes out);
+  stun::TransactionId new_indication();
   bool within_rate(Allocation& allocation, size_t bytes, Time now);
   std::optional<net::Transmit> write_to_client(Allocation& allocation, const net::Endpoint& peer, ByteView data,
                                                Time now, Bytes out);
@@ -194,6 +228,8 @@ class Server {
   std::vector<Relay> relays_;
   std::vector<uint32_t> free_relays_;
   std::set<std::pair<Time, uint32_t>> deadlines_;  // of allocations
+  std::unordered_map<ConnectionId, PeerConnection> connections_;
+  std::set<std::pair<Time, ConnectionId>> connection_deadlines_;  // of those that are not bound
   Ring<Queued> queue_;
   Ring<ServerEvent> events_;
   ServerStats stats_;

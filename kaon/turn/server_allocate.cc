@@ -20,10 +20,17 @@ std::string_view usage_name(std::string_view user) {
   return user.substr(colon + 1);
 }
 
+// RFC 6062 §5.1: what a relay for TCP is not asked for with, and over.
+bool fits_tcp(const stun::Message& message, const ClientPath& client) {
+  return is_stream(client.protocol) && !message.has(Attribute::EvenPort) && !message.has(Attribute::DontFragment) &&
+         !message.has(Attribute::ReservationToken);
+}
+
 }  // namespace
 
 // What a client asks for.
 struct Server::Wish {
+  bool tcp = false;
   bool v4 = false;
   bool v6 = false;
   bool even = false;
@@ -35,11 +42,14 @@ struct Server::Wish {
 };
 
 // RFC 8656 §7.2, steps 4 to 10.
-Result<Server::Wish, ErrorNumber> Server::wish_of(const stun::Message& message) const {
+Result<Server::Wish, ErrorNumber> Server::wish_of(const Request& request) const {
+  const stun::Message& message = request.message;
   const auto transport = message.u32(Attribute::RequestedTransport);
   if (!transport) return fail(ErrorNumber::BadRequest);
-  if (*transport >> 24 != kTransportUdp) return fail(ErrorNumber::UnsupportedTransport);
   Wish wish;
+  wish.tcp = *transport >> 24 == kTransportTcp && config_.tcp_relays;
+  if (*transport >> 24 != kTransportUdp && !wish.tcp) return fail(ErrorNumber::UnsupportedTransport);
+  if (wish.tcp && !fits_tcp(message, request.client)) return fail(ErrorNumber::BadRequest);
   if (const auto even = message.find(Attribute::EvenPort)) {
     if (even->size() != 1) return fail(ErrorNumber::BadRequest);
     wish.even = true;
@@ -47,7 +57,8 @@ Result<Server::Wish, ErrorNumber> Server::wish_of(const stun::Message& message) 
   }
   if (const auto ticket = message.find(Attribute::MobilityTicket)) {
     if (!ticket->empty()) return fail(ErrorNumber::BadRequest);
-    if (!config_.mobility) return fail(ErrorNumber::MobilityForbidden);
+    // The data connections of a client do not move with it.
+    if (!config_.mobility || wish.tcp) return fail(ErrorNumber::MobilityForbidden);
     wish.mobile = true;
   }
   const Duration asked = Seconds(message.u32(Attribute::Lifetime).value_or(0));
@@ -117,7 +128,7 @@ void Server::allocate(Request& request) {
     if (present.request.answered) answer_allocate(present, request.now);
     return;
   }
-  const auto wish = wish_of(request.message);
+  const auto wish = wish_of(request);
   if (!wish) return refuse(request, wish.error());
   if (const auto error = refusal(request, *wish)) return refuse(request, *error);
   const uint32_t index = begin_allocation(request, *wish);
@@ -137,6 +148,7 @@ uint32_t Server::begin_allocation(const Request& request, const Wish& wish) {
   allocation.user = request.credential.user;
   allocation.usage_name = usage_name(allocation.user);
   allocation.opened = request.now;
+  allocation.tcp = wish.tcp;
   allocation.request = {request.message.transaction_id(), request.credential, request.message.has_fingerprint()};
   allocation.request.pair = wish.pair;
   allocation.request.refused = wish.refused;
@@ -168,7 +180,7 @@ void Server::open_relays(uint32_t index, const Wish& wish) {
     if (!(family == net::Family::V4 ? wish.v4 : wish.v6)) continue;
     const uint32_t relay = new_relay(family, index);
     allocation.relays[Allocation::place(family)] = relay;
-    OpenRelay order{id_of(relay), family, wish.even};
+    OpenRelay order{id_of(relay), family, wish.tcp, wish.even};
     if (wish.pair) {
       allocation.next_relay = new_relay(family, index);
       relays_[allocation.next_relay].reserved = true;

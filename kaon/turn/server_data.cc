@@ -14,12 +14,6 @@ namespace {
 
 constexpr std::array kKnownInSend{Attribute::XorPeerAddress, Attribute::Data, Attribute::DontFragment};
 
-stun::TransactionId indication_id(uint64_t number) {
-  stun::TransactionId id;
-  store_be64(&id.bytes[4], number);
-  return id;
-}
-
 // RFC 8656 §11.5: no way to the peer, or one too long; of IPv6 packets that were too big too.
 bool told_of(const IcmpError& error, bool v4) {
   return v4 ? error.type == 3 || error.type == 11 : error.type >= 1 && error.type <= 3;
@@ -60,13 +54,20 @@ std::optional<Forwarded> Server::from_send(const stun::Message& message, const C
 }
 
 bool Server::within_rate(Allocation& allocation, size_t bytes, Time now) {
-  return allocation.usage->bucket.take(bytes, now) && bucket_.take(bytes, now);
+  internal::ByteBucket& user = allocation.usage->bucket;
+  return user.has(bytes, now) && bucket_.take(bytes, now) && user.take(bytes, now);
+}
+
+stun::TransactionId Server::new_indication() {
+  stun::TransactionId id;
+  store_be64(&id.bytes[4], ++indications_);
+  return id;
 }
 
 std::optional<Forwarded> Server::to_peer(Allocation& allocation, const net::Endpoint& peer, ByteView data, Time now,
                                          Bytes out) {
   const uint32_t index = allocation.relay_of(peer.ip.family());
-  if (index == kNoIndex) return drop(ServerDrop::NoRelay);
+  if (index == kNoIndex || allocation.tcp) return drop(ServerDrop::NoRelay);
   if (data.size() > out.size()) return drop(ServerDrop::TooBig);
   if (!within_rate(allocation, data.size(), now)) return drop(ServerDrop::OverRate);
   if (!data.empty()) std::memmove(out.data(), data.data(), data.size());
@@ -116,7 +117,7 @@ std::optional<net::Transmit> Server::write_to_client(Allocation& allocation, con
   transmit.protocol = client.protocol;
   const Channel* channel = allocation.channel(peer);
   if (channel == nullptr || channel->expires <= now) {
-    transmit.size = stun::Builder(out, stun::Method::Data, stun::Class::Indication, indication_id(++indications_))
+    transmit.size = stun::Builder(out, stun::Method::Data, stun::Class::Indication, new_indication())
                         .add_xor_address(Attribute::XorPeerAddress, peer)
                         .add(Attribute::Data, data)
                         .finish()
@@ -145,7 +146,7 @@ void Server::handle_peer_error(RelayId id, const net::Endpoint& peer, const Icmp
   if (++allocation.peer_errors > kMaxPeerErrorsPerSecond) return drops_.add(ServerDrop::PeerErrors);
   ++stats_.peer_errors;
   std::array<uint8_t, kMaxAnswer> memory{};
-  stun::Builder builder(memory, stun::Method::Data, stun::Class::Indication, indication_id(++indications_));
+  stun::Builder builder(memory, stun::Method::Data, stun::Class::Indication, new_indication());
   builder.add_xor_address(Attribute::XorPeerAddress, peer)
       .add_u64(Attribute::Icmp, icmp_value(with_mtu_only(error, peer.ip.is_v4())));
   send_answer(allocation.client, builder, nullptr, false);

@@ -53,6 +53,7 @@ void Server::refresh_until(Request& request, Allocation& allocation, net::Family
   const bool other =
       family != net::Family::None && allocation.relays[0] != kNoIndex && allocation.relays[1] != kNoIndex;
   if (!other) return close(index, CloseReason::Refreshed, request.now);
+  close_connections(allocation, family);
   close_relay(std::exchange(allocation.relays[Allocation::place(family)], kNoIndex));
 }
 
@@ -131,6 +132,7 @@ void Server::bind_channel(Request& request) {
   Allocation* allocation = find(request.client);
   if (allocation == nullptr) return refuse(request, ErrorNumber::AllocationMismatch);
   if (allocation->user != request.credential.user) return refuse(request, ErrorNumber::WrongCredentials);
+  if (allocation->tcp) return refuse(request, ErrorNumber::Forbidden);
   const auto value = request.message.u32(Attribute::ChannelNumber);
   const auto peer = request.message.xor_address(Attribute::XorPeerAddress);
   const auto number = static_cast<uint16_t>(value.value_or(0) >> 16);

@@ -94,6 +94,7 @@ void Server::leave_usage(const Allocation& allocation) {
 
 void Server::close(uint32_t index, CloseReason reason, Time now) {
   Allocation& allocation = *allocations_[index];
+  close_connections(allocation, net::Family::None);
   close_relays(allocation);
   if (allocation.request.answered) {
     tell(AllocationClosed{allocation.client, allocation.user, reason, now - allocation.opened,

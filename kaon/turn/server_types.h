@@ -18,6 +18,9 @@ namespace kaon::turn {
 /// One relayed transport address, that is, one socket of the server's owner. Never used twice.
 using RelayId = Strong<struct RelayIdTag, uint64_t>;
 
+/// CONNECTION-ID, RFC 6062 §6.2.1: one TCP connection with a peer. Drawn at random, never zero.
+using ConnectionId = Strong<struct ConnectionIdTag, uint32_t>;
+
 /// What RFC 8656 calls the 5-tuple: how a client is reached.
 struct ClientPath {
   net::Endpoint local;
@@ -50,10 +53,16 @@ struct ServerConfig {
   bool relay_v6 = true;
   /// RFC 8016: a client may go on with its allocation from another address.
   bool mobility = true;
+  /// RFC 6062: clients over TCP and TLS may have relays for TCP, too. Off, for no browser asks for them, and with one
+  /// a client speaks to any TCP service that `peers` allows.
+  bool tcp_relays = false;
+  /// TCP connections with peers, those included that are being opened or wait for their client.
+  size_t max_connections = 20'000;
+  size_t max_connections_per_user = 1'000;
   size_t max_allocations = 20'000;
   /// Of one user, or of one USER in time-limited names.
   size_t max_allocations_per_user = 1'000;
-  /// Both directions together; what exceeds it is dropped.
+  /// Both directions together; what exceeds it is dropped, over TCP held back.
   DataRate max_rate_per_user = DataRate::infinite();
   DataRate max_rate = DataRate::infinite();
   /// Answers per second and source address to who has not authenticated, over UDP; ten times as many at once.
@@ -67,19 +76,37 @@ struct ServerConfig {
   PeerPolicy peers{};
 };
 
-/// Events. The first two are orders to the owner of the sockets.
+/// Events. The first five are orders to the owner of the sockets.
 
-/// Open a UDP socket on a relay address; answer by relay_opened() or relay_failed(). `even`: the port must be even;
-/// `next`: and the port behind it belongs to this other relay.
+/// Open a UDP socket on a relay address, or one that listens for TCP; answer by relay_opened() or relay_failed().
+/// `even`: the port must be even; `next`: and the port behind it belongs to this other relay.
 struct OpenRelay {
   RelayId id;
   net::Family family = net::Family::None;
+  bool tcp = false;
   bool even = false;
   std::optional<RelayId> next{};
 };
 /// Close the socket of this relay.
 struct CloseRelay {
   RelayId id;
+};
+/// Connect by TCP from the address of this relay; answer by peer_connected() or peer_failed(). Nothing is read from the
+/// peer until its client is bound: it waits in the system's memory, and the peer then waits too.
+struct ConnectPeer {
+  ConnectionId id;
+  RelayId relay;
+  net::Endpoint peer;
+};
+/// From now on what comes by one connection leaves by the other, behind the answer that waits for the client
+/// (RFC 6062 §5.4); peer_closed() when one of them has ended.
+struct BindPeer {
+  ConnectionId id;
+  ClientPath client;
+};
+/// Close the connection with the peer, and the client's data connection if it is bound.
+struct ClosePeer {
+  ConnectionId id;
 };
 struct AllocationOpened {
   ClientPath client;
@@ -110,7 +137,8 @@ struct Refused {
   stun::ErrorNumber error{};
   std::string user{};  ///< as the request says, empty if it does not
 };
-using ServerEvent = std::variant<OpenRelay, CloseRelay, AllocationOpened, AllocationClosed, AllocationMoved, Refused>;
+using ServerEvent = std::variant<OpenRelay, CloseRelay, ConnectPeer, BindPeer, ClosePeer, AllocationOpened,
+                                 AllocationClosed, AllocationMoved, Refused>;
 
 enum class ServerDrop : uint8_t {
   Malformed,      ///< neither STUN nor ChannelData
@@ -125,6 +153,7 @@ enum class ServerDrop : uint8_t {
   TooBig,         ///< longer than the memory given, or than a message can be
   TooMany,        ///< answers to who has not authenticated, beyond their rate
   PeerErrors,     ///< ICMP messages about peers of one client, beyond their rate
+  TooManyPeers,   ///< TCP connections of peers, beyond a bound
   QueueFull,      ///< more waits for poll_transmit() than the bound allows
   Count,
 };
@@ -142,6 +171,7 @@ struct ServerStats {
   uint64_t packets_to_clients = 0;
   uint64_t bytes_to_clients = 0;
   uint64_t peer_errors = 0;  ///< ICMP messages told to clients
+  uint64_t connections = 0;  ///< with peers over TCP, opened or accepted
 };
 
 /// A datagram that goes on.

@@ -18,7 +18,8 @@ ALLOCATE, REFRESH, PERMISSION, CHANNEL, BINDING, SEND = 0x003, 0x004, 0x008, 0x0
 USERNAME, ERROR, LIFETIME, PEER, DATA, REALM, NONCE, RELAYED, TRANSPORT, MAPPED, NUMBER, INTEGRITY = (
     0x0006, 0x0009, 0x000D, 0x0012, 0x0013, 0x0014, 0x0015, 0x0016, 0x0019, 0x0020, 0x000C, 0x0008)
 ICMP, DATA_INDICATION = 0x8004, 0x0017
-UDP = bytes([17, 0, 0, 0])
+UDP, TCP = bytes([17, 0, 0, 0]), bytes([6, 0, 0, 0])
+CONNECT, CONNECTION_BIND, CONNECTION_ATTEMPT, CONNECTION_ID = 0x000A, 0x000B, 0x001C, 0x002A
 
 
 class TurnServer:
@@ -177,13 +178,13 @@ class TurnClient:
         self.socket.sendall(self.write(method, *attributes))
         return Message(self.receive())
 
-    def allocate(self, *attributes):
+    def allocate(self, *attributes, transport=UDP):
         """Learns the nonce and allocates: the answer."""
         self.nonce = None
-        challenge = self.ask(ALLOCATE, (TRANSPORT, UDP))
+        challenge = self.ask(ALLOCATE, (TRANSPORT, transport))
         assert challenge.error == 401, challenge.error
         self.realm, self.nonce = challenge.attributes[REALM].decode(), challenge.attributes[NONCE]
-        return self.ask(ALLOCATE, (TRANSPORT, UDP), *attributes)
+        return self.ask(ALLOCATE, (TRANSPORT, transport), *attributes)
 
     def bind(self, channel, peer):
         return self.ask(CHANNEL, (NUMBER, struct.pack("!HH", channel, 0)), (PEER, xor_address(peer))).error

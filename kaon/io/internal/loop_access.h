@@ -30,6 +30,7 @@ struct LoopAccess {
   static std::weak_ptr<NetworkMonitor>& network_monitor(Loop& loop);
   /// A stepped loop's poll_fd() watches the sockets beside Asio.
   static void watch(Loop& loop, int fd);
+  static void watch_readable(Loop& loop, int fd, bool on);
   static void watch_writable(Loop& loop, int fd, bool on);
   static void unwatch(Loop& loop, int fd);
 };

@@ -5,8 +5,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <algorithm>
-
 namespace kaon::io {
 
 ShadowPoll::~ShadowPoll() {
@@ -14,40 +12,45 @@ ShadowPoll::~ShadowPoll() {
   if (event_ >= 0) ::close(event_);
 }
 
-void ShadowPoll::update(int operation, const Watched& watched) {
+void ShadowPoll::update(int operation, int fd, uint8_t watch) {
   if (epoll_ < 0) return;
   epoll_event event{};
-  event.events = EPOLLIN | (watched.writable ? EPOLLOUT : 0u);
-  event.data.fd = watched.fd;
-  ::epoll_ctl(epoll_, operation, watched.fd, &event);
+  event.events = ((watch & kReadable) != 0 ? EPOLLIN : 0u) | ((watch & kWritable) != 0 ? EPOLLOUT : 0u);
+  event.data.fd = fd;
+  ::epoll_ctl(epoll_, operation, fd, &event);
 }
 
 int ShadowPoll::fd() {
   if (epoll_ >= 0) return epoll_;
   epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
   event_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  update(EPOLL_CTL_ADD, {event_, false});
-  for (const Watched& watched : watched_) update(EPOLL_CTL_ADD, watched);
+  update(EPOLL_CTL_ADD, event_, kReadable);
+  for (size_t fd = 0; fd < watched_.size(); ++fd) {
+    if (watched_[fd] != 0) update(EPOLL_CTL_ADD, static_cast<int>(fd), watched_[fd]);
+  }
   wake();  // what was posted before anybody could see it
   return epoll_;
 }
 
 void ShadowPoll::watch(int fd) {
-  watched_.push_back({fd, false});
-  update(EPOLL_CTL_ADD, watched_.back());
+  const auto place = static_cast<size_t>(fd);
+  if (place >= watched_.size()) watched_.resize(place + 1);
+  watched_[place] = kWatched | kReadable;
+  update(EPOLL_CTL_ADD, fd, watched_[place]);
 }
 
-void ShadowPoll::watch_writable(int fd, bool on) {
-  for (Watched& watched : watched_) {
-    if (watched.fd != fd || watched.writable == on) continue;
-    watched.writable = on;
-    update(EPOLL_CTL_MOD, watched);
-  }
+void ShadowPoll::change(int fd, uint8_t what, bool on) {
+  const auto place = static_cast<size_t>(fd);
+  if (place >= watched_.size() || watched_[place] == 0 || ((watched_[place] & what) != 0) == on) return;
+  watched_[place] ^= what;
+  update(EPOLL_CTL_MOD, fd, watched_[place]);
 }
 
 void ShadowPoll::unwatch(int fd) {
-  update(EPOLL_CTL_DEL, {fd, false});
-  std::erase_if(watched_, [&](const Watched& watched) { return watched.fd == fd; });
+  const auto place = static_cast<size_t>(fd);
+  if (place >= watched_.size()) return;
+  watched_[place] = 0;
+  update(EPOLL_CTL_DEL, fd, 0);
 }
 
 void ShadowPoll::wake() {
@@ -69,7 +72,7 @@ namespace kaon::io {
 ShadowPoll::~ShadowPoll() = default;
 int ShadowPoll::fd() { return -1; }
 void ShadowPoll::watch(int) {}
-void ShadowPoll::watch_writable(int, bool) {}
+void ShadowPoll::change(int, uint8_t, bool) {}
 void ShadowPoll::unwatch(int) {}
 void ShadowPoll::wake() {}
 void ShadowPoll::clear() {}

@@ -1,6 +1,7 @@
 // A descriptor that is readable when any of a set is: what a stepped loop shows to its caller's event loop.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 namespace kaon::io {
@@ -16,23 +17,26 @@ class ShadowPoll {
   ShadowPoll& operator=(const ShadowPoll&) = delete;
 
   int fd();
+  /// For reading.
   void watch(int fd);
-  void watch_writable(int fd, bool on);
+  /// Of one that is watched. Not for reading: while nobody reads from it.
+  void watch_readable(int fd, bool on) { change(fd, kReadable, on); }
+  void watch_writable(int fd, bool on) { change(fd, kWritable, on); }
   void unwatch(int fd);
   /// Makes fd() readable until clear(). wake() may be called from any thread once fd() has been.
   void wake();
   void clear();
 
  private:
-  struct Watched {
-    int fd;
-    bool writable;
-  };
-  void update(int operation, const Watched& watched);
+  static constexpr uint8_t kWatched = 1;
+  static constexpr uint8_t kReadable = 2;
+  static constexpr uint8_t kWritable = 4;
+  void change(int fd, uint8_t what, bool on);
+  void update(int operation, int fd, uint8_t watch);
 
   int epoll_ = -1;
   int event_ = -1;
-  std::vector<Watched> watched_;
+  std::vector<uint8_t> watched_;  // by descriptor, for a server watches as many as it has clients
 };
 
 }  // namespace kaon::io

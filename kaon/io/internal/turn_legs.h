@@ -1,6 +1,7 @@
 // The legs of a TURN server that are connections: TCP, TLS and DTLS.
 #pragma once
 
+#include <boost/asio/ip/tcp.hpp>
 #include <functional>
 #include <memory>
 #include <string>
@@ -23,6 +24,17 @@ class TurnLegHost {
   virtual bool may_connect() = 0;
   virtual void disconnected() = 0;
   virtual TurnHostStats& leg_stats() = 0;
+  /// Whether so many bytes of a data connection (RFC 6062) may go on now.
+  virtual bool may_carry(turn::ConnectionId id, bool to_peer, size_t bytes) = 0;
+  virtual void pipe_closed(turn::ConnectionId id) = 0;
+};
+
+/// A client's data connection and its peer's.
+class TurnPipe {
+ public:
+  virtual ~TurnPipe() = default;
+  /// Ends both; told by pipe_closed().
+  virtual void close() = 0;
 };
 
 /// All connections of one listener.
@@ -32,6 +44,10 @@ class TurnLeg {
   virtual net::Endpoint bound() const = 0;
   /// A message for one of its clients; false if it was dropped.
   virtual bool send(const turn::ClientPath& client, ByteView message) = 0;
+  /// From now on this client's connection carries the bytes of a peer, behind what waits for it already. To be called
+  /// within leg_message() of that client. Nothing, and `peer` is left alone, if it has no such connection.
+  virtual std::shared_ptr<TurnPipe> join(const turn::ClientPath& client, turn::ConnectionId id,
+                                         boost::asio::ip::tcp::socket& peer) = 0;
   /// Called once a second: closes what is too slow.
   virtual void sweep(Time now) = 0;
   virtual void close() = 0;

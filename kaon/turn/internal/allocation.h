@@ -16,6 +16,7 @@ namespace kaon::turn::internal {
 struct Usage {
   explicit Usage(DataRate rate) : bucket(rate) {}
   size_t allocations = 0;
+  size_t connections = 0;
   ByteBucket bucket;
 };
 
@@ -66,6 +67,19 @@ struct AllocateRequest {
   stun::ErrorNumber refusal{};
 };
 
+/// One TCP connection with a peer (RFC 6062).
+struct PeerConnection {
+  enum class State : uint8_t { Connecting, Pending, Bound };
+  State state = State::Connecting;
+  uint32_t allocation = kNoIndex;
+  net::Endpoint peer;
+  Time expires = kNever;  ///< the end of waiting for the peer, then for the client
+  // The Connect request that waits for its answer.
+  stun::TransactionId request;
+  Credential credential;
+  bool fingerprint = false;
+};
+
 using Ticket = std::array<uint8_t, 16>;
 
 struct Allocation {
@@ -82,7 +96,9 @@ struct Allocation {
   std::optional<Ticket> ticket;
   std::vector<Permission> permissions;
   std::vector<Channel> channels;
-  Time peer_errors_since{};  // those told in this second
+  bool tcp = false;                       // RFC 6062; then there are no channels
+  std::vector<ConnectionId> connections;  // with peers
+  Time peer_errors_since{};               // those told in this second
   int peer_errors = 0;
   uint64_t packets_to_peers = 0;
   uint64_t bytes_to_peers = 0;

@@ -67,6 +67,12 @@ class World {
       } else if (const auto* close = std::get_if<CloseRelay>(&*event)) {
         pool.give_back(relays.at(close->id).port);
         relays.erase(close->id);
+      } else if (const auto* connect = std::get_if<ConnectPeer>(&*event)) {
+        connects.push_back(*connect);
+      } else if (const auto* bind = std::get_if<BindPeer>(&*event)) {
+        binds.push_back(*bind);
+      } else if (const auto* closed = std::get_if<ClosePeer>(&*event)) {
+        closed_peers.push_back(closed->id);
       } else {
         events.push_back(std::move(*event));
       }
@@ -113,12 +119,18 @@ class World {
   bool refuse_relays = false;
   bool refuse_v6 = false;
   std::map<RelayId, net::Endpoint> relays;
+  std::vector<OpenRelay> relay_orders;
+  // Orders about TCP, which a test follows or not.
+  std::vector<ConnectPeer> connects;
+  std::vector<BindPeer> binds;
+  std::vector<ConnectionId> closed_peers;
   std::vector<ServerEvent> events;
   std::vector<Sent> sent;
   Server server;
 
  private:
   void open_relay(const OpenRelay& order) {
+    relay_orders.push_back(order);
     const auto port = pool.take(random, order.even, order.next.has_value());
     if (!port || refuse_relays || (refuse_v6 && order.family == net::Family::V6)) {
       server.relay_failed(order.id, now);

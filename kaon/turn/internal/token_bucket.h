@@ -18,6 +18,12 @@ class ByteBucket {
 
   /// True if this many bytes may pass; then they are taken.
   bool take(size_t bytes, Time now) {
+    if (!has(bytes, now)) return false;
+    if (!rate_.is_infinite()) level_ -= static_cast<int64_t>(bytes);
+    return true;
+  }
+  /// True if take() would say so.
+  bool has(size_t bytes, Time now) {
     if (rate_.is_infinite()) return true;
     const int64_t most = std::max(kLeastBurst, (rate_ * kBurst).bytes());
     if (!started_) level_ = most, last_ = now, started_ = true;
@@ -26,9 +32,7 @@ class ByteBucket {
       const int64_t gained = (rate_ * std::min<Duration>(now - last_, std::chrono::seconds(10))).bytes();
       if (gained > 0) level_ = std::min(most, level_ + gained), last_ = now;
     }
-    if (level_ < static_cast<int64_t>(bytes)) return false;
-    level_ -= static_cast<int64_t>(bytes);
-    return true;
+    return level_ >= static_cast<int64_t>(bytes);
   }
 
  private:

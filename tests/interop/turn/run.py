@@ -43,6 +43,9 @@ CASES = {
     "tcp.indications": ("tcp", ["-c", "-t", "-s"]),
     "tls.channels": ("tls", ["-c", "-t", "-S"]),
     "dtls.channels": ("dtls", ["-c", "-S"]),
+    # RFC 6062: each client connects from its relay to that of another, which accepts it.
+    "tcp.tcp_relays": ("tcp", ["-T"]),
+    "tls.tcp_relays": ("tls", ["-T", "-S"]),
 }
 
 
@@ -83,9 +86,14 @@ def run_case(name, full):
     clients, messages = (200, 1000) if full else (10, 50)
     with tempfile.TemporaryDirectory() as folder, Echo() as echo:
         cert, key = certificate(folder)
-        with TurnServer("--cert", cert, "--key", key, listeners=("udp", "tcp", "tls", "dtls")) as server:
+        with TurnServer("--cert", cert, "--key", key, "--tcp-relays", listeners=("udp", "tcp", "tls", "dtls")) as server:
             detail = uclient(server.ports[listener], echo.port, clients, messages, options)
-            relayed = server.metrics()['kaon_turn_relayed_packets_total{to="client"}']
+            metrics = server.metrics()
+            if "tcp_relays" in name:
+                connections = metrics["kaon_turn_peer_connections_total"]
+                assert connections >= clients, f"only {connections} connections with peers"
+                return f"{detail}, {connections} connections"
+            relayed = metrics['kaon_turn_relayed_packets_total{to="client"}']
             assert relayed >= clients * messages, f"only {relayed} packets were relayed"
     return detail
 
@@ -176,6 +184,20 @@ def test_the_machine_itself_is_not_reached_in_disguise(full):
     return f"kaon {answers['kaon']}, coturn {version} {answers['coturn'] or 'lets it through'}"
 
 
+def test_pions_client_connects_and_is_connected_to_by_tcp(full):
+    """A megabyte each way by Connect, and by a peer that connects."""
+    program = stacks.BUILD / "pion_turnclient"
+    stacks.need("go")
+    env = {"GOTOOLCHAIN": "local", "GOFLAGS": "-buildvcs=false"}
+    stacks.run(["go", "build", "-o", program, "./turnclient"], stacks.PEERS / "pion", stacks.Missing, env)
+    with TurnServer("--tcp-relays") as server:
+        done = subprocess.run([program, f"127.0.0.1:{server.ports['tcp']}", "u", "p"], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+        carried = sum(server.metrics()[f'kaon_turn_relayed_bytes_total{{to="{to}"}}'] for to in ("peer", "client"))
+        assert carried == 4 << 20, carried
+    return f"pion/turn v{stacks.go_version('github.com/pion/turn/v5')}, {carried >> 20} MiB"
+
+
 COTURN = stacks.BUILD / "coturn"
 
 
@@ -197,6 +219,7 @@ def main():
     cases["attack.b1_disguised_loopback"] = test_the_machine_itself_is_not_reached_in_disguise
     cases["client.both_families"] = test_kaons_client_asks_for_both_families_and_takes_what_it_gets
     cases["client.transports"] = test_kaons_client_uses_every_transport
+    cases["pion.tcp_relays"] = test_pions_client_connects_and_is_connected_to_by_tcp
     cases["load.200x1000"] = test_two_hundred_clients_of_a_thousand_messages_lose_nothing
     failed = False
     prepare()
@@ -208,6 +231,8 @@ def main():
             continue
         try:
             print("ok", name, function(arguments.full), sep="\t", flush=True)
+        except stacks.Missing as error:
+            print("skip", name, error, sep="\t", flush=True)
         except Exception as error:
             failed = True
             where = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)][-3:]

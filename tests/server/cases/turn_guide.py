@@ -18,7 +18,7 @@ from turn_client import BINDING, MAPPED, RELAYED, TurnClient, TurnServer, read_a
 SOFTWARE = 0x8022
 PUBLIC = "203.0.113.7"
 # Of the guide, and what stands for it here.
-HERE = ((r"0\.0\.0\.0:\d+", "127.0.0.1:0"), (r"\[::\]:\d+", "[::1]:0"), (r"2001:db8::7", "::1"), (r'"\$SECRET"', "shared"))
+HERE = ((r"(0\.0\.0\.0| ):\d+", " 127.0.0.1:0"), (r"\[::\]:\d+", "[::1]:0"), (r"2001:db8::7", "::1"), (r'"\$SECRET"', "shared"))
 
 
 def lines():
@@ -106,7 +106,7 @@ def mutual_tls(line, folder):
     shutil.copy(known[0], Path(folder, "ca.pem"))
     with start(line, folder, "--allow-peer", "127.0.0.0/8") as server:
         relays(server, "tls", certificate=known)
-        for other in (None, (Path(folder, "fullchain.pem"), Path(folder, "privkey.pem"))):
+        for other in (None, (Path(folder, "cert.pem"), Path(folder, "key.pem"))):
             try:
                 with alice(server, "tls", certificate=other) as stranger:
                     stranger.allocate()
@@ -116,7 +116,7 @@ def mutual_tls(line, folder):
 
 
 def own_certificate(folder):
-    for file, name in zip(certificate(folder, "IP:127.0.0.1"), ("fullchain.pem", "privkey.pem")):
+    for file, name in zip(certificate(folder, "IP:127.0.0.1"), ("cert.pem", "key.pem")):
         file.rename(Path(folder, name))
 
 
