@@ -33,6 +33,7 @@ peer::Config Core::take_peer_config() {
   config.negotiation = std::move(config_.negotiation);
   config.data = config_.data;
   config.max_dtls_version = config_.max_dtls_version;
+  config.key_exchange = config_.key_exchange;
   config.mtu = config_.mtu;
   config.dscp = config_.dscp;
   config.key_log = !key_log_file().empty();
