@@ -171,6 +171,8 @@ PARTS = {
     "interop": Program("interop", [sys.executable, "tests/interop/run.py"], "interop", targets=("interop_kaon",)),
     "dtls": Program("dtls", [sys.executable, "tests/interop/dtls/run.py"], targets=("interop_dtls",)),
     "bogo": Program("bogo", [sys.executable, "tests/bogo/run.py"], targets=("bogo_shim",)),
+    "mlkem": Program("mlkem", [sys.executable, "tests/mlkem/run.py"], "mlkem",
+                     targets=("kaon_crypto_test", "kaon_dtls_test", "interop_dtls")),
     "srtp": Program("srtp", [sys.executable, "tests/interop/srtp/run.py"], targets=("interop_srtp",)),
     "bench": Program("bench", [sys.executable, "benchmarks/smoke.py"], targets=("kaon_benchmarks", "kaon_command_static")),
     "server": Program("server", [sys.executable, "tests/server/run.py"]),
@@ -185,7 +187,7 @@ PARTS = {
 
 
 # Only by name and in a full run: they want tools that Kaon does not.
-BY_NAME = {"interop", "bogo"}
+BY_NAME = {"interop", "bogo", "mlkem"}
 
 
 def write_verification(tally, what):

@@ -146,6 +146,93 @@ TEST(KeyExchange, RefusesX25519PointsOfSmallOrder) {
   }
 }
 
+// FIPS 203 §7.2, draft-ietf-tls-ecdhe-mlkem §4: what a client may send as an encapsulation key.
+class MlKemShares : public ::testing::Test {
+ protected:
+  static constexpr size_t kPublicKey = 1184;
+  static constexpr size_t kCiphertext = 1088;
+  void SetUp() override {
+    if (!group_available(Group::X25519MlKem768)) GTEST_SKIP() << "libcrypto has no ML-KEM";
+    own.emplace(KeyExchange::generate(Group::X25519MlKem768, random));
+    share.assign(own->share().begin(), own->share().end());
+    response = KeyExchange::respond(Group::X25519MlKem768, share, random);
+    ASSERT_TRUE(response);
+    ASSERT_EQ(share.size(), kPublicKey + 32);
+    ASSERT_EQ(response->share.size(), kCiphertext + 32);
+  }
+  bool responds_to(const std::vector<uint8_t>& changed) {
+    return KeyExchange::respond(Group::X25519MlKem768, changed, random).has_value();
+  }
+  SystemRandom random;
+  std::optional<KeyExchange> own;
+  std::vector<uint8_t> share;
+  std::optional<KeyExchange::Response> response;
+};
+
+TEST_F(MlKemShares, OfTheWrongLengthAreRefused) {
+  for (const size_t size : {size_t{0}, size_t{1}, size_t{32}, kPublicKey - 1, kPublicKey, kPublicKey + 1,
+                            share.size() - 1, share.size() + 1, 2 * share.size()}) {
+    std::vector<uint8_t> changed = share;
+    changed.resize(size);
+    EXPECT_FALSE(responds_to(changed)) << size;
+    changed = response->share;
+    changed.resize(size);
+    EXPECT_FALSE(own->finish(changed)) << size;
+  }
+}
+
+TEST_F(MlKemShares, WithACoefficientThatIsNotReducedAreRefused) {
+  // Two coefficients of 12 bits in three bytes, in all 768, then the seed. 3329 is the modulus.
+  constexpr size_t kCoefficients = 768;
+  for (const size_t index :
+       {size_t{0}, size_t{1}, size_t{2}, size_t{255}, size_t{256}, size_t{511}, size_t{766}, kCoefficients - 1}) {
+    for (const unsigned value : {3328u, 3329u, 3330u, 4095u}) {
+      std::vector<uint8_t> changed = share;
+      uint8_t* const pair = &changed[index / 2 * 3];
+      if (index % 2 == 0) {
+        pair[0] = static_cast<uint8_t>(value);
+        pair[1] = static_cast<uint8_t>((pair[1] & 0xf0) | value >> 8);
+      } else {
+        pair[1] = static_cast<uint8_t>((pair[1] & 0x0f) | (value & 0xf) << 4);
+        pair[2] = static_cast<uint8_t>(value >> 4);
+      }
+      EXPECT_EQ(responds_to(changed), value < 3329) << index << " " << value;
+    }
+  }
+  std::vector<uint8_t> all_ones(kPublicKey, 0xff);
+  all_ones.insert(all_ones.end(), share.end() - 32, share.end());
+  EXPECT_FALSE(responds_to(all_ones));
+}
+
+TEST_F(MlKemShares, WithAnX25519PartOfSmallOrderAreRefused) {
+  for (const uint8_t first : {0, 1}) {
+    std::vector<uint8_t> changed = share;
+    std::fill(changed.end() - 32, changed.end(), uint8_t{0});
+    *(changed.end() - 32) = first;
+    EXPECT_FALSE(responds_to(changed));
+    changed = response->share;
+    std::fill(changed.end() - 32, changed.end(), uint8_t{0});
+    *(changed.end() - 32) = first;
+    EXPECT_FALSE(own->finish(changed));
+  }
+}
+
+// FIPS 203 §7.3: a ciphertext that is none gives a secret like any other, which nobody else has.
+TEST_F(MlKemShares, ACiphertextWithAnyBitChangedGivesAnotherSecret) {
+  const auto right = own->finish(response->share);
+  ASSERT_EQ(right, response->secret);
+  for (size_t bit = 0; bit < 8 * kCiphertext; bit += 97) {
+    std::vector<uint8_t> changed = response->share;
+    changed[bit / 8] ^= static_cast<uint8_t>(1 << (bit % 8));
+    const auto secret = own->finish(changed);
+    ASSERT_TRUE(secret) << bit;
+    EXPECT_EQ(secret->size(), right->size());
+    EXPECT_NE(*secret, *right) << bit;
+    EXPECT_TRUE(std::equal(secret->end() - 32, secret->end(), right->end() - 32)) << "the part of X25519";
+    EXPECT_EQ(secret, own->finish(changed)) << "the same each time";
+  }
+}
+
 TEST(SystemRandom, FillsWithBytesThatDiffer) {
   SystemRandom random;
   std::array<uint8_t, 32> a{};

@@ -24,6 +24,7 @@ std::optional<ByteView> Connection::connection_id_of(ByteView packet, size_t siz
 }
 
 void Connection::start(Time now) { impl_->start(now); }
+void Connection::accept(const AdmittedHello& hello, Time now) { impl_->accept(hello, now); }
 void Connection::handle_packet(Bytes packet, Time now) { impl_->handle_packet(packet, now); }
 void Connection::handle_timeout(Time now) { impl_->handle_timeout(now); }
 Time Connection::next_timeout() const { return impl_->next_timeout(); }

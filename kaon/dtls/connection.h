@@ -16,10 +16,13 @@
 
 namespace kaon::dtls {
 
+struct AdmittedHello;  // cookie_gate.h
+
 /// Client or server with certificates on both sides, verified by fingerprint (RFC 8827 §6.5), or with a pre-shared key
 /// where Config::psks has one. A net::ByteEngine. Used on one loop only.
 ///
-/// The server sends no HelloVerifyRequest: hand it only packets from addresses that ICE has authenticated.
+/// The server sends no cookie by itself: hand it only packets from addresses that ICE has authenticated, or put a
+/// CookieGate before it.
 class Connection {
  public:
   /// Most bytes that protect() adds without connection ids, in 1.2: record header 13, explicit nonce 8, tag 16. The
@@ -56,6 +59,9 @@ class Connection {
   /// Begins the handshake; call it when the path works. A client sends its ClientHello; a server may also just be given
   /// packets. Calls after the first do nothing.
   void start(Time now);
+  /// Instead of start(), for a server behind a CookieGate: answers the hello that the gate has let in. Drain
+  /// poll_transmit() afterwards. Calls after start(), and those of a client, do nothing.
+  void accept(const AdmittedHello& hello, Time now);
 
   /// One datagram, decrypted in place. Drain poll_application_data() before the packet's memory is used for anything
   /// else and before the next packet: what is left is dropped then.
@@ -78,7 +84,7 @@ class Connection {
   size_t payload_offset() const;
   /// Writes one application data record: `out` needs plaintext.size() + overhead() bytes. `plaintext` stands exactly at
   /// out + payload_offset() or does not overlap `out`. Returns the bytes written; zero if not connected, if a size does
-  /// not fit, or if the sequence numbers are used up (then Closed follows). Allocates nothing.
+  /// not fit, or if sequence numbers or a key are used up (then Closed follows). Allocates nothing.
   size_t protect(ByteView plaintext, Bytes out);
 
   /// RFC 5705, RFC 8446 §7.5; for SRTP the label is kSrtpExporterLabel. An empty `context` means none.

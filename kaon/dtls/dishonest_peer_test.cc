@@ -3,92 +3,16 @@
 #include <gmock/gmock.h>
 
 #include "kaon/base/writer.h"
+#include "kaon/dtls/internal/dishonest_peer.h"
 #include "kaon/dtls/internal/handshake.h"
 #include "kaon/dtls/internal/messages.h"
-#include "kaon/dtls/internal/record_cipher13.h"
-#include "kaon/dtls/internal/record_layer.h"
-#include "kaon/dtls/internal/testing.h"
 
 namespace kaon::dtls {
 namespace {
 
-using testing::config13_of;
-using ::testing::HasSubstr;
+using namespace testing;
 using ::testing::IsEmpty;
-using testing::kStart;
-using testing::milliseconds;
-using testing::Packet;
-using testing::Pair;
-using testing::Side;
 using ::testing::SizeIs;
-
-constexpr uint8_t kApplicationData = static_cast<uint8_t>(ContentType::ApplicationData);
-constexpr uint8_t kHandshake = static_cast<uint8_t>(ContentType::Handshake);
-constexpr uint8_t kAlert = static_cast<uint8_t>(ContentType::Alert);
-
-Config with_key_log(Config config) {
-  config.key_log = true;
-  config.cipher_suites = {CipherSuite::Aes128GcmSha256};
-  return config;
-}
-Pair pair_with_key_log() {
-  return Pair(with_key_log(config13_of(Role::Client)), with_key_log(config13_of(Role::Server)));
-}
-/// The client is connected and its final flight on the way.
-Pair half_connected() {
-  Pair pair = pair_with_key_log();
-  pair.client.connection.start(kStart);
-  pair.server.give(pair.client.take_packets().at(0), kStart);
-  for (const Packet& packet : pair.server.take_packets()) pair.client.give(packet, kStart);
-  return pair;
-}
-
-std::vector<uint8_t> from_hex(std::string_view hex) {
-  std::vector<uint8_t> bytes;
-  for (size_t i = 0; i + 1 < hex.size(); i += 2)
-    bytes.push_back(static_cast<uint8_t>(std::stoul(std::string(hex.substr(i, 2)), nullptr, 16)));
-  return bytes;
-}
-
-/// A record as the peer of `victim` would write it, with a number that nothing else has.
-Packet record_from_peer(const Side& victim, Role peer, uint64_t epoch, uint8_t type, ByteView plaintext) {
-  static uint16_t last = 0;
-  const auto sequence = static_cast<uint16_t>(20 + ++last % 40);  // inside of the window for what is honest
-  const std::string name = std::string(peer == Role::Client ? "CLIENT_" : "SERVER_") +
-                           (epoch == kEpochHandshake13 ? "HANDSHAKE_TRAFFIC_SECRET " : "TRAFFIC_SECRET_0 ");
-  const auto line = std::ranges::find_if(victim.key_log, [&](const auto& l) { return l.starts_with(name); });
-  const auto secret = from_hex(line->substr(line->rfind(' ') + 1));
-  RecordCipher13 cipher(crypto::AeadAlgorithm::Aes128Gcm, crypto::HashAlgorithm::Sha256, secret);
-  Packet packet(kUnifiedHeaderSize + plaintext.size() + RecordCipher13::kOverhead);
-  Writer out(packet);
-  out.u8(static_cast<uint8_t>(0x2c | (epoch & 3)));
-  out.u16(sequence);
-  out.u16(static_cast<uint16_t>(packet.size() - kUnifiedHeaderSize));
-  out.bytes(plaintext);
-  out.u8(type);
-  const Bytes body = Bytes(packet).subspan(kUnifiedHeaderSize);
-  cipher.seal(sequence, ByteView(packet).first(kUnifiedHeaderSize), plaintext.size() + 1, body);
-  cipher.mask(body, Bytes(packet).subspan(1, 2));
-  return packet;
-}
-
-Packet message(uint8_t type, uint16_t sequence, size_t size, size_t sent) {
-  Packet fragment(kHandshakeHeaderSize + sent);
-  Writer out(fragment);
-  out.u8(type);
-  out.u24(static_cast<uint32_t>(size));
-  out.u16(sequence);
-  out.u24(0);
-  out.u24(static_cast<uint32_t>(sent));
-  return fragment;
-}
-
-void expect_closed_with(Side& side, std::string_view detail) {
-  ASSERT_TRUE(side.closed) << detail;
-  EXPECT_EQ(side.closed->reason, CloseReason::HandshakeFailure);
-  EXPECT_THAT(side.closed->detail, HasSubstr(std::string(detail)));
-  EXPECT_THAT(side.take_packets(), SizeIs(1));  // the alert
-}
 
 TEST(DishonestPeer13, AMessageThatNeverComesInTheHandshakeIsFatal) {
   Pair pair = half_connected();
@@ -246,15 +170,8 @@ TEST(DishonestPeer13, AClientHelloWithTheCookieOfDtls12IsRefused) {
 TEST(Ack13, OfAllThatWasSentStopsTheTimer) {
   Pair pair = half_connected();
   EXPECT_LE(pair.server.connection.next_timeout(), kStart + milliseconds(50));
-  Packet ack(2 + 2 * 16);
-  Writer out(ack);
-  out.u16(2 * 16);
-  for (const uint64_t epoch : {0, 2}) {  // the ServerHello, and all the others
-    out.u64(epoch);
-    out.u64(0);
-  }
-  const auto type = static_cast<uint8_t>(ContentType::Ack);
-  pair.server.give(record_from_peer(pair.server, Role::Client, 2, type, ack), kStart);
+  const Packet ack = ack_of({{0, 0}, {2, 0}});  // the ServerHello, and all the others
+  pair.server.give(record_from_peer(pair.server, Role::Client, 2, kAck, ack), kStart);
   EXPECT_GT(pair.server.connection.next_timeout(), kStart + testing::seconds(1));
   for (const Packet& packet : pair.client.take_packets()) pair.server.give(packet, kStart);
   EXPECT_TRUE(pair.server.connected);

@@ -6,6 +6,7 @@
 
 #include <deque>
 
+#include "kaon/dtls/cookie_gate.h"
 #include "kaon/dtls/internal/testing.h"
 
 namespace kaon::dtls {
@@ -324,6 +325,40 @@ TEST(OpenSslInterop, AnswersAHelloVerifyRequest) {
   Interop interop(config_of(Role::Client), {.cookies = true});
   interop.run();
   interop.expect_works();
+}
+
+TEST(OpenSslInterop, ComesThroughACookieGate) {
+  for (const bool psk : {false, true}) {
+    Config config = config_of(Role::Server);
+    config.max_version = Version::Dtls13;
+    if (psk) {
+      config.cipher_suites = {CipherSuite::EcdhePskChaCha20Poly1305Sha256};
+      config.psks = {{{kIdentity.begin(), kIdentity.end()}, kPsk}};
+    }
+    SeededRandom random(1);
+    NullLogger log;
+    CookieGate gate({random, log}, config);
+    Interop interop(config, {.role = Role::Client, .psk = psk});
+    const net::Endpoint from{net::IpAddress::v4(192, 0, 2, 1), 4000};
+    std::optional<AdmittedHello> hello;
+    auto& datagrams = interop.peer.datagrams();
+    for (int round = 0; round < 2; ++round) {
+      interop.peer.step();
+      for (; !datagrams.outgoing.empty(); datagrams.outgoing.pop_front()) {
+        Packet answer(CookieGate::kMaxAnswer);
+        auto verdict = gate.handle_packet(datagrams.outgoing.front(), from, kStart, answer);
+        answer.resize(verdict.answer);
+        if (!answer.empty()) datagrams.incoming.push_back(std::move(answer));
+        if (verdict.hello) hello = std::move(verdict.hello);
+      }
+    }
+    ASSERT_TRUE(hello);
+    EXPECT_EQ(hello->message_sequence, 1);
+    interop.side.connection.accept(*hello, kStart);
+    interop.run();
+    interop.expect_works();
+    EXPECT_EQ(gate.stats().asked, 1u);
+  }
 }
 
 TEST(OpenSslInterop, ChoosesTheProfileOfChromium) {

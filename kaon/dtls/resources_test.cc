@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "kaon/dtls/cookie_gate.h"
 #include "kaon/dtls/internal/testing.h"
 
 namespace {
@@ -113,6 +114,44 @@ TEST(Resources, AHalfOpenServerIsBounded) {  // C12
   }
   EXPECT_LT((live_bytes - before) / kServers, 16u * 1024);
   EXPECT_GT((live_bytes - before) / kServers, hello.size());
+}
+
+TEST(Resources, AHundredThousandHalfOpenHandshakesBehindAGateCostNoMemory) {  // C12
+  ASSERT_TRUE(libcrypto_is_counted);
+  constexpr uint64_t kClients = 100'000;
+  Config config = testing::config_of(Role::Server);
+  config.max_version = Version::Dtls13;
+  SeededRandom random(1);
+  NullLogger log;
+  std::array<Packet, 2> hellos;  // of 1.2 and 1.3
+  for (size_t i = 0; i < hellos.size(); ++i) {
+    testing::Side client(i == 0 ? testing::config_of(Role::Client) : testing::config13_of(Role::Client), i);
+    client.connection.start(testing::kStart);
+    hellos[i] = client.take_packets().at(0);
+  }
+  CookieGate gate({random, log}, config);
+  Packet packet;
+  Packet out(CookieGate::kMaxAnswer);
+  const auto come = [&](uint64_t i) {
+    packet = hellos[i % 2];
+    const net::Endpoint from{net::IpAddress::v4(static_cast<uint32_t>(0x0a000000 + i / 8)),
+                             static_cast<uint16_t>(1024 + i % 8)};
+    const auto verdict = gate.handle_packet(packet, from, testing::kStart + testing::milliseconds(i), out);
+    ASSERT_FALSE(verdict.hello);
+    ASSERT_GT(verdict.answer, 0u);
+    ASSERT_LE(verdict.answer, packet.size());
+  };
+  for (uint64_t i = 0; i < 100; ++i) come(i);
+  const size_t before = live_bytes;
+  const size_t allocated = allocations;
+  for (uint64_t i = 100; i < kClients; ++i) come(i);
+  // New keys come every 30 s of these hundred, and may take a little more or less than the ones before.
+  EXPECT_LE(live_bytes, before + 1024);
+  EXPECT_LE((allocations - allocated) / kClients, 40u);
+  EXPECT_EQ(gate.stats().asked, kClients);
+  EXPECT_EQ(gate.stats().macs, kClients);
+  EXPECT_EQ(gate.stats().hashes, kClients / 2);
+  EXPECT_EQ(gate.partial_bytes(), 0u);
 }
 
 }  // namespace

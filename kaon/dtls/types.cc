@@ -82,4 +82,10 @@ std::string_view to_string(DropReason reason) {
   return "unknown";
 }
 
+std::vector<crypto::Group> groups_for(KeyExchangePolicy policy) {
+  using crypto::Group;
+  if (policy == KeyExchangePolicy::Latency) return {Group::X25519, Group::Secp256r1, Group::Secp384r1};
+  return {Group::X25519MlKem768, Group::X25519, Group::Secp256r1, Group::Secp384r1};
+}
+
 }  // namespace kaon::dtls

@@ -162,7 +162,7 @@ void Connection::Impl::handle_dtls_event(dtls::Event& event, Time time) {
                  dtls::to_string(connected->cipher_suite), ", ", crypto::to_string(connected->group),
                  profile ? ", " : "", profile ? srtp::to_string(*profile) : "");
     if (tracer) tracer->secured(*connected, time);
-    emit(Secured{connected->version, connected->cipher_suite, connected->srtp_profile});
+    emit(Secured{connected->version, connected->cipher_suite, connected->srtp_profile, connected->group});
     if (profile) media.set_srtp_overhead(srtp::rtp_overhead(*profile));
     security = std::move(*connected);
     set_state(ConnectionState::Connected);

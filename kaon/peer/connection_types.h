@@ -50,6 +50,8 @@ struct Config {
                                                     dtls::kSrtpAes128CmSha1_80};
   /// 1.2 for paths that lose records of 1.3, as some relays of calls do.
   dtls::Version max_dtls_version = dtls::Version::Dtls13;
+  /// Whether DTLS 1.3 is to be safe from quantum computers at the cost of larger hellos.
+  dtls::KeyExchangePolicy key_exchange = dtls::KeyExchangePolicy::Latency;
   datachannel::Config data;
   /// SNAP (draft-hancke-tsvwg-snap): the INIT chunks of SCTP travel in the descriptions, which saves data channels two
   /// round trips. Offered, accepted, and not used with peers that lack it.
@@ -96,6 +98,8 @@ struct Secured {
   dtls::Version version{};
   dtls::CipherSuite cipher_suite{};
   dtls::SrtpProfileId srtp_profile{};
+  /// Of the key exchange.
+  crypto::Group group{};
 };
 /// The peer began to send on this transceiver (W3C "track").
 struct TrackAdded {

@@ -49,5 +49,33 @@ TEST(Allocations, ThereAreNonePerPacketAfterTheFirstOfAStream) {
   }
 }
 
+// E3: each costs one look at its tag; nothing is allocated, kept or sent. Replays do not cost that.
+TEST(Allocations, AMillionForgedPacketsLeaveNothingBehind) {
+  for (const Profile profile : {Profile::AeadAes128Gcm, Profile::Aes128CmSha1_80}) {
+    TestSession session(profile);
+    auto packet = rtp_packet(1, 0, 60);
+    std::vector<uint8_t> sealed(100);
+    std::vector<uint8_t> out(100);
+    const auto size = session.sender.protect_rtp(packet, sealed);
+    ASSERT_TRUE(size);
+    sealed.resize(*size);
+    ASSERT_TRUE(session.receiver.unprotect_rtp(sealed, out));
+    const size_t before = allocations;
+    constexpr uint64_t kForged = 1'000'000;
+    for (uint32_t n = 1; n <= kForged; ++n) {
+      store_be16(&sealed[2], static_cast<uint16_t>(1 + n % 0x7fff));  // ahead of what came, so that none is a replay
+      store_be32(&sealed[8], n % 3 == 0 ? n : 1);                     // of SSRCs that are there and are not
+      ASSERT_FALSE(session.receiver.unprotect_rtp(sealed, out));
+    }
+    EXPECT_EQ(allocations, before) << to_string(profile);
+    EXPECT_EQ(session.receiver.dropped_rtp()[UnprotectError::AuthenticationFailed], kForged);
+    store_be16(&packet[2], 1);
+    sealed.resize(100);
+    const auto next = session.sender.protect_rtp(packet, sealed);
+    ASSERT_TRUE(next);
+    EXPECT_TRUE(session.receiver.unprotect_rtp(ByteView(sealed).first(*next), out)) << "the call lives";
+  }
+}
+
 }  // namespace
 }  // namespace kaon::srtp

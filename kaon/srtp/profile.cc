@@ -14,6 +14,10 @@ struct Parameters {
   uint8_t rtcp_tag;
 };
 
+constexpr size_t kShortTagSize = 4;
+constexpr size_t kGcmTagSize = 16;
+constexpr size_t kRocSize = 4;
+
 constexpr Parameters kParameters[] = {
     {Profile::AeadAes128Gcm, "SRTP_AEAD_AES_128_GCM", 16, 12, 16, 16},
     {Profile::AeadAes256Gcm, "SRTP_AEAD_AES_256_GCM", 32, 12, 16, 16},
@@ -53,6 +57,8 @@ size_t key_size(Profile profile) { return of(profile).key; }
 size_t salt_size(Profile profile) { return of(profile).salt; }
 size_t rtp_overhead(Profile profile) { return of(profile).rtp_tag; }
 size_t rtcp_overhead(Profile profile) { return of(profile).rtcp_tag + kRtcpIndexSize; }
+bool can_carry_roc(Profile profile) { return rtp_overhead(profile) > kShortTagSize; }
+size_t roc_overhead(Profile profile) { return rtp_overhead(profile) == kGcmTagSize ? kRocSize : 0; }
 size_t exported_size(Profile profile) { return 2 * (key_size(profile) + salt_size(profile)); }
 
 // RFC 5764 §4.2: client_write_SRTP_master_key, server_…_key, client_…_salt, server_…_salt. Each side sends with its

@@ -49,6 +49,12 @@ size_t salt_size(Profile profile);
 size_t rtp_overhead(Profile profile);
 size_t rtcp_overhead(Profile profile);
 
+/// Whether packets of the profile can carry the rollover counter (RFC 4771): those with a tag of 4 bytes have no room.
+bool can_carry_roc(Profile profile);
+/// Bytes by which such a packet is larger: with GCM the counter stands behind it (mode 3 of RFC 4771), elsewhere it
+/// takes the place of the last 4 of the 10 bytes of the tag (mode 2).
+size_t roc_overhead(Profile profile);
+
 /// Encryption of RTP header extensions and contributing sources (Cryptex, RFC 9335): what was negotiated.
 enum class Cryptex : uint8_t {
   Off,       ///< neither sent nor accepted

@@ -4,6 +4,7 @@
 #include "kaon/srtp/internal/master_keys.h"
 #include "kaon/srtp/internal/packet_index.h"
 #include "kaon/srtp/internal/replay_window.h"
+#include "kaon/srtp/internal/roc_carrying.h"
 #include "kaon/srtp/internal/stream_table.h"
 
 namespace kaon::srtp {
@@ -42,7 +43,7 @@ std::optional<UnprotectError> check_replay(const ReplayWindow<kSize>& window, ui
 
 struct Receiver::State {
   State(Profile p, const KeyingMaterial& first, const ExtensionIds& encrypted)
-      : profile(p), encrypted_extensions(encrypted), keys(p, first, encrypted.any()) {
+      : profile(p), roc(p), encrypted_extensions(encrypted), keys(p, first, encrypted.any()) {
     keys.choose_none();
   }
 
@@ -51,6 +52,7 @@ struct Receiver::State {
 
   Profile profile;
   Cryptex cryptex = Cryptex::Off;
+  internal::RocCarrying roc;
   ExtensionIds encrypted_extensions;
   internal::MasterKeys keys;
   Streams<kRtpReplayWindow> rtp_streams;
@@ -62,8 +64,11 @@ struct Receiver::State {
 // RFC 3711 §3.3: the index is only a guess, and nothing is remembered, until the tag has proved it.
 Result<size_t, UnprotectError> Receiver::State::unprotect_rtp(ByteView packet, Bytes out, bool remember) {
   const std::optional<size_t> header_size = internal::rtp_header_size(packet);
-  const size_t overhead = rtp_overhead(profile) + keys.mki_size();
-  if (!header_size || packet.size() < *header_size + overhead) return fail(UnprotectError::Malformed);
+  if (!header_size) return fail(UnprotectError::Malformed);
+  const uint32_t ssrc = internal::rtp_ssrc(packet);
+  const uint16_t sequence = internal::rtp_sequence(packet);
+  const size_t overhead = rtp_overhead(profile) + keys.mki_size() + roc.growth(sequence);
+  if (packet.size() < *header_size + overhead) return fail(UnprotectError::Malformed);
   const size_t size = packet.size() - overhead;
   if (out.size() < size) return fail(UnprotectError::BufferTooSmall);
   // RFC 9335 §5.2: the mark tells, and only after negotiation.
@@ -73,20 +78,21 @@ Result<size_t, UnprotectError> Receiver::State::unprotect_rtp(ByteView packet, B
     return fail(UnprotectError::HeaderInTheClear);
   }
 
+  PacketId id{ssrc, sequence};
+  if (roc.carries(sequence)) id.index = roc.index_of(packet, sequence);
+  packet = packet.first(packet.size() - roc.growth(sequence));
   MasterKey* const key = keys.of_packet(packet, keys.any().rtp.mki_from_end());
   if (key == nullptr) return fail(UnprotectError::UnknownKey);
 
-  const uint32_t ssrc = internal::rtp_ssrc(packet);
-  const uint16_t sequence = internal::rtp_sequence(packet);
   auto* stream = rtp_streams.find(ssrc);
-  PacketId id{ssrc, sequence};
   if (stream != nullptr) {
-    id.index = internal::estimate_index(stream->state.highest(), sequence);
+    if (!roc.carries(sequence)) id.index = internal::estimate_index(stream->state.highest(), sequence);
     if (const auto error = check_replay(stream->state, id.index)) return fail(*error);
     if (id.index > internal::kMaxRtpIndex) return fail(UnprotectError::AuthenticationFailed);
   }
-  const bool authentic = hidden ? key->rtp.open_cryptex(id, *header_size, packet, out.first(size))
-                                : key->rtp.open_rtp(id, *header_size, packet, out.first(size));
+  const size_t mac_cut = roc.mac_cut(sequence);
+  const bool authentic = hidden ? key->rtp.open_cryptex(id, *header_size, packet, out.first(size), mac_cut)
+                                : key->rtp.open_rtp(id, *header_size, packet, out.first(size), mac_cut);
   if (!authentic) return fail(UnprotectError::AuthenticationFailed);
   if (key->extensions && !hidden) key->extensions->crypt(id, encrypted_extensions, out.first(*header_size));
   if (remember) accept<kRtpReplayWindow>(rtp_streams, stream, id);
@@ -135,6 +141,7 @@ Profile Receiver::profile() const { return state_->profile; }
 Result<void, KeyError> Receiver::add_key(const KeyingMaterial& keys) { return state_->keys.add(keys); }
 Result<void, KeyError> Receiver::remove_key(ByteView mki) { return state_->keys.remove(mki); }
 void Receiver::set_cryptex(Cryptex cryptex) { state_->cryptex = cryptex; }
+void Receiver::set_roc_rate(uint16_t every) { state_->roc.set_rate(every); }
 
 Result<size_t, UnprotectError> Receiver::unprotect_rtp(ByteView packet, Bytes out) {
   Result<size_t, UnprotectError> result = state_->unprotect_rtp(packet, out, true);

@@ -54,7 +54,12 @@ class Receiver {
   /// From the next packet on. At first Off.
   void set_cryptex(Cryptex cryptex);
 
-  /// Writes the plain packet, packet.size() - rtp_overhead() bytes without the identifier's, and returns its size.
+  /// From the next packet on: the sender's set_roc_rate(). Of packets that carry the rollover counter that one counts,
+  /// once their tag is right, and not the guess.
+  void set_roc_rate(uint16_t every);
+
+  /// Writes the plain packet, packet.size() - rtp_overhead() bytes without the identifier's and the rollover counter's
+  /// (RFC 4771, with GCM), and returns its size.
   /// `out` starts exactly at `packet` or does not overlap it. After an error the contents of `out` are worthless, and
   /// the reason has been counted. An extension that Cryptex encrypted comes out with the mark that it had before; of
   /// sources without one an empty extension is left.

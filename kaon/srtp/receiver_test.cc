@@ -233,5 +233,19 @@ TEST(Receiver, KeepsABoundedNumberOfStreamsAndForgetsTheOldest) {
   EXPECT_EQ(session.receiver.unprotect_rtp(first, out), fail(UnprotectError::Replayed)) << "used lately";
 }
 
+// E14: probes come under it.
+TEST_P(ReceiverTest, TakesSsrcZeroEmptyAndPaddingAlone) {
+  TestSession session(GetParam());
+  for (uint16_t sequence = 0; sequence < 20; ++sequence) {
+    auto packet = rtp_packet(0, sequence, sequence % 2 == 0 ? 0 : 5);
+    if (sequence % 2 != 0) {
+      packet[0] |= 0x20;
+      packet.back() = 5;
+    }
+    EXPECT_EQ(session.unprotect(session.protect(packet)), packet);
+  }
+  EXPECT_EQ(session.receiver.dropped_rtp().total(), 0u);
+}
+
 }  // namespace
 }  // namespace kaon::srtp

@@ -7,6 +7,7 @@
 #include "kaon/srtp/internal/cryptex.h"
 #include "kaon/srtp/internal/master_keys.h"
 #include "kaon/srtp/internal/packet_index.h"
+#include "kaon/srtp/internal/roc_carrying.h"
 #include "kaon/srtp/internal/sent_window.h"
 #include "kaon/srtp/internal/stream_table.h"
 
@@ -33,13 +34,14 @@ struct SendStream {
 
 struct Sender::State {
   State(Profile p, const KeyingMaterial& first, const ExtensionIds& encrypted)
-      : profile(p), encrypted_extensions(encrypted), keys(p, first, encrypted.any()) {}
+      : profile(p), roc(p), encrypted_extensions(encrypted), keys(p, first, encrypted.any()) {}
 
   Result<SendStream*, ProtectError> stream_of(uint32_t ssrc, uint16_t sequence);
   std::unique_ptr<SentWindow> take_window();
 
   Profile profile;
   bool cryptex = false;
+  internal::RocCarrying roc;
   ExtensionIds encrypted_extensions;
   internal::MasterKeys keys;
   internal::StreamTable<SendStream> streams;
@@ -87,6 +89,7 @@ Sender::~Sender() = default;
 
 Profile Sender::profile() const { return state_->profile; }
 void Sender::set_cryptex(Cryptex cryptex) { state_->cryptex = cryptex != Cryptex::Off; }
+void Sender::set_roc_rate(uint16_t every) { state_->roc.set_rate(every); }
 
 Result<void, KeyError> Sender::add_key(const KeyingMaterial& keys) { return state_->keys.add(keys); }
 Result<void, KeyError> Sender::remove_key(ByteView mki) { return state_->keys.remove(mki); }
@@ -100,7 +103,8 @@ Result<void, KeyError> Sender::use_key(ByteView mki) {
 
 size_t Sender::protected_size(ByteView header, size_t payload_size) const {
   const size_t growth = state_->cryptex && !header.empty() ? internal::cryptex_growth(header) : 0;
-  return header.size() + growth + payload_size + rtp_overhead(state_->profile) + state_->keys.mki_size();
+  const size_t roc = header.size() < 4 ? 0 : state_->roc.growth(internal::rtp_sequence(header));
+  return header.size() + growth + payload_size + rtp_overhead(state_->profile) + state_->keys.mki_size() + roc;
 }
 
 Result<size_t, ProtectError> Sender::protect_rtp(ByteView packet, Bytes out) {
@@ -116,10 +120,12 @@ Result<size_t, ProtectError> Sender::protect_rtp(ByteView header, ByteView paylo
   MasterKey& key = state_->keys.current();
   const size_t growth = hide ? internal::cryptex_growth(header) : 0;
   const size_t size = header.size() + growth + payload.size() + rtp_overhead(state_->profile) + key.mki.size();
-  if (out.size() < size) return fail(ProtectError::BufferTooSmall);
-
   const uint32_t ssrc = internal::rtp_ssrc(header);
   const uint16_t sequence = internal::rtp_sequence(header);
+  const internal::RocCarrying& roc = state_->roc;
+  const size_t size_with_roc = size + roc.growth(sequence);
+  if (out.size() < size_with_roc) return fail(ProtectError::BufferTooSmall);
+
   KAON_TRY(SendStream * stream, state_->stream_of(ssrc, sequence));
   const uint64_t index = internal::estimate_index(stream->highest, sequence);
   if (index > internal::kMaxRtpIndex) return fail(ProtectError::KeyExhausted);
@@ -147,7 +153,8 @@ Result<size_t, ProtectError> Sender::protect_rtp(ByteView header, ByteView paylo
     wipe(out.first(size));
     return fail(ProtectError::PacketReused);
   }
-  return size;
+  if (roc.carries(sequence)) roc.write(index, out.first(size_with_roc));
+  return size_with_roc;
 }
 
 Result<size_t, ProtectError> Sender::protect_rtcp(ByteView packet, Bytes out) {

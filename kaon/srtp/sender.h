@@ -56,8 +56,15 @@ class Sender {
   /// From the next packet on. A packet with sources or header extensions goes out with these encrypted; others are as
   /// ever. At first Off.
   void set_cryptex(Cryptex cryptex);
+  /// From the next packet on, every packet whose sequence number `every` divides carries the rollover counter (RFC
+  /// 4771), so that receivers who join late, or lost more than 32768 packets, find it. The profile must be able to
+  /// (asserted). Zero: none does, as at first. Both sides have to agree on it by other means.
+  ///
+  /// With AES-CM and NULL such a packet has only 6 bytes of MAC.
+  void set_roc_rate(uint16_t every);
   /// Bytes of the protected packet: `header` as below, so many bytes of payload, identifier and tag; four more if
-  /// Cryptex is on and there are sources but no extension. A header that is none counts with its size.
+  /// Cryptex is on and there are sources but no extension, and roc_overhead() if it carries the rollover counter. A
+  /// header that is none counts with its size.
   size_t protected_size(ByteView header, size_t payload_size) const;
 
   /// Writes the protected packet, protected_size() bytes, and returns its size. `out` starts exactly at `packet` or

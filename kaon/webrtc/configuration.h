@@ -117,6 +117,9 @@ struct Configuration {
   ice::AddressPolicy remote_addresses = {};
   /// 1.2 for paths that lose records of 1.3, as some relays of calls do.
   dtls::Version max_dtls_version = dtls::Version::Dtls13;
+  /// PostQuantum: the key exchange of DTLS 1.3 withstands quantum computers, if the peer has X25519MLKEM768 as browsers
+  /// do and libcrypto is 3.5 or newer. It costs bytes, one more datagram, and no round trip.
+  dtls::KeyExchangePolicy key_exchange = dtls::KeyExchangePolicy::Latency;
   /// How long to look for a way to the peer, from its description on. More than the default for a peer that may begin
   /// much later, because a person carries the descriptions: checks are then repeated every few seconds.
   Duration ice_patience = ice::Config().patience;

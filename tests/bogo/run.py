@@ -19,6 +19,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+from crate import Broken, fetch, run  # noqa: E402
+
 BUILD = ROOT / "build/bogo"
 SHIM = Path(os.environ.get("KAON_BOGO_SHIM", ROOT / "build/release/tests/bogo/bogo_shim"))
 # The last release of the crate whose runner Go 1.26 compiles. Its BoringSSL is that of 2026-05-27 (dc899e6a85df).
@@ -40,40 +43,13 @@ TOOLS = ("cargo", "go", "openssl")
 NEVER = ["KeyUpdate-ProcessInOrder-DTLS", "KeyUpdate-ExtraMessage*", "KeyUpdate-Max*", "KeyUpdate-*Overflow-DTLS"]
 
 
-class Broken(Exception):
-    pass
-
-
 def tell(verdict, name, detail=""):
     print(verdict, name, " | ".join(detail.strip().split("\n")), sep="\t", flush=True)
 
 
-def run(command, folder):
-    done = subprocess.run(command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    if done.returncode != 0:
-        raise Broken(f"{' '.join(map(str, command))}: {done.stderr[-2000:]}")
-    return done.stdout
-
-
-def fetch():
-    """The crate's folder."""
-    folder = BUILD / "fetch"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "lib.rs").write_text("")
-    (folder / "Cargo.toml").write_text(f'[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2021"\n'
-                                       f'[lib]\npath = "lib.rs"\n[dependencies]\n{CRATE} = "={VERSION}"\n[workspace]\n')
-    run(["cargo", "fetch", "--quiet"], folder)
-    lock = (folder / "Cargo.lock").read_text()
-    found = re.search(rf'name = "{CRATE}"\nversion = "{re.escape(VERSION)}"\n.*\nchecksum = "(\w+)"', lock)
-    if not found or found[1] != CHECKSUM:
-        raise Broken(f"{CRATE} {VERSION} is not the one that this was written for")
-    packages = json.loads(run(["cargo", "metadata", "--format-version", "1", "--offline"], folder))["packages"]
-    return next(Path(each["manifest_path"]).parent for each in packages if each["name"] == CRATE)
-
-
 def build_runner():
     """Lays out the runner with what is ours, and compiles it."""
-    source, tree = fetch() / "deps/boringssl", BUILD / "boringssl"
+    source, tree = fetch(BUILD / "fetch", CRATE, VERSION, CHECKSUM) / "deps/boringssl", BUILD / "boringssl"
     for part in ("ssl/test/runner", "util/testresult"):
         shutil.copytree(source / part, tree / part, dirs_exist_ok=True)
     for part in ("go.mod", "go.sum"):

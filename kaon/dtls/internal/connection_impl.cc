@@ -46,6 +46,20 @@ void Connection::Impl::start(Time now) {
   if (flight_.pending()) flight_ready(now);
 }
 
+void Connection::Impl::accept(const AdmittedHello& hello, Time now) {
+  if (state_ != State::New || role_ != Role::Server) return;
+  start(now);
+  handshake_->reassembler = Reassembler(hello.message_sequence);
+  flight_.number_from(hello.message_sequence);
+  records_.number_clear_from(hello.record_sequence);
+  if (hello.version == Version::Dtls13) {
+    session_.version = Version::Dtls13;
+    handshake_->machine.go_on_behind(hello);
+  }
+  const auto size = static_cast<uint32_t>(hello.body.size());
+  handle_fragment({HandshakeType::ClientHello, size, hello.message_sequence, 0, hello.body, kEpochClear}, now);
+}
+
 void Connection::Impl::flight_ready(Time now) {
   timeout_.reset();
   flight_sent_again(now);
@@ -364,7 +378,7 @@ size_t Connection::Impl::payload_offset() const {
 size_t Connection::Impl::protect(ByteView plaintext, Bytes out) {
   if (!connected() || plaintext.size() > kMaxPlaintext || out.size() < plaintext.size() + overhead()) return 0;
   const size_t size = records_.seal(session_.write_epoch, ContentType::ApplicationData, plaintext, out);
-  if (size == 0) end(CloseReason::KeyLimit, "sequence numbers are used up");
+  if (size == 0) end(CloseReason::KeyLimit, "sequence numbers, or a key that was never replaced, are used up");
   if (is13() && records_.next_sequence(session_.write_epoch) >= records_per_key_) key_update_wanted_ = true;
   return size;
 }

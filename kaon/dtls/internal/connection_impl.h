@@ -23,6 +23,7 @@ class Connection::Impl {
   Impl(Env env, Config config);
 
   void start(Time now);
+  void accept(const AdmittedHello& hello, Time now);
   void handle_packet(Bytes packet, Time now);
   void handle_timeout(Time now);
   Time next_timeout() const;

@@ -10,6 +10,12 @@ bool read_chosen_profile(Reader& reader, SrtpProfileId& profile) {
   return true;
 }
 
+void write_cookie(Builder& out, ByteView cookie) {
+  const auto extension = begin_extension(out, ExtensionType::Cookie);
+  out.vector16(cookie);
+  out.end_vector(extension);
+}
+
 void write_connection_id(Builder& out, ByteView id) {
   const auto extension = begin_extension(out, ExtensionType::ConnectionId);
   out.vector8(id);

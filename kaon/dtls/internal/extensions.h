@@ -59,6 +59,9 @@ void write_list_extension(Builder& out, ExtensionType type, const List& values) 
   out.end_vector(extension);
 }
 
+/// RFC 8446 §4.2.2.
+void write_cookie(Builder& out, ByteView cookie);
+
 /// RFC 9146 §3.
 void write_connection_id(Builder& out, ByteView id);
 

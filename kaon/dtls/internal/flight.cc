@@ -86,7 +86,7 @@ size_t Flight::write_record(RecordLayer& records, Bytes out, bool first) {
   const ContentType content = messages_[next_].content;
   const size_t overhead = records.overhead(epoch);
   const RecordNumber number{epoch, records.next_sequence(epoch)};
-  if (out.size() <= overhead || number.sequence > RecordLayer::kMaxSequence) return 0;
+  if (out.size() <= overhead || records.used_up(epoch)) return 0;
   const size_t room = std::min(out.size() - overhead, kMaxRecordPlaintext);
   Writer payload(out.subspan(records.payload_offset(epoch), room));
   while (pending() && messages_[next_].epoch == epoch) {

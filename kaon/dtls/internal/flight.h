@@ -17,6 +17,8 @@ class Flight {
   /// Fragments that are remembered to understand ACKs; of more, the oldest are forgotten and sent again at worst.
   static constexpr size_t kMaxSentFragments = 128;
 
+  /// The next message has this number.
+  void number_from(uint16_t sequence) { next_sequence_ = sequence; }
   /// Forgets the messages; message numbers go on.
   void begin() {
     messages_.clear();

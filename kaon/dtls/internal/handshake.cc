@@ -76,4 +76,16 @@ std::vector<crypto::Group> available_groups(const Config& config) {
   return groups;
 }
 
+std::optional<crypto::Group> choose_shared_group(const std::vector<crypto::Group>& ours, const ClientHello& hello) {
+  for (const crypto::Group group : ours)
+    if (hello.share_of(group)) return group;
+  return std::nullopt;
+}
+
+std::optional<crypto::Group> choose_offered_group(const std::vector<crypto::Group>& ours, const ClientHello& hello) {
+  for (const crypto::Group group : ours)
+    if (hello.supported_groups->contains(static_cast<uint16_t>(group))) return group;
+  return std::nullopt;
+}
+
 }  // namespace kaon::dtls

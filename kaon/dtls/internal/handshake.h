@@ -95,6 +95,12 @@ inline bool uses_psk(const SuiteInfo& suite) { return suite.authentication == Au
 
 /// The groups of the configuration that libcrypto has.
 std::vector<crypto::Group> available_groups(const Config& config);
+/// The first of our groups that a client of 1.3 sent a share of, or that it offers at all.
+std::optional<crypto::Group> choose_shared_group(const std::vector<crypto::Group>& ours, const ClientHello& hello);
+std::optional<crypto::Group> choose_offered_group(const std::vector<crypto::Group>& ours, const ClientHello& hello);
+
+inline bool offers13(const Config& config) { return config.max_version == Version::Dtls13; }
+inline bool offers12(const Config& config) { return config.min_version == Version::Dtls12; }
 
 template <class List, class T>
 bool contains(const List& list, const T& value) {

@@ -14,6 +14,7 @@
 #include <optional>
 #include <vector>
 
+#include "kaon/dtls/cookie_gate.h"
 #include "kaon/dtls/internal/handshake.h"
 #include "kaon/dtls/internal/messages13.h"
 #include "kaon/dtls/internal/start.h"
@@ -72,6 +73,9 @@ class ClientHandshake13 : private Handshake13 {
 
 class ServerHandshake13 : private Handshake13 {
  public:
+  ServerHandshake13() = default;
+  /// Goes on behind the HelloRetryRequest of a CookieGate.
+  explicit ServerHandshake13(const AdmittedHello& hello);
   Step on_message(HandshakeContext& context, const HandshakeMessage& message);
 
  private:

@@ -42,10 +42,14 @@ void Transcript13::start(crypto::HashAlgorithm algorithm) {
   waiting_ = {};
 }
 
+void Transcript13::start_behind(crypto::HashAlgorithm algorithm, ByteView first_hello) {
+  hasher_.emplace(algorithm);
+  add(HandshakeType::MessageHash, first_hello);
+}
+
 void Transcript13::replace_by_hash() {
   const crypto::Digest first = hash();
-  hasher_.emplace(hasher_->algorithm());
-  add(HandshakeType::MessageHash, first.view());
+  start_behind(hasher_->algorithm(), first.view());
 }
 
 Secret13 KeySchedule13::derive_secret(const Secret13& secret, std::string_view label,

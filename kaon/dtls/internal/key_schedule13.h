@@ -30,6 +30,8 @@ class Transcript13 {
   void add(HandshakeType type, ByteView body);
   /// The hash function; may be set once.
   void start(crypto::HashAlgorithm algorithm);
+  /// RFC 8446 §4.4.1: goes on behind a first ClientHello with this hash.
+  void start_behind(crypto::HashAlgorithm algorithm, ByteView first_hello);
   /// RFC 8446 §4.4.1: behind a HelloRetryRequest the first ClientHello counts as its hash. To be called before the
   /// HelloRetryRequest is added.
   void replace_by_hash();

@@ -13,6 +13,8 @@ class HandshakeMachine {
  public:
   explicit HandshakeMachine(Role role);
 
+  /// A server goes on behind the HelloRetryRequest that a CookieGate sent.
+  void go_on_behind(const AdmittedHello& hello) { state_.emplace<ServerHandshake13>(hello); }
   /// A client sends its first flight.
   void start(HandshakeContext& context);
   /// The peer's next message.

@@ -153,11 +153,7 @@ void ClientHelloOffer::write_extensions13(Builder& out) const {
   if (min_version == Version::Dtls12) out.u16(static_cast<uint16_t>(Version::Dtls12));
   out.end_vector(list);
   out.end_vector(versions);
-  if (!retry_cookie.empty()) {
-    const auto extension = begin_extension(out, ExtensionType::Cookie);
-    out.vector16(retry_cookie);
-    out.end_vector(extension);
-  }
+  if (!retry_cookie.empty()) write_cookie(out, retry_cookie);
   const auto extension = begin_extension(out, ExtensionType::KeyShare);
   const auto shares = out.begin_vector(2);
   for (const crypto::KeyExchange& exchange : key_exchanges) {

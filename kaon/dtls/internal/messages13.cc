@@ -25,10 +25,13 @@ std::vector<uint8_t> ServerHello13::write() const {
   out.u8(0);
   const auto extensions = out.begin_vector(2);
   write_selected_version(out);
-  const auto extension = begin_extension(out, ExtensionType::KeyShare);
-  out.u16(static_cast<uint16_t>(group));
-  if (!share.empty()) out.vector16(share);
-  out.end_vector(extension);
+  if (group != crypto::Group{}) {
+    const auto extension = begin_extension(out, ExtensionType::KeyShare);
+    out.u16(static_cast<uint16_t>(group));
+    if (!share.empty()) out.vector16(share);
+    out.end_vector(extension);
+  }
+  if (!cookie.empty()) write_cookie(out, cookie);
   if (connection_id) write_connection_id(out, *connection_id);
   out.end_vector(extensions);
   return out.take();

@@ -13,13 +13,14 @@
 
 namespace kaon::dtls {
 
-/// ServerHello, or, without a share, HelloRetryRequest.
+/// ServerHello, or, without a share, HelloRetryRequest, which may have a cookie and need not have a group.
 struct ServerHello13 {
   RandomValue random{};
   CipherSuite cipher_suite{};
   crypto::Group group{};
   ByteView share;
   std::optional<ByteView> connection_id = {};
+  ByteView cookie = {};
 
   std::vector<uint8_t> write() const;
 };

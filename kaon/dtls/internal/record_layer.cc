@@ -155,11 +155,20 @@ size_t RecordLayer::payload_offset(uint64_t epoch) const {
   return kRecordHeaderSize + peer_id_.size() + cipher12->explicit_nonce_size();
 }
 
+uint64_t RecordLayer::last_sequence(const WriteEpoch& write) {
+  return std::holds_alternative<RecordCipher13>(write.cipher) ? kMaxRecordsPerKey13 - 1 : kMaxSequence;
+}
+
+bool RecordLayer::used_up(uint64_t epoch) const {
+  const WriteEpoch& write = write_[find_write(epoch)];
+  return write.next_sequence > last_sequence(write);
+}
+
 size_t RecordLayer::seal(uint64_t epoch, ContentType type, ByteView plaintext, Bytes out) {
   WriteEpoch& write = write_[find_write(epoch)];
   const size_t size = plaintext.size() + overhead(epoch);
   KAON_ASSERT(plaintext.size() <= kMaxRecordPlaintext && out.size() >= size);
-  if (write.next_sequence > kMaxSequence) return 0;
+  if (write.next_sequence > last_sequence(write)) return 0;
   const uint64_t sequence = write.next_sequence++;
   const Bytes record = out.first(size);
   if (auto* cipher = std::get_if<RecordCipher12>(&write.cipher)) {
@@ -275,7 +284,7 @@ uint64_t RecordLayer::forgeries() const {
 }
 
 bool RecordLayer::exhausted() const {
-  return write_.back().next_sequence > kMaxSequence ||
+  return write_.back().next_sequence > last_sequence(write_.back()) ||
          std::any_of(read_.begin(), read_.end(), [this](const auto& read) { return read.forgeries >= max_forgeries_; });
 }
 

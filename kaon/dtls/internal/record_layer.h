@@ -65,6 +65,9 @@ struct RecordNumber {
 class RecordLayer {
  public:
   static constexpr uint64_t kMaxSequence = (uint64_t{1} << 48) - 1;
+  /// Records under one key of 1.3 (RFC 8446 §5.5: 2^24.5 of full size). New keys come long before, unless the peer
+  /// never acknowledges them.
+  static constexpr uint64_t kMaxRecordsPerKey13 = 23'726'566;
   /// RFC 9147 §4.5.3 for AES-GCM and ChaCha20-Poly1305.
   static constexpr uint64_t kMaxForgeries = uint64_t{1} << 36;
 
@@ -105,8 +108,10 @@ class RecordLayer {
   size_t payload_offset(uint64_t epoch) const;
 
   /// Writes a record with the next sequence number of `epoch`: plaintext.size() + overhead(epoch) bytes of `out`.
-  /// `plaintext` stands at out + payload_offset(epoch) or apart. Zero if the sequence numbers are used up.
+  /// `plaintext` stands at out + payload_offset(epoch) or apart. Zero if the sequence numbers or the key are used up.
   size_t seal(uint64_t epoch, ContentType type, ByteView plaintext, Bytes out);
+  /// Whether seal() in `epoch` gives nothing any more.
+  bool used_up(uint64_t epoch) const;
   /// The sequence number that the next seal() in `epoch` uses.
   uint64_t next_sequence(uint64_t epoch) const { return write_[find_write(epoch)].next_sequence; }
 
@@ -122,8 +127,10 @@ class RecordLayer {
 
   /// Forged records under all keys that are in use.
   uint64_t forgeries() const;
-  /// No sequence numbers are left in the epoch that is written last, or one key was attacked too often.
+  /// The epoch that is written last is used up, or one key was attacked too often.
   bool exhausted() const;
+  /// The next record in the clear has this number (RFC 6347 §4.2.1: behind a cookie, that of the ClientHello).
+  void number_clear_from(uint64_t sequence) { write_.front().next_sequence = sequence; }
   /// For tests of the end of the number space, which nobody lives to see.
   void skip_to(uint64_t sequence) { write_.back().next_sequence = sequence; }
 
@@ -141,6 +148,7 @@ class RecordLayer {
     uint64_t next_sequence = 0;
   };
 
+  static uint64_t last_sequence(const WriteEpoch& write);
   /// Index into read_; its size if there are no keys.
   size_t find_read(const Record& record) const;
   /// Index into write_; asserts that there are keys.

@@ -125,6 +125,25 @@ TEST(RecordLayer, FarFutureAndTheLastSequenceNumberWork) {  // C8
   EXPECT_TRUE(ends.seal("more").empty());
 }
 
+TEST(RecordLayer, NoKeyOf13WritesMoreThanItsLimit) {  // C9
+  RecordLayer records;
+  const Packet secret(32, 9);
+  records.install_write(kEpochApplication13,
+                        {AeadAlgorithm::Aes128Gcm, crypto::HashAlgorithm::Sha256, ByteView(secret)});
+  records.skip_to(RecordLayer::kMaxRecordsPerKey13 - 1);
+  Packet out(100);
+  const auto seal = [&] { return records.seal(kEpochApplication13, ContentType::ApplicationData, as_bytes("x"), out); };
+  EXPECT_FALSE(records.used_up(kEpochApplication13));
+  EXPECT_GT(seal(), 0u);
+  EXPECT_TRUE(records.used_up(kEpochApplication13));
+  EXPECT_TRUE(records.exhausted());
+  EXPECT_EQ(seal(), 0u);
+  EXPECT_FALSE(records.used_up(kEpochClear));
+  records.install_write(kEpochApplication13 + 1,
+                        {AeadAlgorithm::Aes128Gcm, crypto::HashAlgorithm::Sha256, ByteView(secret)});
+  EXPECT_FALSE(records.exhausted()) << "new keys";
+}
+
 TEST(RecordLayer, IsExhaustedAfterTooManyForgeries) {  // C9, scaled down
   Ends ends;
   RecordLayer reader(3);

@@ -1,21 +1,9 @@
+#include "kaon/base/assert.h"
 #include "kaon/dtls/internal/handshake13.h"
 
 namespace kaon::dtls {
 
 namespace {
-
-/// The first of our groups that the client sent a share of.
-std::optional<crypto::Group> choose_shared_group(const std::vector<crypto::Group>& ours, const ClientHello& hello) {
-  for (const crypto::Group group : ours)
-    if (hello.share_of(group)) return group;
-  return std::nullopt;
-}
-
-std::optional<crypto::Group> choose_offered_group(const std::vector<crypto::Group>& ours, const ClientHello& hello) {
-  for (const crypto::Group group : ours)
-    if (hello.supported_groups->contains(static_cast<uint16_t>(group))) return group;
-  return std::nullopt;
-}
 
 std::vector<uint8_t> copy_of(const U16List& list) {
   std::vector<uint8_t> bytes(2 * list.size());
@@ -24,6 +12,17 @@ std::vector<uint8_t> copy_of(const U16List& list) {
 }
 
 }  // namespace
+
+ServerHandshake13::ServerHandshake13(const AdmittedHello& hello) : state_(State::WaitSecondClientHello) {
+  const auto second = ClientHello::parse(hello.body);
+  const SuiteInfo* suite = find_suite(static_cast<uint16_t>(hello.suite));
+  KAON_ASSERT(second && suite != nullptr);
+  // The cookie was made for the same random and suites.
+  first_hello_ =
+      FirstHello{{second->random.begin(), second->random.end()}, copy_of(second->cipher_suites), hello.group};
+  transcript_.start_behind(suite->hash, hello.first_hello.view());
+  transcript_.add(HandshakeType::ServerHello, hello.retry);
+}
 
 Step ServerHandshake13::on_message(HandshakeContext& context, const HandshakeMessage& message) {
   const bool clear = state_ == State::WaitClientHello || state_ == State::WaitSecondClientHello;

@@ -6,9 +6,6 @@ namespace kaon::dtls {
 
 namespace {
 
-bool offers13(const Config& config) { return config.max_version == Version::Dtls13; }
-bool offers12(const Config& config) { return config.min_version == Version::Dtls12; }
-
 std::vector<crypto::Group> groups_to_offer(const Config& config) {
   std::vector<crypto::Group> groups = available_groups(config);
   if (!offers13(config)) std::erase_if(groups, [](crypto::Group group) { return !usable_in_12(group); });

@@ -43,6 +43,7 @@ bool Transport::apply(const NegotiatedSession& session, Time now) {
   if (begins) {
     dtls::Config dtls{.role = role, .certificate = config_.certificate};
     dtls.max_version = config_.max_dtls_version;
+    dtls.groups = dtls::groups_for(config_.key_exchange);
     dtls.srtp_profiles = config_.srtp_profiles;
     dtls.mtu = config_.mtu;
     dtls.key_log = config_.key_log;

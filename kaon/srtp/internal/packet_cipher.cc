@@ -156,11 +156,11 @@ void CtrHmacCipher::seal_rtp(PacketId id, ByteView header, ByteView payload, Byt
   write_tag(parts, out.last(tag_size_));
 }
 
-bool CtrHmacCipher::open_rtp(PacketId id, size_t header_size, ByteView packet, Bytes out) {
+bool CtrHmacCipher::open_rtp(PacketId id, size_t header_size, ByteView packet, Bytes out, size_t mac_cut) {
   const size_t size = packet.size() - mki_size_ - tag_size_;
   const auto rollover = word(static_cast<uint32_t>(id.index >> 16));
   const std::array<ByteView, 2> parts = {packet.first(size), rollover};
-  if (!check_tag(parts, packet.last(tag_size_))) return false;
+  if (!check_tag(parts, packet.last(tag_size_ - mac_cut))) return false;
   copy_clear(packet.first(header_size), out);
   crypt(id, packet.subspan(header_size, size - header_size), out.subspan(header_size, size - header_size));
   return true;
@@ -175,11 +175,11 @@ void CtrHmacCipher::seal_cryptex(PacketId id, ByteView header, ByteView payload,
   write_tag(parts, out.last(tag_size_));
 }
 
-bool CtrHmacCipher::open_cryptex(PacketId id, size_t header_size, ByteView packet, Bytes out) {
+bool CtrHmacCipher::open_cryptex(PacketId id, size_t header_size, ByteView packet, Bytes out, size_t mac_cut) {
   const size_t size = packet.size() - mki_size_ - tag_size_;
   const auto rollover = word(static_cast<uint32_t>(id.index >> 16));
   const std::array<ByteView, 2> parts = {packet.first(size), rollover};
-  if (!check_tag(parts, packet.last(tag_size_))) return false;
+  if (!check_tag(parts, packet.last(tag_size_ - mac_cut))) return false;
   crypt(id, arrange_to_open(header_size, packet.first(size), out).hidden);
   restore_mark(out);
   return true;

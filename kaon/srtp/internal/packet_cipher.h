@@ -52,9 +52,9 @@ class CtrHmacCipher {
  public:
   CtrHmacCipher(Profile profile, const SessionKeys& keys, size_t tag_size, size_t mki_size);
   void seal_rtp(PacketId id, ByteView header, ByteView payload, Bytes out);
-  bool open_rtp(PacketId id, size_t header_size, ByteView packet, Bytes out);
+  bool open_rtp(PacketId id, size_t header_size, ByteView packet, Bytes out, size_t mac_cut);
   void seal_cryptex(PacketId id, ByteView header, ByteView payload, Bytes out);
-  bool open_cryptex(PacketId id, size_t header_size, ByteView packet, Bytes out);
+  bool open_cryptex(PacketId id, size_t header_size, ByteView packet, Bytes out, size_t mac_cut);
   void seal_rtcp(PacketId id, ByteView packet, Bytes out);
   bool open_rtcp(PacketId id, ByteView packet, Bytes out);
 
@@ -83,17 +83,19 @@ class PacketCipher {
   void seal_rtp(PacketId id, ByteView header, ByteView payload, Bytes out) {
     std::visit([&](auto& cipher) { cipher.seal_rtp(id, header, payload, without_trailer(out)); }, cipher_);
   }
-  bool open_rtp(PacketId id, size_t header_size, ByteView packet, Bytes out) {
-    return std::visit([&](auto& cipher) { return cipher.open_rtp(id, header_size, without_trailer(packet), out); },
-                      cipher_);
+  /// `mac_cut` bytes are missing at the end of the tag, which is as long as ever (RFC 4771, and not with GCM).
+  bool open_rtp(PacketId id, size_t header_size, ByteView packet, Bytes out, size_t mac_cut = 0) {
+    if (auto* ctr = std::get_if<CtrHmacCipher>(&cipher_)) return ctr->open_rtp(id, header_size, packet, out, mac_cut);
+    return std::get<GcmCipher>(cipher_).open_rtp(id, header_size, without_trailer(packet), out);
   }
   /// With the header encrypted too (RFC 9335): larger by cryptex_growth(header).
   void seal_cryptex(PacketId id, ByteView header, ByteView payload, Bytes out) {
     std::visit([&](auto& cipher) { cipher.seal_cryptex(id, header, payload, without_trailer(out)); }, cipher_);
   }
-  bool open_cryptex(PacketId id, size_t header_size, ByteView packet, Bytes out) {
-    return std::visit([&](auto& cipher) { return cipher.open_cryptex(id, header_size, without_trailer(packet), out); },
-                      cipher_);
+  bool open_cryptex(PacketId id, size_t header_size, ByteView packet, Bytes out, size_t mac_cut = 0) {
+    if (auto* ctr = std::get_if<CtrHmacCipher>(&cipher_))
+      return ctr->open_cryptex(id, header_size, packet, out, mac_cut);
+    return std::get<GcmCipher>(cipher_).open_cryptex(id, header_size, without_trailer(packet), out);
   }
   /// GCM: clear part, encrypted part, tag, index word. Otherwise the tag is last.
   void seal_rtcp(PacketId id, ByteView packet, Bytes out) {

@@ -28,7 +28,7 @@ struct TestSession {
     receiver.set_cryptex(cryptex);
   }
   std::vector<uint8_t> protect(ByteView packet) {
-    std::vector<uint8_t> out(packet.size() + rtp_overhead(profile) + 4);
+    std::vector<uint8_t> out(packet.size() + rtp_overhead(profile) + 8);
     const auto size = sender.protect_rtp(packet, out);
     out.resize(size.value_or(0));
     return out;

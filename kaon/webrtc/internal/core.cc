@@ -34,6 +34,7 @@ peer::Config Core::take_peer_config() {
   config.data = config_.data;
   config.snap = config_.snap;
   config.max_dtls_version = config_.max_dtls_version;
+  config.key_exchange = config_.key_exchange;
   config.mtu = config_.mtu;
   config.dscp = config_.dscp;
   config.key_log = !key_log_file().empty();

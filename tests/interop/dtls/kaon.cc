@@ -14,6 +14,7 @@
 #include "kaon/base/text.h"
 #include "kaon/crypto/system_random.h"
 #include "kaon/dtls/connection.h"
+#include "kaon/dtls/cookie_gate.h"
 
 namespace kaon {
 namespace {
@@ -41,12 +42,16 @@ int open_socket(uint16_t port) {
 /// The connection and its socket; steps until something is true.
 class Peer {
  public:
-  Peer(dtls::Config config, uint16_t port, uint16_t to)
-      : client_(config.role == dtls::Role::Client), fd_(open_socket(port)), connection_(env_, std::move(config)) {
+  Peer(dtls::Config config, uint16_t port, uint16_t to, bool cookies)
+      : client_(config.role == dtls::Role::Client), fd_(open_socket(port)), connection_(env_, config) {
     to_.sin_family = AF_INET;
     to_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     to_.sin_port = htons(to);
-    connection_.start(now());
+    if (cookies) {
+      gate_.emplace(env_, std::move(config));
+    } else {
+      connection_.start(now());
+    }
   }
   ~Peer() { close(fd_); }
   Peer(const Peer&) = delete;
@@ -109,7 +114,8 @@ class Peer {
     std::array<uint8_t, 2000> packet;
     sockaddr_in from{};
     for (ssize_t n; (n = read(packet, from)) > 0;) {
-      connection_.handle_packet(Bytes(packet).first(static_cast<size_t>(n)), now());
+      const Bytes datagram = Bytes(packet).first(static_cast<size_t>(n));
+      gate_ ? pass_gate(datagram) : connection_.handle_packet(datagram, now());
       if (connection_.peer_may_have_moved()) to_ = from;
       while (const auto data = connection_.poll_application_data()) {
         last_received = as_text(*data);
@@ -118,6 +124,16 @@ class Peer {
         if (!client_) send(last_received);
       }
     }
+  }
+  void pass_gate(Bytes packet) {
+    std::array<uint8_t, dtls::CookieGate::kMaxAnswer> out;
+    // On the loopback ports are all that tells peers apart.
+    const net::Endpoint from{net::IpAddress::v4(INADDR_LOOPBACK), ntohs(to_.sin_port)};
+    const auto verdict = gate_->handle_packet(packet, from, now(), out);
+    if (verdict.answer != 0) write(ByteView(out).first(verdict.answer));
+    if (!verdict.hello) return;
+    gate_.reset();
+    connection_.accept(*verdict.hello, now());
   }
   void look() {
     while (auto event = connection_.poll_event()) {
@@ -136,6 +152,7 @@ class Peer {
   NullLogger log_;
   Env env_{random_, log_};
   dtls::Connection connection_;
+  std::optional<dtls::CookieGate> gate_;  // until it has let the client in
 };
 
 int run(std::map<std::string, std::string> options) {
@@ -152,6 +169,8 @@ int run(std::map<std::string, std::string> options) {
     config.connection_id.emplace(std::stoul(options["--cid"]));
     random.fill(*config.connection_id);
   }
+  if (options["--key-exchange"] == "post-quantum")
+    config.groups = dtls::groups_for(dtls::KeyExchangePolicy::PostQuantum);
   if (options.contains("--suite")) {
     constexpr std::string_view kIdentity = "kaon";
     config.cipher_suites = {static_cast<dtls::CipherSuite>(std::stoul(options["--suite"], nullptr, 16))};
@@ -162,7 +181,7 @@ int run(std::map<std::string, std::string> options) {
     config.remote_fingerprints = {*fingerprint};
   }
   Peer peer(std::move(config), static_cast<uint16_t>(std::stoul(options["--port"])),
-            static_cast<uint16_t>(std::stoul(options["--to"])));
+            static_cast<uint16_t>(std::stoul(options["--to"])), options.contains("--cookies"));
   if (!peer.step_until([&] { return peer.connected.has_value(); }, std::chrono::seconds(60)))
     give_up("no handshake within a minute");
   const int updates = std::stoi(options["--updates"]);
@@ -177,10 +196,9 @@ int run(std::map<std::string, std::string> options) {
   }
   std::array<uint8_t, 56> exported;
   if (!peer.connection().export_keying_material(dtls::kSrtpExporterLabel, {}, exported)) give_up("no exporter");
-  char suite[5];
-  std::snprintf(suite, sizeof suite, "%04x", static_cast<unsigned>(peer.connected->cipher_suite));
-  std::printf("{\"version\":\"%s\",\"suite\":\"%s\",\"profile\":%u,\"exported\":\"%s\"}\n",
-              peer.connected->version == dtls::Version::Dtls13 ? "1.3" : "1.2", suite,
+  std::printf("{\"version\":\"%s\",\"suite\":\"%04x\",\"group\":\"%04x\",\"profile\":%u,\"exported\":\"%s\"}\n",
+              peer.connected->version == dtls::Version::Dtls13 ? "1.3" : "1.2",
+              static_cast<unsigned>(peer.connected->cipher_suite), static_cast<unsigned>(peer.connected->group),
               static_cast<unsigned>(peer.connected->srtp_profile), to_hex(exported).c_str());
   std::fflush(stdout);
   // The last echo may be lost: the client goes on asking until it has it.

@@ -2,6 +2,7 @@
 """Kaon's DTLS against Pion's, both roles, both versions, over a path that loses: lines of "ok" or "fail", name and detail.
 
     tests/interop/dtls/run.py [--full] [WORD...]     only cases with one of the words in their name
+    tests/interop/dtls/run.py --ml-kem               those that want a libcrypto with ML-KEM (see tests/mlkem)
 
 KAON_DTLS_PEER names Kaon's program; Pion's is built under build/interop.
 """
@@ -35,6 +36,13 @@ def cases(full):
             for mtu in mtus:
                 for loss in losses:
                     yield f"dtls{version}.pion-{role}.mtu{mtu}.loss{loss}", Case(version, role, mtu, loss)
+    for version in ("1.3", "1.2"):
+        for mtu, loss in ((1200, 0), (256, 0), (576, 20)):
+            yield f"dtls{version}.pion-client.cookies.mtu{mtu}.loss{loss}", Case(version, "client", mtu, loss, cookies=True)
+    for role in ("client", "server"):
+        for mtu, loss in ((1500, 0), (1200, 0), (576, 10)):
+            yield f"dtls1.3.pion-{role}.ml-kem.mtu{mtu}.loss{loss}", Case("1.3", role, mtu, loss, hybrid=True)
+    yield "dtls1.3.pion-client.ml-kem.cookies", Case("1.3", "client", hybrid=True, cookies=True)
     for role in ("client", "server"):
         yield f"dtls1.3.pion-{role}.key-updates", Case("1.3", role, updates=5)
     for version in ("1.3", "1.2"):
@@ -44,12 +52,12 @@ def cases(full):
                 yield f"{name}.{pion}-{kaon}", Case(version, role, ids=(pion, kaon))
             yield f"{name}.loss", Case(version, role, 576, 20, ids=(8, 8))
             yield f"{name}.other-address", Case(version, role, ids=(8, 8), moves=True)
-
-
     for name, (suite, stacks) in PSK_SUITES.items():
         for stack in stacks:
             for role in ("client", "server"):
                 yield f"dtls1.2.{stack}-{role}.psk.{name}", Case("1.2", role, suite=suite, stack=stack)
+            if stack == "openssl":
+                yield f"dtls1.2.openssl-client.cookies.{name}", Case("1.2", "client", suite=suite, stack=stack, cookies=True)
 
 
 # Number, and whose programs have it; nobody else's has TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256.
@@ -73,6 +81,8 @@ class Case:
     ids: tuple = None  # sizes of the connection ids of Pion and Kaon
     suite: int = 0  # of a pre-shared key
     stack: str = "pion"
+    cookies: bool = False  # Kaon's server is behind a CookieGate
+    hybrid: bool = False  # X25519MLKEM768, of Pion nothing else
     moves: bool = False  # both sides are seen from another address in the middle
 
 
@@ -182,7 +192,8 @@ def run_openssl_case(case):
     reader = threading.Thread(target=lambda: [said.append(line) for line in openssl.stdout])
     reader.start()
     time.sleep(0.2)  # s_server has to be there first
-    kaon = start(KAON, path, 1, kaon_role, "1.2", 1200, 0, "--suite", f"{case.suite:04x}")
+    kaon = start(KAON, path, 1, kaon_role, "1.2", 1200, 0, "--suite", f"{case.suite:04x}",
+                 *(["--cookies", "yes"] if case.cookies else []))
     try:
         end = time.monotonic() + SECONDS
         left = 5  # a server of ours ends when it has heard nothing for a second
@@ -232,12 +243,14 @@ def run_case(case):
     others = []
     try:
         client_updates = lambda of: updates if of == "client" else 0  # noqa: E731
-        pion = start(PION, path, 0, role, version, mtu, client_updates(role), *ids[0], *suite)
+        pion = start(PION, path, 0, role, version, mtu, client_updates(role), *ids[0], *suite,
+                     *(["--hybrid"] if case.hybrid else []))
         others.append(pion)
         fingerprint = json.loads(pion.stdout.readline())["fingerprint"].replace(" ", ":")
         kaon_role = "server" if role == "client" else "client"
         kaon = start(KAON, path, 1, kaon_role, version, mtu, client_updates(kaon_role), "--fingerprint", fingerprint,
-                     *ids[1], *suite)
+                     *ids[1], *suite, *(["--cookies", "yes"] if case.cookies else []),
+                     *(["--key-exchange", "post-quantum"] if case.hybrid else []))
         others.append(kaon)
         results = []
         for name, process in (("pion", pion), ("kaon", kaon)):
@@ -251,6 +264,8 @@ def run_case(case):
                 yield f"{key} differs: Pion has {results[0][key]}, Kaon {results[1][key]}"
         if results[1]["version"] != version:
             yield f"version {results[1]['version']}"
+        if results[1]["group"] != ("11ec" if case.hybrid else "001d"):
+            yield f"group {results[1]['group']}"
         if case.ids:
             yield from faults_of_ids(path, case.ids)
         if case.moves and path.mover is not None:
@@ -267,10 +282,12 @@ def run_case(case):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true")
+    parser.add_argument("--ml-kem", action="store_true")
     parser.add_argument("words", nargs="*", metavar="WORD")
     arguments = parser.parse_args()
-    chosen = [case for case in cases(arguments.full)
-              if not arguments.words or any(word in case[0] for word in arguments.words)]
+    chosen = [case for case in cases(arguments.full) if case[1].hybrid == arguments.ml_kem]
+    if arguments.words:
+        chosen = [case for case in chosen if any(word in case[0] for word in arguments.words)]
     if shutil.which("go") is None:
         print("skip", "dtls", "go is not installed", sep="\t", flush=True)
         return 0

@@ -62,6 +62,14 @@ struct Session {
     return sender->use_key(from_hex(mki)) ? "ok" : "error unknown identifier";
   }
 
+  std::string carry_roc(std::istream& words) {
+    uint16_t every = 0;
+    words >> every;
+    sender->set_roc_rate(every);
+    receiver->set_roc_rate(every);
+    return "ok";
+  }
+
   std::string convert(bool seal, bool rtcp, const std::vector<uint8_t>& packet) {
     std::vector<uint8_t> out(packet.size() + kMaxGrowth);
     const auto answer = [&](const auto& size) {
@@ -80,6 +88,7 @@ struct Session {
     if (!sender) return "error no session";
     if (what == "key") return add_key(words);
     if (what == "use") return use_key(words);
+    if (what == "roc") return carry_roc(words);
     words >> kind >> packet;
     if (what != "seal" && what != "open") return "error unknown word";
     return convert(what == "seal", kind == "rtcp", from_hex(packet));

@@ -45,6 +45,10 @@ class Stack:
         if self.say("session", str(profile), key.hex(), salt.hex(), cryptex, mki.hex()) is None:
             raise RuntimeError(f"{self.name} has no session")
 
+    def carry_roc(self, rate):
+        if self.say("roc", str(rate)) is None:
+            raise RuntimeError(f"{self.name} carries no rollover counter")
+
     def add_key(self, mki, key, salt):
         if self.say("key", mki.hex(), key.hex(), salt.hex()) is None:
             raise RuntimeError(f"{self.name} does not take a key")
@@ -248,6 +252,38 @@ def check_master_keys(stacks, profile):
                 yield f"{receiver.name} opens a packet of an unknown key"
 
 
+def check_roc(stacks, profile):
+    """RFC 4771: equal bytes; who joins after rollovers finds the counter with the first packet that carries it."""
+    number, key_size, salt_size, encrypts = PROFILES[profile]
+    for sender, receiver in (stacks, stacks[::-1]):
+        for rate, mki, cryptex in ((1, b"", "off"), (10, b"", "off"), (3, b"key1", "on" if encrypts else "off")):
+            rng = random.Random(f"{profile}{sender.name}{rate}")
+            key, salt = rng.randbytes(key_size), rng.randbytes(salt_size)
+            for stack in (sender, receiver):
+                stack.begin(number, key, salt, cryptex, mki)
+                stack.carry_roc(rate)
+            index, found = 100, False
+            while index < 5 * 0x10000:
+                index += rng.randrange(1, 900)
+                packet = rtp(rng, 7, index, rng.randrange(60), extension=rng.choice((None, 1)))
+                sealed = sender.seal(packet)
+                if index < 3 * 0x10000:
+                    continue
+                found = found or (index & 0xffff) % rate == 0
+                opened = receiver.open(sealed)
+                if (opened == packet) != found or (opened is not None and opened != packet):
+                    yield f"rate {rate}, index {index}: {receiver.name} has {opened and opened.hex()} of {packet.hex()}"
+                    return
+                if found and receiver.open(sealed) is not None:
+                    yield f"rate {rate}: {receiver.name} takes a packet twice"
+                forged = bytearray(sealed)
+                forged[-rng.randrange(1, 11)] ^= 1 << rng.randrange(8)
+                if receiver.open(bytes(forged)) is not None:
+                    yield f"rate {rate}: {receiver.name} takes a packet with another counter or tag"
+            if not found:
+                yield f"rate {rate}: no packet carried the counter"
+
+
 def run_case(stacks, name, profile, sender, cryptex, check, full):
     number, key_size, salt_size, _ = PROFILES[profile]
     rng = random.Random(name)
@@ -276,6 +312,8 @@ def main():
     todo += [(f"{profile}.cryptex.policies", lambda p=profile: check_policies(stacks, p))
              for profile, (_, _, _, encrypts) in PROFILES.items() if encrypts]
     todo += [(f"{profile}.master-keys", lambda p=profile: check_master_keys(stacks, p)) for profile in PROFILES]
+    todo += [(f"{profile}.rollover-counter", lambda p=profile: check_roc(stacks, p))
+             for profile in PROFILES if not profile.endswith("-32")]
     failed = False
     for name, run in todo:
         if arguments.words and not any(word in name for word in arguments.words):

@@ -16,6 +16,7 @@ import (
 
 	"github.com/pion/dtls/v4"
 	"github.com/pion/dtls/v4/pkg/crypto/ciphersuite"
+	"github.com/pion/dtls/v4/pkg/crypto/elliptic"
 	"github.com/pion/dtls/v4/pkg/crypto/selfsign"
 	"github.com/pion/dtls/v4/pkg/protocol"
 )
@@ -27,7 +28,7 @@ func check(err error) {
 	}
 }
 
-func options(certificate tls.Certificate, version protocol.Version, mtu int, cid int, suite uint) []dtls.Option {
+func options(certificate tls.Certificate, version protocol.Version, mtu int, cid int, suite uint, hybrid bool) []dtls.Option {
 	all := []dtls.Option{
 		dtls.WithInsecureSkipVerify(true),
 		dtls.WithMinVersion(version),
@@ -50,6 +51,9 @@ func options(certificate tls.Certificate, version protocol.Version, mtu int, cid
 					}
 					return nil, nil
 				}))
+	}
+	if hybrid {
+		all = append(all, dtls.WithEllipticCurves(elliptic.X25519MLKEM768))
 	}
 	if cid >= 0 {
 		// Over a path that is not ICE's this would let an attacker point the data at somebody else.
@@ -131,6 +135,7 @@ func main() {
 	updates := flag.Int("updates", 0, "so many KeyUpdates, each followed by an echo")
 	cid := flag.Int("cid", -1, "size of the own connection id; none if negative")
 	suite := flag.Uint("suite", 0, "cipher suite of 1.2 with a pre-shared key")
+	hybrid := flag.Bool("hybrid", false, "X25519MLKEM768 and nothing else")
 	flag.Parse()
 	wanted := protocol.Version1_3
 	if *version == "1.2" {
@@ -143,7 +148,7 @@ func main() {
 	check(err)
 	fmt.Printf("{\"fingerprint\":\"% X\"}\n", sha256.Sum256(certificate.Certificate[0]))
 	connection, err := connect(*role, socket, &net.UDPAddr{IP: loopback, Port: *to}, *suite != 0,
-		options(certificate, wanted, *mtu, *cid, *suite))
+		options(certificate, wanted, *mtu, *cid, *suite, *hybrid))
 	check(err)
 	limit, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()

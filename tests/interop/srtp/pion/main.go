@@ -20,9 +20,23 @@ const (
 
 type session struct {
 	sender, receiver *srtp.Context
+	begun            []string
 }
 
-func (s *session) begin(words []string) error {
+// Begins afresh, as Pion is told of RFC 4771 when a context is made.
+func (s *session) carryROC(words []string) error {
+	rate, err := strconv.ParseUint(words[1], 10, 16)
+	if err != nil {
+		return err
+	}
+	mode := srtp.RCCMode2
+	if s.begun[0] == "7" || s.begun[0] == "8" {
+		mode = srtp.RCCMode3
+	}
+	return s.begin(s.begun, srtp.RolloverCounterCarryingTransform(mode, uint16(rate)))
+}
+
+func (s *session) begin(words []string, more ...srtp.ContextOption) error {
 	profile, err := strconv.Atoi(words[0])
 	if err != nil {
 		return err
@@ -41,6 +55,8 @@ func (s *session) begin(words []string) error {
 	options := []srtp.ContextOption{
 		srtp.SRTPReplayProtection(rtpWindow), srtp.SRTCPReplayProtection(rtcpWindow), srtp.Cryptex(mode),
 	}
+	s.begun = words
+	options = append(options, more...)
 	if len(words) > 4 {
 		mki, err := hex.DecodeString(words[4])
 		if err != nil {
@@ -100,6 +116,9 @@ func (s *session) obey(line string) (string, error) {
 	}
 	if len(words) < 2 || s.sender == nil {
 		return "", fmt.Errorf("unknown words or no session")
+	}
+	if words[0] == "roc" {
+		return "ok", s.carryROC(words)
 	}
 	if words[0] == "key" || words[0] == "use" {
 		return "ok", s.change(words)
