@@ -169,4 +169,5 @@ class Rtp(Bench):
 
 
 BENCHES = {bench.name: bench for bench in (Setup(), DataChannel(), Memory(), Rtp(), fanout.Fanout(), micro.Micro(),
-                                           micro.Size(), simulated.LongPath(), turn.Turn())}
+                                           micro.Size(), simulated.LongPath(), simulated.RoundTrips(),
+                                           turn.Turn())}

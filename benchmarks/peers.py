@@ -52,7 +52,7 @@ class Peer:
 class Kaon(Peer):
     name = "kaon"
     rival = False
-    benches = ALL_PAIRS | {"fanout", "micro", "size", "turn", "longpath"}
+    benches = ALL_PAIRS | {"fanout", "micro", "size", "turn", "longpath", "roundtrips"}
     controllers = "cubic,delay-cubic"
 
     def turn_command(self, ip, port, _folder):

@@ -56,6 +56,30 @@ class LongPath(Simulated):
         return rows
 
 
+class RoundTrips(Simulated):
+    name = "roundtrips"
+    LOSSES = "0,5,25"
+    COUNT = 200
+
+    def settings(self, arguments):
+        return {"rtt_ms": 200, "losses_percent": self.LOSSES, "count": arguments.count or self.COUNT, "runs": arguments.runs}
+
+    def summary(self, _arguments):
+        return ("round trips from an offer until media may be sent and a channel is open, simulated, 200 ms; descriptions take half a round "
+                "trip each and are not lost; 0 to 25 % of the packets are")
+
+    def run(self, peer, arguments):
+        rows = {}
+        for line in run("sim_roundtrips", "--loss", self.LOSSES, "--count", self.settings(arguments)["count"], "--seed",
+                        self.seed(peer)).splitlines():
+            told = json.loads(line)
+            for metric, value in told.items():
+                # Without losses every connection takes the same time.
+                if "rtts_" in metric and not (told["loss_percent"] == 0 and metric.endswith("_p95")):
+                    rows[f"{told['way']}_loss{told['loss_percent']}_{metric}"] = (value, "round trips")
+        return rows
+
+
 class Latency(Simulated):
     """./bench datachannel --latency."""
 

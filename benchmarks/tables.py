@@ -14,6 +14,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 SHORT = [
     ("setup", "setup_ms_median", "a connection set up, new certificate, median", "ms"),
     ("setup", "setup_cpu_ms_offerer", "the same, CPU of the offering side", "ms"),
+    ("roundtrips", "dtls13_sped_snap_loss0_rtts_to_data", "an open data channel after the offer, simulated", "round trips"),
     ("datachannel", "mbit_s", "one data channel, messages of 64 KiB", "Mbit/s"),
     ("datachannel", "cpu_s_per_gb_sender", "the same, CPU of the sender", "s/GB"),
     ("datachannel", "cpu_s_per_gb_receiver", "the same, CPU of the receiver", "s/GB"),

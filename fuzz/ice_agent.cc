@@ -68,6 +68,7 @@ class World {
     config.lite = us && (bits_ & 2) != 0;
     config.renomination = (bits_ & 4) != 0;
     if ((bits_ & 8) != 0) config.remote_policy.private_networks = false;
+    config.sped = (bits_ & 16) != 0;
     return config;
   }
 
@@ -90,7 +91,20 @@ class World {
     (void)us_.agent.add_local_candidate({.address = us_.address}, now_);
     drain(us_, peer_);
   }
+  // A flight of made-up packets, as handshakes have them.
+  void embed(Side& side, size_t packets) {
+    side.agent.begin_flight();
+    std::vector<uint8_t> packet(40, 1);
+    packet[0] = 22;
+    for (size_t i = 0; i < packets; ++i) ++packet[1], side.agent.embed(packet);
+    side.agent.flight_embedded(now_);
+  }
   void accept() {
+    if ((bits_ & 16) != 0) {
+      us_.agent.begin_embedding((bits_ & 32) != 0);
+      peer_.agent.begin_embedding((bits_ & 64) != 0);
+      embed(us_, 2);
+    }
     (void)us_.agent.set_remote_credentials(peer_.agent.local_credentials(), false, now_);
     (void)peer_.agent.set_remote_credentials(us_.agent.local_credentials(), (bits_ & 2) != 0, now_);
     for (const Candidate& c : peer_.agent.local_candidates()) (void)us_.agent.add_remote_candidate(c, now_);
@@ -125,6 +139,13 @@ class World {
     const net::Datagram datagram{.local = packet.to, .remote = packet.from, .bytes = packet.bytes};
     if (&to == &us_) (void)mux_.route(datagram);
     to.agent.handle_packet(datagram, now_);
+    if (const auto embedded = to.agent.poll_embedded()) {
+      KAON_ASSERT((bits_ & 16) != 0 && !embedded->empty() && (*embedded)[0] >= 20 && (*embedded)[0] <= 63);
+      KAON_ASSERT(embedded->data() >= packet.bytes.data());
+      KAON_ASSERT(embedded->data() + embedded->size() <= packet.bytes.data() + packet.bytes.size());
+      (*embedded)[0] ^= 0xff;  // as who decrypts in it
+      if (choices_.below(4) == 0) embed(to, 1 + choices_.below(3));
+    }
     drain(us_, peer_);
     drain(peer_, us_);
   }
@@ -156,6 +177,7 @@ class World {
     KAON_ASSERT(us_.agent.local_candidates().size() <= Agent::kMaxLocalCandidates);
     KAON_ASSERT(us_.agent.remote_candidates().size() <= Agent::kMaxRemoteCandidates);
     KAON_ASSERT(us_.agent.pair_stats().size() <= Agent::kMaxPairs);
+    KAON_ASSERT(us_.agent.embedded_packets() <= 8);
     KAON_ASSERT(mux_.paths() <= Mux::kMaxPaths);
     const auto& selected = us_.agent.selected();
     // Without a packet that the peer's password signed, media goes nowhere but to the peer.
@@ -193,7 +215,8 @@ class World {
     constexpr std::array kTypes = {
         Attribute::Priority,      Attribute::UseCandidate,    Attribute::IceControlled, Attribute::IceControlling,
         Attribute::Nomination,    Attribute::GoogNetworkInfo, Attribute::ErrorCode,     Attribute::XorMappedAddress,
-        Attribute::MappedAddress, Attribute::Username,        Attribute::Realm,         Attribute::AlternateServer};
+        Attribute::MappedAddress, Attribute::Username,        Attribute::Realm,         Attribute::AlternateServer,
+        Attribute::DtlsInStun,    Attribute::DtlsInStunAck};
     for (size_t i = choices_.below(6); i > 0; --i) {
       const Attribute type = kTypes[choices_.below(kTypes.size())];
       switch (choices_.below(6)) {
@@ -274,7 +297,10 @@ class World {
     (void)us_.agent.add_remote_candidate(made, now_);
   }
   void command() {
-    switch (choices_.below(16)) {
+    switch (choices_.below(19)) {
+      case 16: return embed(choices_.flag() ? us_ : peer_, 1 + choices_.below(10));
+      case 17: us_.agent.finish_embedding(choices_.flag()); return;
+      case 18: us_.agent.end_embedding(); return;
       case 0: return add_local();
       case 1: return accept();
       case 2: (void)us_.agent.restart(now_, choices_.text(8)); return;

@@ -77,6 +77,7 @@ class World {
     config.key_log = true;
     config.negotiation.header_encryption = HeaderEncryption::Negotiate;
     config.max_dtls_version = dtls::Version::Dtls12;  // whose keys the fuzzer can make of the key log
+    config.sped = (bits_ & 128) != 0;                 // hides from it what it needs for that
     if (which == 0 && (bits_ & 1) != 0) config.delivery = Delivery::Packets;
     if (which == 0 && (bits_ & 2) != 0) config.ice.lite = true;
     config.data.sctp.receive_window = 64 * 1024;

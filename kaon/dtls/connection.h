@@ -96,6 +96,9 @@ class Connection {
   void set_remote_fingerprints(std::vector<crypto::Fingerprint> fingerprints);
   /// Round-trip time that ICE measured: the next flight's first timeout is 1.5 times that, at least 50 ms.
   void set_rtt(Duration rtt);
+  /// For a handshake that began before there was a path, and whose packets went another way: the path works from now
+  /// on, and all timers begin anew. `flight_lost`: what was sent last is not known to have arrived and is due again.
+  void path_ready(bool flight_lost, Time now);
   /// Largest datagram from here on; raised to kMinMtu and the peer's connection id if smaller.
   void set_mtu(size_t mtu);
   /// New keys for what we send (RFC 9147 §8); they are used once the peer has acknowledged that. Done by itself after

@@ -366,6 +366,27 @@ TEST(Timers, FollowTheRoundTripTimeOfIce) {
   }
 }
 
+// SPED: something else carried the flight, and repeats it, until there is a path.
+TEST(Timers, BeginAnewWithAPathThatComesLater) {
+  for (const bool lost : {false, true}) {
+    Config config = config_of(Role::Client);
+    config.handshake_timeout = testing::seconds(30);
+    Side client(config, 1);
+    client.connection.start(kStart);
+    EXPECT_THAT(client.take_packets(), SizeIs(1));
+    const Time path = kStart + testing::seconds(100);
+    client.connection.set_rtt(milliseconds(100));
+    client.connection.path_ready(lost, path);
+    EXPECT_THAT(client.take_packets(), SizeIs(lost ? 1 : 0));
+    EXPECT_EQ(client.connection.next_timeout(), path + milliseconds(150));
+    client.connection.handle_timeout(path + milliseconds(150));
+    EXPECT_THAT(client.take_packets(), SizeIs(1));
+    client.connection.handle_timeout(path + testing::seconds(30));
+    client.drain();
+    EXPECT_TRUE(client.closed) << "its patience begins with the path too";
+  }
+}
+
 TEST(Timers, HandshakeGivesUp) {
   Config config = config_of(Role::Client);
   config.handshake_timeout = testing::seconds(30);

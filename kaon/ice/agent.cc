@@ -27,7 +27,8 @@ Agent::Agent(Env env, const Config& config)
       config_(config),
       role_(config.lite ? Role::Controlled : config.role),
       tie_breaker_(env.random.u64()),
-      tag_(env.random.u32()) {
+      tag_(env.random.u32()),
+      sped_(config.sped) {
   config_.pace = std::max(config_.pace, kMinPace);
   deadlines_.fill(kNever);
   begin_generation(config.ufrag, config.password);
@@ -161,6 +162,7 @@ std::optional<Event> Agent::poll_event() {
 }
 
 void Agent::handle_packet(const net::Datagram& packet, Time now) {
+  embedded_.reset();
   if (!stun::is_stun(packet.bytes)) return drops_.add(Drop::NotStun);
   if (inert()) return drops_.add(Drop::Inert);
   const auto message = stun::Message::parse(packet.bytes);
@@ -274,11 +276,12 @@ std::optional<net::Transmit> Agent::poll_transmit(Bytes out) {
     if (const size_t size = write_response(response, out); size != 0) return transmit(response.path, size);
   }
   while (!outgoing_checks_.empty()) {
-    Pair* p = pair(outgoing_checks_.pop_front());
-    if (p == nullptr || !p->queued) continue;
+    const internal::OutgoingCheck check = outgoing_checks_.pop_front();
+    Pair* p = pair(check.pair);
+    if (p == nullptr) continue;
     p->queued = false;
     deadline(Timer::Check) = std::min(deadline(Timer::Check), next_check_of(*p));
-    if (const size_t size = write_check(*p, out); size != 0) return transmit(p->path, size);
+    if (const size_t size = write_check(*p, check.id, out); size != 0) return transmit(p->path, size);
   }
   for (const auto& client : clients_) {
     if (const auto t = client->poll_transmit(out)) return t;

@@ -6,12 +6,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "kaon/base/counters.h"
 #include "kaon/base/env.h"
 #include "kaon/base/ring.h"
 #include "kaon/ice/internal/pair.h"
+#include "kaon/ice/internal/sped.h"
 #include "kaon/ice/types.h"
 #include "kaon/net/engine.h"
 #include "kaon/stun/client.h"
@@ -28,7 +30,11 @@ namespace kaon::ice {
 class Agent {
  public:
   /// Largest packet written.
-  static constexpr size_t kMaxPacket = 768;
+  static constexpr size_t kMaxPacket = 768 + internal::Sped::kMaxSize;
+  /// Largest packet that embed() takes.
+  static constexpr size_t kMaxEmbedded = internal::Sped::kMaxPacket;
+  /// A check goes out once for each packet that is to be carried, at most so often.
+  static constexpr size_t kMaxBurst = 4;
   static constexpr size_t kMaxLocalCandidates = 32;
   static constexpr size_t kMaxRemoteCandidates = 64;
   /// Of the remote ones, those learned from checks; the oldest that led to nothing gives way.
@@ -42,7 +48,8 @@ class Agent {
   static constexpr size_t kMaxResponses = 32;
   /// Events that wait for poll_event(); the oldest is lost beyond.
   static constexpr size_t kMaxEvents = 256;
-  /// Never two checks of ours closer than this: at most 200 a second, however many candidates there are.
+  /// Never two checks of ours closer than this, however many candidates there are: at most 200 a second, and the burst
+  /// of a flight counts as one.
   static constexpr Duration kMinPace = std::chrono::milliseconds(5);
   /// Error responses per second.
   static constexpr int kMaxErrorsPerSecond = 10;
@@ -100,6 +107,31 @@ class Agent {
   /// It was: the address is checked at once. Nothing is sent there but checks until it has answered one, because
   /// anybody may have repeated the packet.
   void check_moved(const Path& path, Time now);
+
+  // -- handshake packets in checks (SPED, draft-hancke-webrtc-sped)
+  // ----------------------------------------------------
+  /// Whether both sides carry them, for a handshake that begins now.
+  void begin_embedding(bool agreed) { sped_.begin(agreed); }
+  /// The packets of one flight of ours, each of kMaxEmbedded bytes at most: checks and answers carry them by turns
+  /// until the peer has acknowledged them. While there is no path, checks that carry them are due at once where the
+  /// peer has been heard. What comes between begin_flight() and flight_embedded() replaces the flight before.
+  void begin_flight() { sped_.begin_flight(); }
+  void embed(ByteView packet) { sped_.add(packet); }
+  void flight_embedded(Time now);
+  /// The peer's packet that came in the authenticated message of the last handle_packet(), once; it lies in that
+  /// packet.
+  std::optional<Bytes> poll_embedded() { return std::exchange(embedded_, std::nullopt); }
+  /// A handshake packet of the peer came by itself: that is acknowledged too.
+  void acknowledge_embedded(ByteView packet) { sped_.acknowledge(packet); }
+  /// The handshake is done here. `flight_arrived`: that shows that our last flight needs no more carrying.
+  void finish_embedding(bool flight_arrived) { sped_.finish(flight_arrived); }
+  /// The peer has used its keys: our last flight needs no more carrying.
+  void end_embedding() { sped_.end(); }
+  /// Packets of our last flight that are not known to have arrived.
+  size_t embedded_packets() const { return sped_.pending(); }
+  /// The peer has shown that it does this.
+  bool embedding_confirmed() const { return sped_.confirmed(); }
+  const SpedStats& sped_stats() const { return sped_.stats(); }
 
   // -- getters -------------------------------------------------------------------------------------------------------
   Role role() const { return role_; }
@@ -186,9 +218,10 @@ class Agent {
   bool run_triggered(Time now);
   bool run_ordinary(Time now);
   void send_check(Pair& pair, Time now);
+  void begin_transaction(Pair& pair, bool use_candidate, Time now);
   void trigger(Pair& pair, Time now);
   Duration pace() const;
-  size_t write_check(const Pair& pair, Bytes out) const;
+  size_t write_check(const Pair& pair, const stun::TransactionId& id, Bytes out);
   void handle_response(const stun::Message& message, const net::Datagram& packet, Time now);
   void handle_success(Pair& pair, const stun::Message& message, const internal::Sent& sent, Time now);
   void handle_error(Pair& pair, const stun::Message& message, const internal::Sent& sent, Time now);
@@ -205,7 +238,8 @@ class Agent {
   void respond(const stun::Message& request, const net::Datagram& packet, uint32_t generation, PairId pair);
   void respond_error(const stun::Message& request, const net::Datagram& packet, uint32_t generation,
                      stun::ErrorNumber error, const stun::AttributeList& unknown, Time now);
-  size_t write_response(const Response& response, Bytes out) const;
+  size_t write_response(const Response& response, Bytes out);
+  void take_embedded(const stun::Message& message, const net::Datagram& packet);
 
   // agent_select.cc: nomination, selection, consent
   void consider_nomination(Pair& pair, std::optional<uint32_t> number, Time now);
@@ -254,7 +288,7 @@ class Agent {
   bool reported_nominated_ = false;  // what the last SelectedPairChanged said
   uint32_t nomination_number_ = 0;   // highest sent or received
   Ring<PairId> triggered_;
-  Ring<PairId> outgoing_checks_;
+  Ring<internal::OutgoingCheck> outgoing_checks_;
   Ring<Response> responses_;
   Ring<Event> events_;
   std::array<Time, static_cast<size_t>(Timer::Count)> deadlines_;
@@ -264,6 +298,8 @@ class Agent {
   Time reflexive_from_ = Time::min();  // one interval per candidate that may be learned until now
   Time error_window_ = Time::min();
   int errors_in_window_ = 0;
+  internal::Sped sped_;
+  std::optional<Bytes> embedded_;
   Counters<Drop> drops_;
 };
 

@@ -158,19 +158,29 @@ bool Agent::run_ordinary(Time now) {
   return false;
 }
 
-void Agent::send_check(Pair& p, Time now) {
+void Agent::begin_transaction(Pair& p, bool use_candidate, Time now) {
   internal::Sent& sent = p.sent[p.sent_count++ % Pair::kMaxSent];
   sent.id = stun::TransactionId::random(env_.random);
   store_be32(sent.id.bytes.data(), tag_);
   sent.at = now;
   sent.role = role_;
+  sent.use_candidate = use_candidate;
+  outgoing_checks_.push_back({p.id, sent.id});
+  ++p.counters.requests_sent;
+}
+
+void Agent::send_check(Pair& p, Time now) {
   // RFC 8445 §7.2.5.3.4. A lite peer sends nothing before it is told, so the best pair is nominated with its first
   // check.
   const bool best = std::ranges::none_of(pairs_, [&](const Pair& other) {
     return other.generation == p.generation && other.priority > p.priority && other.state != PairState::Failed;
   });
-  sent.use_candidate = role_ == Role::Controlling && (p.nominating || p.nominated || (remote_lite_ && best));
+  const bool use_candidate = role_ == Role::Controlling && (p.nominating || p.nominated || (remote_lite_ && best));
 
+  // A flight of several packets, as a ClientHello with ML-KEM is, goes out at once: the peer can do nothing with half
+  // of it, and the next check of this pair is far.
+  const size_t count = std::clamp<size_t>(sped_.pending(), 1, kMaxBurst);
+  for (size_t i = 0; i < count; ++i) begin_transaction(p, use_candidate, now);
   ++p.attempts;
   const bool succeeded = p.state == PairState::Succeeded;
   if (!succeeded) p.state = PairState::InProgress;
@@ -178,8 +188,6 @@ void Agent::send_check(Pair& p, Time now) {
   p.next_check = now + retry_delay(p.attempts, succeeded && !p.nominating && !p.nominate_on_success);
   p.queued = true;
   last_check_ = now;
-  outgoing_checks_.push_back(p.id);
-  ++p.counters.requests_sent;
   if (succeeded) ++p.counters.consent_requests_sent;
 }
 
@@ -202,10 +210,29 @@ void Agent::trigger(Pair& p, Time now) {
   triggered_.push_back(p.id);
 }
 
-size_t Agent::write_check(const Pair& p, Bytes out) const {
+// The peer has been heard over these pairs and waits for what our next flight says.
+void Agent::flight_embedded(Time now) {
+  // As many answers are on their way already.
+  if (selected_path_ || config_.lite || sped_.pending() <= responses_.size()) return;
+  for (Pair& p : pairs_) {
+    if (!p.validated || p.generation != generation_ || p.triggered || !can_check(p)) continue;
+    if (p.state == PairState::Failed) continue;
+    if (p.queued) {  // by a check that has not left: it takes the others along
+      const bool use_candidate = p.sent[(p.sent_count + Pair::kMaxSent - 1) % Pair::kMaxSent].use_candidate;
+      for (size_t i = 1; i < std::min(sped_.pending(), kMaxBurst); ++i) begin_transaction(p, use_candidate, now);
+      continue;
+    }
+    p.triggered = true;
+    triggered_.push_back(p.id);
+  }
+  update(now);
+}
+
+size_t Agent::write_check(const Pair& p, const stun::TransactionId& id, Bytes out) {
   const internal::Generation* g = generation(p.generation);
-  if (g == nullptr || !g->remote_key || p.sent_count == 0) return 0;
-  const internal::Sent& sent = p.sent[(p.sent_count - 1) % Pair::kMaxSent];
+  const auto found = std::ranges::find(p.sent, id, &internal::Sent::id);
+  if (g == nullptr || !g->remote_key || found == p.sent.end()) return 0;
+  const internal::Sent& sent = *found;
   const auto local = std::ranges::find(locals_, p.local, &Local::id);
   KAON_ASSERT(local != locals_.end());
   std::array<char, 2 * kMaxCredential + 1> username;
@@ -225,6 +252,7 @@ size_t Agent::write_check(const Pair& p, Bytes out) const {
   // RFC 8445 §7.1.1: the priority of the peer-reflexive candidate that this check may uncover.
   builder.add_u32(stun::Attribute::Priority,
                   candidate_priority(CandidateType::PeerReflexive, local->preference, 1, p.path.protocol));
+  if (sped_.in_checks() && p.generation == generation_) sped_.write(builder);
   builder.add_integrity(*g->remote_key).add_fingerprint();
   return builder.finish().size();
 }
@@ -243,6 +271,7 @@ void Agent::handle_response(const stun::Message& message, const net::Datagram& p
       }
       const internal::Sent answered = std::exchange(sent, {});
       if (message.message_class() == stun::Class::Success) {
+        if (p.generation == generation_) take_embedded(message, packet);
         handle_success(p, message, answered, now);
       } else {
         handle_error(p, message, answered, now);

@@ -121,6 +121,7 @@ void Agent::notice_spare(Pair& p, Time now) {
 void Agent::accept_request(const stun::Message& message, const net::Datagram& packet, Time now) {
   Pair* p = pair_for_request(message, packet, now);
   if (p == nullptr) return;
+  take_embedded(message, packet);
   respond(message, packet, generation_, p->id);
   ++p->counters.requests_received;
   p->last_received = std::max(p->last_received, now);
@@ -136,6 +137,13 @@ void Agent::accept_request(const stun::Message& message, const net::Datagram& pa
     consider_nomination(*p, message.u32(Attribute::Nomination), now);
   }
   update(now);
+}
+
+// Of an authenticated message only. The packet's memory is the caller's, who may decrypt in it.
+void Agent::take_embedded(const stun::Message& message, const net::Datagram& packet) {
+  const auto embedded = sped_.receive(message, drops_);
+  if (!embedded) return;
+  embedded_ = packet.bytes.subspan(static_cast<size_t>(embedded->data() - packet.bytes.data()), embedded->size());
 }
 
 void Agent::respond(const stun::Message& request, const net::Datagram& packet, uint32_t number, PairId id) {
@@ -167,7 +175,7 @@ void Agent::respond_error(const stun::Message& request, const net::Datagram& pac
   responses_.push_back(response);
 }
 
-size_t Agent::write_response(const Response& response, Bytes out) const {
+size_t Agent::write_response(const Response& response, Bytes out) {
   const internal::Generation* g = generation(response.generation);
   if (g == nullptr) return 0;
   const auto message_class = response.error ? stun::Class::Error : stun::Class::Success;
@@ -177,6 +185,7 @@ size_t Agent::write_response(const Response& response, Bytes out) const {
     if (!response.unknown.empty()) builder.add_unknown_attributes(response.unknown.view());
   } else {
     builder.add_xor_address(Attribute::XorMappedAddress, response.path.remote);
+    if (sped_.in_answers() && response.generation == generation_) sped_.write(builder);
   }
   builder.add_integrity(*g->local_key).add_fingerprint();
   return builder.finish().size();

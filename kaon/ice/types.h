@@ -60,6 +60,14 @@ struct Config {
   /// Silence of the peer and of our checks for so long: Disconnected.
   Duration disconnected_after = std::chrono::seconds(5);
   AddressPolicy remote_policy;
+  /// The peer may send handshake packets in its checks (SPED) before Agent::begin_embedding() says what was agreed.
+  bool sped = false;
+};
+
+/// Handshake packets in checks and answers (SPED).
+struct SpedStats {
+  uint64_t sent = 0;
+  uint64_t received = 0;
 };
 
 /// A local address that can send: a socket, a mapped address of one, or a relayed address.
@@ -159,6 +167,7 @@ enum class Drop : uint8_t {
   QueueFull,
   RefusedAddress,
   OldNomination,
+  BadEmbedding,  ///< in an authenticated message: a list of acknowledgements that is none, or a packet that is not DTLS
   Inert,
   Count,
 };

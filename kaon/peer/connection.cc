@@ -76,8 +76,10 @@ void Connection::Impl::handle_packet(const net::Datagram& packet, Time time) {
     srtp::Receiver& srtp = transport.srtp_receiver();
     const bool authentic = content == internal::Transport::Content::Rtp ? media.handle_rtp(packet.bytes, srtp, now)
                                                                         : media.handle_rtcp(packet.bytes, srtp, now);
-    if (authentic)
+    if (authentic) {
+      transport.media_heard();
       transport.ice().count_received({packet.local, packet.remote, packet.protocol}, 1, packet.bytes.size(), now);
+    }
     // A sign of life is all that settle() could find out.
     if (state != ConnectionState::Disconnected) return;
   }
@@ -165,7 +167,8 @@ void Connection::Impl::handle_dtls_event(dtls::Event& event, Time time) {
     emit(Secured{connected->version, connected->cipher_suite, connected->srtp_profile, connected->group});
     if (profile) media.set_srtp_overhead(srtp::rtp_overhead(*profile));
     security = std::move(*connected);
-    set_state(ConnectionState::Connected);
+    // Checks may have carried the handshake before one of ours has been answered.
+    if (transport.path()) set_state(ConnectionState::Connected);
     start_channels(time);
   } else if (auto* line = std::get_if<dtls::KeyLogLine>(&event)) {
     emit(std::move(*line));

@@ -41,6 +41,7 @@ Stats Connection::stats(Time now) const {
   }
   stats.transport.round_trip_time = impl_->transport.ice().rtt();
   stats.transport.path = impl_->transport.path();
+  stats.transport.sped = impl_->transport.ice().sped_stats();
   if (impl_->security) {
     stats.transport.tls_version = hex_version(impl_->security->version);
     stats.transport.dtls_cipher = dtls::to_string(impl_->security->cipher_suite);

@@ -21,6 +21,7 @@ LocalTransport Connection::Impl::local_transport() {
   local.fingerprints = {fingerprint};
   local.sctp_port = config.data.sctp.local_port;
   local.max_message_size = config.data.sctp.max_message_size;
+  if (config.sped) local.ice_options.insert(local.ice_options.end(), {std::string(kSped), std::string(kGoogSped)});
   if (config.snap && channels && !snap_over) local.sctp_init = to_base64(channels->init_chunk());
   return local;
 }

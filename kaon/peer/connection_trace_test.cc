@@ -74,8 +74,8 @@ class LineLogger final : public Logger {
 // A call with video from a to b and a channel, of which a is watched.
 struct TracedCall : Pair {
   TracedCall(uint64_t seed, trace::Sink* sink, Logger& logger) : Pair(seed) {
-    // All that SCTP ever says, its handshake too.
-    a.config.snap = false;
+    // All that DTLS and SCTP ever say by themselves, their handshakes too.
+    a.config.sped = a.config.snap = false;
     start();
     a.connection.emplace(Env{a.random, logger, sink}, a.pool, a.config, now());
     EXPECT_TRUE(a->add_local_address({.address = a.address}, now()));

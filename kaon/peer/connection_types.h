@@ -56,6 +56,9 @@ struct Config {
   /// SNAP (draft-hancke-tsvwg-snap): the INIT chunks of SCTP travel in the descriptions, which saves data channels two
   /// round trips. Offered, accepted, and not used with peers that lack it.
   bool snap = true;
+  /// SPED (draft-hancke-webrtc-sped): connectivity checks carry the DTLS handshake, which saves a round trip and mends
+  /// losses sooner. Offered, accepted, and not used with peers that lack it.
+  bool sped = true;
   Delivery delivery = Delivery::Frames;
   /// Largest UDP payload of media and handshake packets.
   size_t mtu = 1200;

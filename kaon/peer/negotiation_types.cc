@@ -61,6 +61,12 @@ std::string_view to_string(SdpType type) {
   return "";
 }
 
+bool has_sped(const std::vector<std::string>& ice_options) {
+  return std::ranges::any_of(ice_options, [](const std::string& option) {
+    return option == kSped || option == kGoogSped || option == kOldGoogSped;
+  });
+}
+
 std::optional<std::vector<uint8_t>> sctp_init_bytes(std::string_view value) {
   std::string padded(value);
   while (padded.size() % 4 != 0) padded += '=';

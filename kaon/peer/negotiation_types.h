@@ -68,6 +68,14 @@ enum class HeaderEncryption : uint8_t {
   Require,    ///< Descriptions with RTP whose author cannot are refused, and so are packets that are not encrypted so.
 };
 
+/// ICE options that say SPED: the draft's, libwebrtc's since M155, and that of M149 to M154, which is no ice-char and
+/// which we never write.
+inline constexpr std::string_view kSped = "sped";
+inline constexpr std::string_view kGoogSped = "googspedv1";
+inline constexpr std::string_view kOldGoogSped = "goog-sped-v1";
+/// Whether one of them is among these.
+bool has_sped(const std::vector<std::string>& ice_options);
+
 /// What our ICE agent, certificate and SCTP endpoint put into descriptions.
 struct LocalTransport {
   std::string ice_ufrag;
@@ -208,6 +216,7 @@ struct NegotiatedSession {
   bool ice_controlling = false;           ///< RFC 8445 §6.1.1, by who offered first and who is lite.
   bool ice_restarted = false;             ///< The peer's credentials differ from those before.
   bool new_association = false;           ///< The peer's certificate too: start DTLS afresh (RFC 8842 §4).
+  bool sped = false;                      ///< Both sides have the ICE option of SPED.
   bool extmap_allow_mixed = false;
   /// Our setting if both sides said a=cryptex in every RTP section, else Off.
   HeaderEncryption header_encryption = HeaderEncryption::Off;

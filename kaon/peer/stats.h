@@ -58,6 +58,7 @@ struct TransportStats {
   std::string tls_group;    ///< TLS registry name of the key exchange
   std::string srtp_cipher;  ///< IANA name of the SRTP profile
   std::optional<ice::Path> path;
+  ice::SpedStats sped;  ///< handshake packets that checks and answers carried
 };
 
 struct Stats {

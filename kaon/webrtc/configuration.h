@@ -113,6 +113,9 @@ struct Configuration {
   /// SNAP: SCTP's INIT chunks travel in offer and answer (a=sctp-init), so that data channels open two round trips
   /// earlier. Peers that lack it do not notice.
   bool snap = true;
+  /// SPED: ICE's connectivity checks carry the DTLS handshake, so that media and data flow a round trip earlier, and a
+  /// lost packet is repeated sooner. Peers that lack it do not notice.
+  bool sped = true;
   /// Which candidates of the peer are checked.
   ice::AddressPolicy remote_addresses = {};
   /// 1.2 for paths that lose records of 1.3, as some relays of calls do.

@@ -60,6 +60,15 @@ void Connection::Impl::accept(const AdmittedHello& hello, Time now) {
   handle_fragment({HandshakeType::ClientHello, size, hello.message_sequence, 0, hello.body, kEpochClear}, now);
 }
 
+void Connection::Impl::path_ready(bool flight_lost, Time now) {
+  if (handshake_ && deadlines_[kHandshake] != kNever)
+    deadlines_[kHandshake] = now + handshake_->config.handshake_timeout;
+  timeout_.reset();
+  if (deadlines_[kRetransmit] == kNever) return;
+  if (flight_lost) flight_.rewind();
+  flight_sent_again(now);
+}
+
 void Connection::Impl::flight_ready(Time now) {
   timeout_.reset();
   flight_sent_again(now);

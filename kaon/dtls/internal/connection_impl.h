@@ -36,6 +36,7 @@ class Connection::Impl {
   Result<void, Error> export_keying_material(std::string_view label, ByteView context, Bytes out) const;
   void set_remote_fingerprints(std::vector<crypto::Fingerprint> fingerprints);
   void set_rtt(Duration rtt) { timeout_.set_rtt(rtt); }
+  void path_ready(bool flight_lost, Time now);
   Result<void, Error> update_keys();
   void set_mtu(size_t mtu) { mtu_ = mtu; }
   bool peer_may_have_moved() const { return connected() && newest_has_id_; }

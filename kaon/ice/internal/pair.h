@@ -62,7 +62,7 @@ struct Pair {
   bool nominated = false;
   bool nominating = false;           // controlling: checks carry USE-CANDIDATE
   bool nominate_on_success = false;  // controlled: USE-CANDIDATE came before our own check succeeded
-  bool queued = false;               // waits in outgoing_checks_
+  bool queued = false;               // a check of it waits in outgoing_checks_
   bool triggered = false;            // waits in triggered_
   uint32_t nomination_number = 0;
   int attempts = 0;  // checks since the last answer
@@ -77,6 +77,12 @@ struct Pair {
   std::array<Sent, kMaxSent> sent;
   size_t sent_count = 0;  // ever; the newest is sent[(sent_count - 1) % kMaxSent]
   PairCounters counters;
+};
+
+/// A check that waits for poll_transmit().
+struct OutgoingCheck {
+  PairId pair;
+  stun::TransactionId id;
 };
 
 /// An answer that waits for poll_transmit().

@@ -96,6 +96,8 @@ class World {
   net::Endpoint stun_server = at("198.51.100.1:3478");
   /// Sees every packet behind the NAT; false drops it.
   std::function<bool(const Packet&)> tap;
+  /// Gets what a check or answer carried.
+  std::function<void(Node&, Bytes)> on_embedded;
 
   Node& add(const Config& config) {
     nodes_.push_back(std::make_unique<Node>(*this, config, random.u64()));
@@ -163,6 +165,7 @@ class World {
       datagram.remote = packet.from;
       datagram.bytes = packet.bytes;
       node->agent.handle_packet(datagram, now);
+      if (const auto embedded = node->agent.poll_embedded(); embedded && on_embedded) on_embedded(*node, *embedded);
       return drain(*node);
     }
   }

@@ -26,6 +26,7 @@ inline constexpr std::string_view kIceDrops[] = {"ice_not_stun",
                                                  "ice_queue_full",
                                                  "ice_refused_address",
                                                  "ice_old_nomination",
+                                                 "ice_bad_embedding",
                                                  "ice_inert"};
 inline constexpr std::string_view kPeerDrops[] = {
     "unknown_protocol", "unknown_address",  "held_too_many",        "no_keys",

@@ -261,6 +261,10 @@ Result<NegotiatedSession, NegotiationError> negotiate(const Exchange& exchange) 
     if (running && role != exchange.before->dtls_role) return fail(NegotiationError::BadSetup);
     session.dtls_role = role;
   }
+  const auto says_sped = [](const sdp::SessionDescription& d, const BundleView& view) {
+    return !view.sections.empty() && has_sped(transport_of(d, d.media[view.sections.front()]).ice_options);
+  };
+  session.sped = says_sped(exchange.offer, offered_bundle) && says_sped(exchange.answer, bundle);
   session.ice_controlling = agree_controlling(exchange, session.remote.ice_lite);
   session.extmap_allow_mixed = allows_mixed(exchange.offer) && allows_mixed(exchange.answer);
   if (const auto checked = check_header_encryption(exchange.header_encryption, exchange.answer, bundle); !checked) {

@@ -19,10 +19,11 @@ class AnswerBuilder {
     const auto remote = remote_transport(offer, bundle);
     const auto change = remote ? compare_transport(state.session, *remote) : TransportChange{};
     new_association_ = change && change->new_association;
+    sped_ = remote && has_sped(remote->ice_options);
   }
 
   MediaDescription rtp_section(const MediaDescription& offered, const Transceiver& transceiver) const {
-    MediaDescription section = describe_section(state_, offered.mid, setup_);
+    MediaDescription section = transport_section(offered);
     section.media = offered.media;
     section.protocol = offered.protocol;
     section.direction = intersection(transceiver.direction, sdp::reversed(direction_of(offer_, offered)));
@@ -40,7 +41,7 @@ class AnswerBuilder {
   }
 
   MediaDescription data_section(const MediaDescription& offered) const {
-    MediaDescription section = describe_section(state_, offered.mid, setup_);
+    MediaDescription section = transport_section(offered);
     section.media = offered.media;
     section.protocol = offered.protocol;
     section.formats = {"webrtc-datachannel"};
@@ -69,6 +70,15 @@ class AnswerBuilder {
   }
 
  private:
+  MediaDescription transport_section(const MediaDescription& offered) const {
+    MediaDescription section = describe_section(state_, offered.mid, setup_);
+    if (!sped_) {
+      std::erase_if(section.transport.ice_options,
+                    [](const std::string& option) { return option == kSped || option == kGoogSped; });
+    }
+    return section;
+  }
+
   // SNAP, for an association that is yet to begin or that began so.
   bool accepts_sctp_init(const MediaDescription& offered) const {
     if (offered.sctp_init.empty()) return false;
@@ -190,6 +200,7 @@ class AnswerBuilder {
   sdp::Setup setup_ = sdp::Setup::Passive;  // one for the one transport
   bool cryptex_ = false;                    // so too (RFC 9335 §4: TRANSPORT)
   bool new_association_ = false;            // of DTLS
+  bool sped_ = false;                       // the offer has the option
 };
 
 }  // namespace

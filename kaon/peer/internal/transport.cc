@@ -8,6 +8,7 @@ constexpr Duration kMaxDtlsTimeout = std::chrono::seconds(3);
 
 ice::Config ice_config(Env env, const Config& config) {
   ice::Config ice = config.ice;
+  ice.sped = config.sped;
   if (ice.ufrag.empty()) ice.ufrag = config.ufrag_prefix + ice::random_ice_chars(env.random, 8);
   return ice;
 }
@@ -23,6 +24,18 @@ bool Transport::apply(const NegotiatedSession& session, Time now) {
   ice_.set_role(session.ice_controlling ? ice::Role::Controlling : ice::Role::Controlled);
   const RemoteTransport& remote = session.remote;
   ice_.set_renomination(std::ranges::find(remote.ice_options, "renomination") != remote.ice_options.end());
+  std::vector<crypto::Fingerprint> fingerprints;
+  for (const std::string& text : remote.fingerprints) {
+    if (auto fingerprint = crypto::Fingerprint::parse(text)) fingerprints.push_back(std::move(*fingerprint));
+  }
+  const bool begins = !dtls_ || session.new_association || session.dtls_role != dtls_role_;
+  if (begins) {
+    begin_dtls(session, std::move(fingerprints), now);
+  } else {
+    dtls_->set_remote_fingerprints(std::move(fingerprints));
+  }
+  set_cryptex(session.header_encryption);
+  // The first checks carry what the handshake begins with.
   if (!ice_.set_remote_credentials({remote.ice_ufrag, remote.ice_pwd}, remote.ice_lite, now)) {
     env_.log.line(LogLevel::Warning, "peer", "remote ICE credentials refused");
   }
@@ -33,32 +46,31 @@ bool Transport::apply(const NegotiatedSession& session, Time now) {
     }
   }
   if (remote.end_of_candidates) ice_.end_of_remote_candidates(now);
-
-  std::vector<crypto::Fingerprint> fingerprints;
-  for (const std::string& text : remote.fingerprints) {
-    if (auto fingerprint = crypto::Fingerprint::parse(text)) fingerprints.push_back(std::move(*fingerprint));
-  }
-  const DtlsRole role = session.dtls_role;
-  const bool begins = !dtls_ || session.new_association || role != dtls_role_;
-  if (begins) {
-    dtls::Config dtls{.role = role, .certificate = config_.certificate};
-    dtls.max_version = config_.max_dtls_version;
-    dtls.groups = dtls::groups_for(config_.key_exchange);
-    dtls.srtp_profiles = config_.srtp_profiles;
-    dtls.mtu = config_.mtu;
-    dtls.key_log = config_.key_log;
-    dtls.max_timeout = kMaxDtlsTimeout;
-    dtls_.emplace(env_, std::move(dtls));
-    dtls_role_ = role;
-    dtls_started_ = false;
-    srtp_sender_.reset();
-    srtp_receiver_.reset();
-    srtp_profile_ = dtls::kNoSrtpProfile;
-  }
-  dtls_->set_remote_fingerprints(std::move(fingerprints));
-  set_cryptex(session.header_encryption);
   start_dtls_on_path(now);
   return begins;
+}
+
+void Transport::begin_dtls(const NegotiatedSession& session, std::vector<crypto::Fingerprint> fingerprints, Time now) {
+  dtls::Config dtls{.role = session.dtls_role, .certificate = config_.certificate};
+  dtls.max_version = config_.max_dtls_version;
+  dtls.groups = dtls::groups_for(config_.key_exchange);
+  dtls.srtp_profiles = config_.srtp_profiles;
+  dtls.mtu = config_.mtu;
+  dtls.key_log = config_.key_log;
+  dtls.max_timeout = kMaxDtlsTimeout;
+  dtls_.emplace(env_, std::move(dtls));
+  dtls_role_ = session.dtls_role;
+  dtls_->set_remote_fingerprints(std::move(fingerprints));
+  srtp_sender_.reset();
+  srtp_receiver_.reset();
+  srtp_profile_ = dtls::kNoSrtpProfile;
+  flight_begun_ = false;
+  dtls_early_ = dtls_started_ = session.sped && !ice_.selected();
+  ice_.begin_embedding(dtls_early_);
+  if (!dtls_early_) return;
+  dtls_->set_mtu(std::min(config_.mtu, ice::Agent::kMaxEmbedded));
+  dtls_->start(now);
+  embed_handshake(now);
 }
 
 void Transport::set_cryptex(HeaderEncryption agreed) {
@@ -76,10 +88,58 @@ void Transport::close() {
 }
 
 void Transport::start_dtls_on_path(Time now) {
-  if (!dtls_ || dtls_started_ || !ice_.selected()) return;
-  dtls_started_ = true;
+  if (!dtls_ || !ice_.selected() || (dtls_started_ && !dtls_early_)) return;
   if (const auto rtt = ice_.rtt()) dtls_->set_rtt(*rtt);
-  dtls_->start(now);
+  if (std::exchange(dtls_early_, false)) {
+    dtls_->path_ready(ice_.embedded_packets() != 0 || !ice_.embedding_confirmed(), now);
+  } else {
+    dtls_->start(now);
+  }
+  dtls_started_ = true;
+}
+
+// Until there is a path, nothing but checks and their answers may leave, and they carry the handshake.
+void Transport::embed_handshake(Time now) {
+  if (!dtls_waits_for_path()) return;
+  std::array<uint8_t, ice::Agent::kMaxEmbedded> packet;
+  bool any = false;
+  while (poll_handshake(packet)) any = true;
+  if (any) ice_.flight_embedded(now);
+}
+
+// A flight's packets are kept to be carried, also by checks of a path that has been found.
+std::optional<net::Transmit> Transport::poll_handshake(Bytes out) {
+  const auto transmit = dtls_->poll_transmit(out);
+  if (!transmit) {
+    flight_begun_ = false;
+    return std::nullopt;
+  }
+  const ByteView packet = out.first(transmit->size);
+  if (!dtls::Connection::may_be_application_data(packet)) {
+    if (!std::exchange(flight_begun_, true)) ice_.begin_flight();
+    ice_.embed(packet);
+  }
+  return transmit;
+}
+
+// Like a packet that came by itself over a validated path, which the check that it came in is the proof of.
+Transport::Content Transport::handle_embedded(const net::Datagram& packet, Bytes embedded, Time now) {
+  net::Datagram inner = packet;
+  inner.bytes = embedded;
+  trace_packet(trace::Layer::Dtls, inner, now);
+  if (!dtls_) {
+    hold(inner);
+    return Content::None;
+  }
+  dtls_->handle_packet(embedded, now);
+  embed_handshake(now);
+  return Content::Data;
+}
+
+std::optional<Bytes> Transport::poll_application_data() {
+  auto data = dtls_ ? dtls_->poll_application_data() : std::nullopt;
+  if (data) ice_.end_embedding();
+  return data;
 }
 
 Transport::Content Transport::handle_packet(const net::Datagram& packet, Time now) {
@@ -89,7 +149,8 @@ Transport::Content Transport::handle_packet(const net::Datagram& packet, Time no
     trace_packet(trace::Layer::Stun, packet, now);
     ice_.handle_packet(packet, now);
     start_dtls_on_path(now);
-    return Content::None;
+    const auto embedded = ice_.poll_embedded();
+    return embedded ? handle_embedded(packet, *embedded, now) : Content::None;
   }
   const bool dtls = dtls::Connection::is_dtls(packet.bytes);
   if (!dtls && (first < 128 || first > 191)) {
@@ -109,7 +170,9 @@ Transport::Content Transport::handle_packet(const net::Datagram& packet, Time no
   }
   if (dtls) {
     const uint64_t dropped = dtls_->dropped().total();
+    if (!dtls::Connection::may_be_application_data(packet.bytes)) ice_.acknowledge_embedded(packet.bytes);
     dtls_->handle_packet(packet.bytes, now);
+    embed_handshake(now);
     // A packet nothing of which was dropped is authentic, but for the first handshake's.
     if (dtls_->dropped().total() == dropped)
       ice_.count_received({packet.local, packet.remote, packet.protocol}, 1, packet.bytes.size(), now);
@@ -162,6 +225,7 @@ bool Transport::replay_held(Time now) {
     replayed_ = std::move(it->bytes);
     held_.erase(it);
     dtls_->handle_packet(replayed_, now);
+    embed_handshake(now);
     if (held_.empty()) std::vector<Held>().swap(held_);
     return true;
   }
@@ -171,12 +235,13 @@ bool Transport::replay_held(Time now) {
 void Transport::handle_timeout(Time now) {
   ice_.handle_timeout(now);
   start_dtls_on_path(now);
-  if (dtls_) dtls_->handle_timeout(now);
+  // The checks are repeated instead.
+  if (dtls_ && !dtls_waits_for_path()) dtls_->handle_timeout(now);
 }
 
 Time Transport::next_timeout() const {
   const Time ice = ice_.next_timeout();
-  return dtls_ ? std::min(ice, dtls_->next_timeout()) : ice;
+  return dtls_ && !dtls_waits_for_path() ? std::min(ice, dtls_->next_timeout()) : ice;
 }
 
 std::optional<net::Transmit> Transport::poll_transmit(Bytes out, Time now) {
@@ -185,7 +250,7 @@ std::optional<net::Transmit> Transport::poll_transmit(Bytes out, Time now) {
     return transmit;
   }
   if (!dtls_ || !path()) return std::nullopt;
-  const auto transmit = dtls_->poll_transmit(out);
+  const auto transmit = poll_handshake(out);
   if (!transmit) return std::nullopt;
   ice_.count_sent(1, transmit->size, now);
   const net::Transmit addressed = address(transmit->size);
@@ -206,7 +271,13 @@ std::optional<dtls::Event> Transport::poll_dtls_event() {
   if (!dtls_) return std::nullopt;
   auto event = dtls_->poll_event();
   if (event) {
-    if (const auto* connected = std::get_if<dtls::Connected>(&*event)) export_keys(connected->srtp_profile);
+    if (const auto* connected = std::get_if<dtls::Connected>(&*event)) {
+      export_keys(connected->srtp_profile);
+      // Who sent the last flight does not know whether it has arrived.
+      const bool last_is_ours = (connected->version == dtls::Version::Dtls13) == (dtls_role_ == DtlsRole::Client);
+      ice_.finish_embedding(!last_is_ours);
+      dtls_->set_mtu(config_.mtu);
+    }
   }
   return event;
 }

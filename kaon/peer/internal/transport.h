@@ -44,7 +44,9 @@ class Transport {
   Content handle_packet(const net::Datagram& packet, Time now);
   /// Lets in one early packet of a path that has been validated since; false if there is none.
   bool replay_held(Time now);
-  std::optional<Bytes> poll_application_data() { return dtls_ ? dtls_->poll_application_data() : std::nullopt; }
+  std::optional<Bytes> poll_application_data();
+  /// A packet of the peer's media was authentic.
+  void media_heard() { ice_.end_embedding(); }
   void handle_timeout(Time now);
   Time next_timeout() const;
   /// ICE checks and handshake packets.
@@ -82,7 +84,12 @@ class Transport {
   void export_keys(dtls::SrtpProfileId profile);
   srtp::DirectionKeys srtp_keys() const;
   void set_cryptex(HeaderEncryption agreed);
+  void begin_dtls(const NegotiatedSession& session, std::vector<crypto::Fingerprint> fingerprints, Time now);
   void start_dtls_on_path(Time now);
+  Content handle_embedded(const net::Datagram& packet, Bytes embedded, Time now);
+  void embed_handshake(Time now);
+  std::optional<net::Transmit> poll_handshake(Bytes out);
+  bool dtls_waits_for_path() const { return dtls_early_ && !ice_.selected(); }
 
   Env env_;
   const Config& config_;
@@ -90,6 +97,8 @@ class Transport {
   std::optional<dtls::Connection> dtls_;
   DtlsRole dtls_role_{};
   bool dtls_started_ = false;
+  bool dtls_early_ = false;    // began before there was a path: checks carry the handshake (SPED)
+  bool flight_begun_ = false;  // more packets of the same flight may come
   std::vector<Held> held_;
   std::vector<uint8_t> replayed_;
   std::vector<uint8_t> moved_;  // for packets that are only looked at

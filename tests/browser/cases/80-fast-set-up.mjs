@@ -1,5 +1,6 @@
-// SNAP with Chromium, whose trial is switched on, in both roles: the INITs stand in the descriptions, and no handshake of SCTP goes over the
-// wire, as Kaon's own capture shows. Without the trial, and with Kaon's switch off, SCTP shakes hands.
+// SNAP and SPED with Chromium, whose trials are switched on, in all roles. As Kaon's own capture shows, the INITs of SCTP stand in the
+// descriptions and no handshake of it goes over the wire; and connectivity checks carry the handshake of DTLS, each side's packets or the
+// acknowledgement of the other's. Without the trials, and with Kaon's switches off, everything is as ever.
 
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
@@ -8,7 +9,7 @@ import { folder, program, startPeer, until } from '../lib/kaon.mjs';
 
 export const seconds = 120;
 
-const SNAP = 'WebRTC-Sctp-Snap/Enabled/';
+const TRIALS = 'WebRTC-IceHandshakeDtls/Enabled/WebRTC-Sctp-Snap/Enabled/';
 
 // In the page. As answerer it sends everything back, as Kaon's peer wants it; as offerer it sends one message and waits for it.
 const prepare = role => {
@@ -58,7 +59,8 @@ async function call(page, capture, kaonRole, args = []) {
     }
     await page.evaluate(() => globalThis.pc.close());
     const [kaonSaid, chromiumSaid] = kaonRole === 'offerer' ? descriptions : [...descriptions].reverse();
-    return { kaonSaid: kaonSaid.sdp, chromiumSaid: chromiumSaid.sdp, wire: capture };
+    const port = Number(kaon.lines.find(line => line.candidate?.candidate).candidate.candidate.split(' ')[5]);
+    return { kaonSaid: kaonSaid.sdp, chromiumSaid: chromiumSaid.sdp, wire: capture, port };
   } finally {
     for (const cleanup of cleanups) await cleanup();
   }
@@ -67,28 +69,34 @@ async function call(page, capture, kaonRole, args = []) {
 const inspect = capture => execFileSync(program, ['inspect', capture], { encoding: 'utf8', maxBuffer: 1 << 26 });
 
 function check(told, what, used) {
-  const init = /a=sctp-init:\S+/;
   const text = inspect(told.wire);
   if (!/\bI?-?DATA tsn/.test(text)) throw new Error(`${what}: no DATA in the capture`);
   const greeted = /\b(INIT|INIT-ACK|COOKIE-ECHO|COOKIE-ACK)\b/.test(text);
   if (greeted === used) throw new Error(`${what}: ${greeted ? 'SCTP shook hands' : 'SCTP did not shake hands'}`);
-  if (used && !(init.test(told.kaonSaid) && init.test(told.chromiumSaid))) throw new Error(`${what}: a=sctp-init is missing`);
+  for (const [line, whose] of [[/a=sctp-init:\S+/, 'SNAP'], [/a=ice-options:.*\bsped\b/, 'SPED']]) {
+    if (used && !(line.test(told.kaonSaid) && line.test(told.chromiumSaid))) throw new Error(`${what}: a description has no ${whose}`);
+  }
+  const checks = text.split(/^(?=#)/m).filter(packet => packet.includes('STUN Binding'));
+  const carrying = checks.filter(packet => /DTLS-IN-STUN(-ACK)? [0-9a-f]/.test(packet));
+  const ours = carrying.filter(packet => packet.split(' ')[2].endsWith(`:${told.port}`)).length;
+  if (used && (ours === 0 || ours === carrying.length || !/DTLS-IN-STUN [0-9a-f]/.test(text))) throw new Error(`${what}: checks that carried: ${ours} of Kaon's and ${carrying.length - ours} of Chromium's`);
+  if (!used && text.includes('DTLS-IN-STUN')) throw new Error(`${what}: checks carried something`);
 }
 
 export default async function run({ onEnd }) {
   const files = folder(onEnd);
   const cases = [
-    ['with the trial', SNAP, [], true],
-    ['with the trial, Kaon without', SNAP, ['--snap', '0'], false],
-    ['without the trial', '', [], false],
+    ['with the trials', TRIALS, [], true],
+    ['with the trials, Kaon without', TRIALS, ['--snap', '0', '--sped', '0'], false],
+    ['without the trials', '', [], false],
   ];
-  const lines = [];
+  let calls = 0;
   for (const [what, trials, args, used] of cases) {
-    for (const role of ['offerer', 'answerer']) {
-      const name = `SNAP ${what}, Kaon as ${role}`;
-      check(await call(await emptyPage(onEnd, trials), path.join(files, `${lines.length}.pcapng`), role, args), name, used);
-      lines.push(name);
+    const page = await emptyPage(onEnd, trials);
+    for (const [role, setup] of [['offerer', []], ['answerer', []], ['answerer', ['--setup', 'active']]]) {
+      const name = `${what}, Kaon as ${role} ${setup.join(' ')}`;
+      check(await call(page, path.join(files, `${calls++}.pcapng`), role, [...args, ...setup]), name, used);
     }
   }
-  return `${lines.length} calls, of which 2 without a handshake of SCTP`;
+  return `${calls} calls, 3 of them with SNAP and SPED`;
 }

@@ -15,6 +15,7 @@ webrtc::Configuration configuration_of(const Context& context) {
   webrtc::Configuration configuration;
   configuration.trace = context.trace;
   configuration.snap = options.text("snap") != "0";
+  configuration.sped = options.text("sped") != "0";
   if (const std::string setup = options.text("setup"); !setup.empty()) {
     configuration.negotiation.answer_setup = setup == "active" ? sdp::Setup::Active : sdp::Setup::Passive;
   }
