@@ -1,5 +1,6 @@
 #include "kaon/dtls/describe.h"
 
+#include "kaon/dtls/internal/ack.h"
 #include "kaon/dtls/internal/messages.h"
 #include "kaon/dtls/internal/reassembler.h"
 #include "kaon/dtls/internal/record_layer.h"
@@ -126,10 +127,29 @@ void describe_handshake(ByteView fragment, uint16_t epoch, Outline& out) {
   }
 }
 
+// Nobody can trust one in the clear, but NSS sends them.
+void describe_ack(ByteView fragment, Outline& out) {
+  const auto numbers = parse_ack(fragment);
+  if (!numbers) return out.problem(fragment, "a list of record numbers");
+  for (const RecordNumber& number : *numbers) out.line("of epoch ", number.epoch, ", record ", number.sequence);
+}
+
+std::string_view name_of(ContentType type) {
+  switch (type) {
+    case ContentType::ChangeCipherSpec: return "ChangeCipherSpec";
+    case ContentType::Alert: return "Alert";
+    case ContentType::Handshake: return "Handshake";
+    case ContentType::ApplicationData: return "ApplicationData";
+    case ContentType::Ack: return "ACK";
+    default: return {};
+  }
+}
+
 void describe_fragment(ContentType type, uint16_t epoch, ByteView fragment, Outline& out) {
   const auto deeper = out.deeper();
   if (epoch != 0) return;  // encrypted
   if (type == ContentType::Handshake) return describe_handshake(fragment, epoch, out);
+  if (type == ContentType::Ack) return describe_ack(fragment, out);
   if (type != ContentType::Alert) return;
   if (fragment.size() != 2) return out.problem(fragment, cat("an alert of 2 bytes, found ", fragment.size()));
   const std::string_view name = to_string(static_cast<AlertDescription>(fragment[1]));
@@ -157,7 +177,6 @@ ByteView describe_unified(ByteView rest, Outline& out) {
 }  // namespace
 
 void describe(ByteView datagram, Outline& out) {
-  static constexpr std::string_view kTypes[] = {"ChangeCipherSpec", "Alert", "Handshake", "ApplicationData"};
   for (ByteView rest = datagram; !rest.empty();) {
     if ((rest[0] & 0xe0) == 0x20) {
       rest = describe_unified(rest, out);
@@ -170,7 +189,8 @@ void describe(ByteView datagram, Outline& out) {
       return out.line("DTLS record with a connection id, epoch ", load_be16(&rest[3]), ", id, length and encrypted, ",
                       rest.size() - kBeforeId, " bytes");
     }
-    if (rest[0] < 20 || rest[0] > 23) return out.problem(rest, cat("a DTLS content type of 20 to 23, found ", rest[0]));
+    const auto type = static_cast<ContentType>(rest[0]);
+    if (name_of(type).empty()) return out.problem(rest, cat("a DTLS content type of 20 to 23 or 26, found ", rest[0]));
     const uint16_t version = load_be16(&rest[1]);
     if (version >> 8 != 0xfe) return out.problem(rest.subspan(1), "a DTLS version feff or fefd");
     const uint16_t epoch = load_be16(&rest[3]);
@@ -178,9 +198,9 @@ void describe(ByteView datagram, Outline& out) {
     const size_t size = load_be16(&rest[11]);
     const size_t left = rest.size() - kRecordHeaderSize;
     if (size > left) return out.problem(rest.subspan(11), cat("a record of at most ", left, " bytes, found ", size));
-    out.line("DTLS ", kTypes[rest[0] - 20], ", ", version_text(version), ", epoch ", epoch, ", record ", sequence, ", ",
-             size, " bytes", epoch == 0 ? "" : ", encrypted");
-    describe_fragment(static_cast<ContentType>(rest[0]), epoch, rest.subspan(kRecordHeaderSize, size), out);
+    out.line("DTLS ", name_of(type), ", ", version_text(version), ", epoch ", epoch, ", record ", sequence, ", ", size,
+             " bytes", epoch == 0 ? "" : ", encrypted");
+    describe_fragment(type, epoch, rest.subspan(kRecordHeaderSize, size), out);
     rest = rest.subspan(kRecordHeaderSize + size);
   }
 }

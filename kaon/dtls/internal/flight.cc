@@ -80,7 +80,7 @@ size_t Flight::write_datagram(RecordLayer& records, Bytes out) {
 }
 
 // RFC 9147 §5.5: a record may hold several messages. In the clear and in 1.2 there are peers that look at the first
-// only.
+// only, and NSS throws away what stands behind a message that it has already: that would never come through.
 size_t Flight::write_record(RecordLayer& records, Bytes out, bool first) {
   const uint64_t epoch = messages_[next_].epoch;
   const ContentType content = messages_[next_].content;
@@ -92,7 +92,7 @@ size_t Flight::write_record(RecordLayer& records, Bytes out, bool first) {
   while (pending() && messages_[next_].epoch == epoch) {
     if (!write_fragment(number, payload, room - payload.size(), first || payload.size() != 0)) break;
     skip_acknowledged();
-    if (epoch < kEpochHandshake13) break;
+    if (again_ || epoch < kEpochHandshake13) break;
   }
   return payload.size() == 0 ? 0 : records.seal(epoch, content, payload.written(), out);
 }

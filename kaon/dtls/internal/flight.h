@@ -24,6 +24,7 @@ class Flight {
     messages_.clear();
     sent_.clear();
     rewind();
+    again_ = false;
   }
   /// Adds a message and returns it in the form that goes into the transcript: whole, with its header.
   std::vector<uint8_t> add(HandshakeType type, uint64_t epoch, ByteView body);
@@ -34,6 +35,7 @@ class Flight {
   /// Send all again that is not acknowledged.
   void rewind() {
     next_ = offset_ = 0;
+    again_ = true;
     skip_acknowledged();
   }
   /// Forgets the messages and gives the memory back; message numbers go on.
@@ -49,7 +51,8 @@ class Flight {
   bool acknowledged_below(uint64_t epoch) const;
   bool all_acknowledged() const { return acknowledged_below(UINT64_MAX); }
   /// Packs what is pending into one datagram of at most out.size() bytes (at least kMinMtu): as many messages as fit,
-  /// split where they do not, and in 1.3 those of an epoch in one record. Zero if the sequence numbers are used up.
+  /// split where they do not, and in 1.3 those of an epoch in one record, unless they are sent again. Zero if the
+  /// sequence numbers are used up.
   size_t write_datagram(RecordLayer& records, Bytes out);
 
  private:
@@ -77,6 +80,7 @@ class Flight {
   std::vector<SentFragment> sent_;
   size_t next_ = 0;    // message to send next
   size_t offset_ = 0;  // where in its body
+  bool again_ = false;
   uint16_t next_sequence_ = 0;
 };
 
