@@ -11,7 +11,7 @@ from machine import resident_kib
 
 
 def better_is_higher(metric):
-    return metric in ("mbit_s", "opened") or metric.endswith("utilisation")
+    return metric == "opened" or metric.endswith(("mbit_s", "utilisation"))
 
 
 class Unavailable(Exception):
@@ -21,12 +21,14 @@ class Unavailable(Exception):
 class Process:
     """One side: words in, JSON lines out."""
 
-    def __init__(self, command, signals):
-        # Descriptor 3 is the way to the other side, whatever number it has here.
-        self.child = subprocess.Popen(
-            ["sh", "-c", f'exec "$@" 3<&{signals.fileno()}', "sh", *command], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, pass_fds=[signals.fileno()])
-        signals.close()
+    def __init__(self, command, signals=None):
+        # Descriptor 3 is the way to the other side, whatever number it has here (of more than one digit, which not every sh knows).
+        if signals:
+            command = ["bash", "-c", f'exec "$@" 3<&{signals.fileno()}', "bash", *command]
+        self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                      pass_fds=[signals.fileno()] if signals else [])
+        if signals:
+            signals.close()
         self.lines = queue.Queue()
         self.errors = []
         threading.Thread(target=self._read, daemon=True).start()
@@ -78,12 +80,13 @@ class Process:
 
 
 class Pair:
-    """An offering and an answering process of one peer, joined by a socket for their signalling."""
+    """An offering and an answering process of one peer, joined by a socket for their signalling. `prefixes` are what the two commands
+    begin with; `answerer` is another peer for the second."""
 
-    def __init__(self, peer, *options):
+    def __init__(self, peer, *options, prefixes=((), ()), answerer=None):
         ours, theirs = socket.socketpair()
-        self.offerer = Process([*peer.command(), "offer", *options], ours)
-        self.answerer = Process([*peer.command(), "answer", *options], theirs)
+        self.offerer = Process([*prefixes[0], *peer.command(), "offer", *options], ours)
+        self.answerer = Process([*prefixes[1], *(answerer or peer).command(), "answer", *options], theirs)
 
     def __enter__(self):
         try:
@@ -105,6 +108,23 @@ class Pair:
 
     def sample(self):
         return self.offerer.sample(), self.answerer.sample()
+
+
+def bulk(pair, warm_up, seconds):
+    """Opens one connection and sends over it: rate, and CPU of each side."""
+    pair.open(1, 1)
+    pair.offerer.say("send")
+    time.sleep(warm_up)
+    before = pair.sample()
+    time.sleep(seconds)
+    after = pair.sample()
+    pair.offerer.say("stop")
+    received = after[1]["received_bytes"] - before[1]["received_bytes"]
+    if received <= 0:
+        raise Unavailable("nothing arrived")
+    cpu = [(b["cpu_s"] - a["cpu_s"]) / received * 1e9 for a, b in zip(before, after)]
+    return {"mbit_s": (received * 8e-6 / (after[1]["at"] - before[1]["at"]), "Mbit/s"),
+            "cpu_s_per_gb_sender": (cpu[0], "s/GB"), "cpu_s_per_gb_receiver": (cpu[1], "s/GB")}
 
 
 def percentile(values, share):

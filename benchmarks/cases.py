@@ -3,11 +3,13 @@
 import statistics
 import time
 
+import browsers
 import fanout
 import micro
 import simulated
+import tunnel
 import turn
-from base import Bench, Pair, Unavailable, percentile
+from base import Bench, Pair, Unavailable, bulk, percentile
 
 WARM_UP = 1.0
 MEMORY_SETTLE = 4.0
@@ -72,19 +74,7 @@ class DataChannel(Bench):
         if arguments.unordered:
             options.append("--unordered")
         with Pair(peer, *options) as pair:
-            pair.open(1, 1)
-            pair.offerer.say("send")
-            time.sleep(WARM_UP)
-            before = pair.sample()
-            time.sleep(arguments.seconds)
-            after = pair.sample()
-            pair.offerer.say("stop")
-        received = after[1]["received_bytes"] - before[1]["received_bytes"]
-        if received <= 0:
-            raise Unavailable("nothing arrived")
-        cpu = [(b["cpu_s"] - a["cpu_s"]) / received * 1e9 for a, b in zip(before, after)]
-        return {"mbit_s": (received * 8e-6 / (after[1]["at"] - before[1]["at"]), "Mbit/s"),
-                "cpu_s_per_gb_sender": (cpu[0], "s/GB"), "cpu_s_per_gb_receiver": (cpu[1], "s/GB")}
+            return bulk(pair, WARM_UP, arguments.seconds)
 
 
 class Memory(Bench):
@@ -170,4 +160,4 @@ class Rtp(Bench):
 
 BENCHES = {bench.name: bench for bench in (Setup(), DataChannel(), Memory(), Rtp(), fanout.Fanout(), micro.Micro(),
                                            micro.Size(), simulated.LongPath(), simulated.RoundTrips(),
-                                           turn.Turn())}
+                                           tunnel.Tunnel(), browsers.Browser(), turn.Turn())}

@@ -1,6 +1,7 @@
 """Who is measured: how each is built, and what it can do."""
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,12 @@ class Peer:
     benches = ALL_PAIRS
     refusals = {}
     most_connections = 1 << 30
+    # How many of them keep up with 100 Mbit/s on a machine of two cores.
+    full_tunnels = 3
+    # In a tunnel before the machine's other work: a sender that waits for the processor with its socket locked answers for milliseconds
+    # of acknowledgements at once, which overflows a short queue.
+    priority = ("chrt", "--fifo", "1")
+    simulated = False
 
     why_missing = ""
 
@@ -52,7 +59,7 @@ class Peer:
 class Kaon(Peer):
     name = "kaon"
     rival = False
-    benches = ALL_PAIRS | {"fanout", "micro", "size", "turn", "longpath", "roundtrips"}
+    benches = ALL_PAIRS | {"fanout", "micro", "size", "turn", "longpath", "roundtrips", "tunnel", "browser"}
     controllers = "cubic,delay-cubic"
 
     def turn_command(self, ip, port, _folder):
@@ -76,7 +83,9 @@ class Kaon(Peer):
 
 class Pion(Peer):
     name = "pion"
-    benches = ALL_PAIRS | {"turn"}
+    benches = ALL_PAIRS | {"turn", "tunnel"}
+    full_tunnels = 1
+    priority = ("nice", "--adjustment=-15")  # its threads would leave no time for anybody
     program = stacks.BUILD / "pion_bench"
     turn_server = stacks.BUILD / "pion_turnserver"
 
@@ -130,13 +139,52 @@ class TcpCubic(Kaon):
 
     name = "tcp-cubic"
     rival = True
-    benches = {"longpath"}
+    benches = {"longpath", "tunnel"}
     controllers = "tcp-cubic"
+    simulated = True
 
     def version(self):
         return "model"
 
 
+class Tcp(Kaon):
+    """The kernel's, with CUBIC."""
+
+    name = "tcp"
+    rival = True
+    benches = {"tunnel"}
+
+    def command(self):
+        return [sys.executable, str(ROOT / "benchmarks" / "tcp_peer.py")]
+
+    def version(self):
+        return f"CUBIC of Linux {platform.release()}"
+
+
+class Browser(Peer):
+    """Debian's, headless, driven by tests/browser."""
+
+    benches = {"browser"}
+    folder = ROOT / "tests" / "browser"
+
+    def __init__(self, name, package):
+        self.name, self.package = name, package
+
+    def make(self):
+        stacks.need(self.package)
+        stacks.need("npm")
+        if not (self.folder / "node_modules").exists():
+            stacks.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], self.folder, stacks.Missing)
+
+    def command(self):
+        return ["node", str(ROOT / "benchmarks" / "browser.mjs"), self.name]
+
+    def version(self):
+        done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", self.package], capture_output=True, text=True, check=False)
+        return done.stdout or "unknown"
+
+
+BROWSERS = {name: Browser(name, package) for name, package in (("chromium", "chromium"), ("firefox", "firefox-esr"))}
 COTURN = stacks.BUILD / "coturn"
 
 
@@ -178,4 +226,4 @@ class Floor(Kaon):
         return "system calls only"
 
 
-PEERS = {peer.name: peer for peer in (Kaon(), Pion(), Libwebrtc(), Libdatachannel(), Coturn(), Floor(), TcpCubic())}
+PEERS = {peer.name: peer for peer in (Kaon(), Pion(), Libwebrtc(), Libdatachannel(), Coturn(), Floor(), Tcp(), TcpCubic(), *BROWSERS.values())}

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "kaon/sctp/test_long_path.h"
+#include "kaon/sctp/test_tcp_cubic.h"
 
 using namespace kaon;
 using sctp::test::LongPath;
@@ -97,7 +97,7 @@ class Printer {
     const double loss = path.loss * 100;
     if (json_) {
       std::printf(
-          "%s{\"who\": \"%s\", \"rtt_ms\": %g, \"loss_percent\": %g, \"queue_bdp\": %g, \"utilisation\": %.4f, "
+          "%s{\"who\": \"%s\", \"rtt_ms\": %g, \"loss_percent\": %g, \"queue_bdp\": %g, \"utilisation\": %.6f, "
           "\"queue_ms\": %.2f, \"queue_ms_max\": %.2f}",
           separator_, name, rtt, loss, path.queue_bdp, figures.utilisation, figures.queue_ms_mean,
           figures.queue_ms_max);
@@ -118,12 +118,18 @@ bool wanted(const Options& options, const char* name) {
   return ("," + options.controllers + ",").find("," + std::string(name) + ",") != std::string::npos;
 }
 
-void run(const Options& options, LongPath path, Printer& printer) {
+sctp::test::Figures run(const Controller& controller, const LongPath& path) {
+  if (controller.make == nullptr) {
+    sctp::test::TcpCubicFlow flow(path);
+    return run_alone(path, flow);
+  }
+  sctp::test::SctpFlow flow(path, controller.make);
+  return run_alone(path, flow);
+}
+
+void run(const Options& options, const LongPath& path, Printer& printer) {
   for (const Controller& controller : kControllers) {
-    if (!wanted(options, controller.name)) continue;
-    printer.print(controller.name, path,
-                  controller.make != nullptr ? sctp::test::SctpRun(path, controller.make).run()
-                                             : sctp::test::TcpCubicModel(path).run());
+    if (wanted(options, controller.name)) printer.print(controller.name, path, run(controller, path));
   }
 }
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SMALL = {"setup": ["--count", "3"], "datachannel": [], "memory": ["--count", "12"], "rtp": ["--count", "3"],
          "fanout": ["--count", "5"], "micro": [], "size": [], "turn": ["--count", "3"], "longpath": [],
          "roundtrips": ["--count", "5"],
-         "datachannel --latency": []}
+         "datachannel --latency": [], "tunnel": []}
 # What is wrong, and what of the list of right ones the answer must name.
 WRONG = [(["nonsense"], "fanout"), (["setup", "--peers", "nobody"], "libwebrtc"), (["setup", "--nonsense"], "--burst")]
 

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Writes the tables of docs/benchmarks.md and README.md from the committed figures: benchmarks/tables.py [--check]"""
+"""Writes the tables of docs/benchmarks.md and README.md and the plot of long paths from the committed figures:
+benchmarks/tables.py [--check]"""
 
 import json
 import sys
 from pathlib import Path
 
+import plot
 from base import better_is_higher
 from peers import PEERS
 
@@ -106,15 +108,18 @@ def main():
         ROOT / "docs" / "benchmarks.md": ("figures", "\n\n".join(full_table(n, r) for n, r in all_results.items())),
         ROOT / "README.md": ("short figures", short_table(all_results)),
     }
+    new = {path: replaced(path.read_text(encoding="utf-8"), mark, table) for path, (mark, table) in pages.items()}
+    if "tunnel" in all_results:
+        new[ROOT / "docs" / "images" / "longpath.svg"] = plot.draw(all_results["tunnel"])
     status = 0
-    for path, (mark, table) in pages.items():
-        old = path.read_text(encoding="utf-8")
-        new = replaced(old, mark, table)
-        if "--check" in sys.argv and new != old:
-            print(f"{path.relative_to(ROOT)}: its table is not that of benchmarks/results")
+    for path, text in new.items():
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        if "--check" in sys.argv:
+            print(f"{path.relative_to(ROOT)}: it is not what benchmarks/results gives")
             status = 1
-        elif new != old:
-            path.write_text(new, encoding="utf-8")
+        else:
+            path.write_text(text, encoding="utf-8")
     return status
 
 

@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "kaon/sctp/internal/delay_bound.h"
-#include "kaon/sctp/test_long_path.h"
+#include "kaon/sctp/test_tcp_cubic.h"
 
 namespace kaon::sctp {
 namespace {
@@ -20,16 +20,33 @@ LongPath path(double queue_bdp, double loss = 0) {
   return path;
 }
 
-Figures sctp_over(const LongPath& path, CongestionControlFactory control) { return test::SctpRun(path, control).run(); }
+Figures sctp_over(const LongPath& path, CongestionControlFactory control) {
+  test::SctpFlow flow(path, control);
+  return run_alone(path, flow);
+}
+Figures tcp_over(const LongPath& path) {
+  test::TcpCubicFlow flow(path);
+  return run_alone(path, flow);
+}
 
 TEST(LongPath, CubicFillsItAndItsQueueAsTcpDoes) {
   const Figures cubic = sctp_over(path(4), make_cubic);
-  const Figures tcp = test::TcpCubicModel(path(4)).run();
-  // The rest is headers: 117 bytes of 1,473 on the wire here, 52 of 1,500 there.
+  const Figures tcp = tcp_over(path(4));
+  // The rest is headers: 93 bytes of 1,473 on the wire here, 52 of 1,500 there.
   EXPECT_GT(cubic.utilisation, 0.92);
   EXPECT_GT(tcp.utilisation, 0.95);
   EXPECT_GT(cubic.queue_ms_mean, 200);
   EXPECT_NEAR(cubic.queue_ms_mean, tcp.queue_ms_mean, 60);
+}
+
+// There the receive window, twice what arrives in a round trip, ends the growth before the queue is full.
+TEST(LongPath, CubicsQueueAtAGigabitIsNoLongerThanTcps) {
+  LongPath p = path(2);
+  p.rate_mbit = 1000;
+  p.duration = 24s;
+  const Figures cubic = sctp_over(p, make_cubic);
+  EXPECT_GT(cubic.utilisation, 0.92);
+  EXPECT_LT(cubic.queue_ms_mean, tcp_over(p).queue_ms_mean);
 }
 
 TEST(LongPath, DelayCubicFillsItWithoutAQueue) {
@@ -61,9 +78,54 @@ TEST(LongPath, DelayCubicLosesNothingByRandomLossOrAShallowQueue) {
   for (const LongPath& p : {path(4, 0.001), path(4, 0.01), path(0.1)}) {
     const Figures cubic = sctp_over(p, make_cubic);
     const Figures delay = sctp_over(p, make_delay_cubic);
-    const Figures tcp = test::TcpCubicModel(p).run();
+    const Figures tcp = tcp_over(p);
     EXPECT_GT(delay.utilisation, 0.95 * cubic.utilisation);
     EXPECT_GT(delay.utilisation, 0.9 * tcp.utilisation);
+  }
+}
+
+// What SCTP gets of the payload when a TCP transfer uses the same bottleneck from the same moment on.
+double share_beside_tcp(const LongPath& path) {
+  const auto link = test::bottleneck(path);
+  test::SctpFlow sctp(path, make_cubic, link, path.seed);
+  test::TcpCubicFlow tcp(path, link);
+  test::run({&sctp, &tcp}, test::kStart, test::kStart + path.duration);
+  const double ours = sctp.figures().utilisation;
+  return ours / (ours + tcp.figures().utilisation);
+}
+
+// A single loss decides who waits for whom for seconds, so that one run says little; a very few at random keep the two
+// from walking in step.
+TEST(LongPath, CubicSharesItFairlyWithTcp) {
+  for (const auto& [rtt, queue_bdp] : {std::pair{20ms, 1.0}, {20ms, 2.0}, {100ms, 1.0}}) {
+    LongPath p = path(queue_bdp, 1e-5);
+    p.rtt = rtt;
+    p.duration = 120s;
+    double share = 0;
+    for (p.seed = 1; p.seed <= 3; ++p.seed) share += share_beside_tcp(p) / 3;
+    EXPECT_THAT(share, testing::AllOf(testing::Ge(0.4), testing::Le(0.6))) << rtt.count() << " " << queue_bdp;
+  }
+}
+
+// A run of packets is lost, as when a radio link changes its cell, while the path is full.
+TEST(LongPath, ABurstOfLossesIsRepairedWithinTwoRoundTrips) {
+  for (const double queue_bdp : {0.5, 2.0}) {
+    for (const Duration outage : {1ms, 5ms, 20ms, 80ms}) {
+      const LongPath p = path(queue_bdp);
+      const auto link = test::bottleneck(p);
+      test::SctpFlow flow(p, make_cubic, link, p.seed);
+      const Time begin = test::kStart + 22s;
+      test::run({&flow}, test::kStart, begin);
+      const Stats before = flow.sender().stats();
+      flow.forget_stalls();
+      link->blackout(begin + outage);
+      test::run({&flow}, begin, begin + 2s);
+      const Stats after = flow.sender().stats();
+      EXPECT_GT(after.chunks_retransmitted, before.chunks_retransmitted);
+      EXPECT_EQ(after.timeouts, before.timeouts);
+      const auto ms = [](Duration d) { return std::chrono::duration<double, std::milli>(d).count(); };
+      EXPECT_LE(ms(flow.longest_stall()), ms(2 * before.smoothed_rtt)) << queue_bdp << " " << ms(outage);
+    }
   }
 }
 

@@ -43,8 +43,8 @@ struct Config {
   size_t send_buffer = 16 * 1024 * 1024;
   size_t max_send_buffer = 128 * 1024 * 1024;
   /// Bytes the peer may have on the way to us, waiting here to be polled, or kept. Raised to twice max_message_size if
-  /// smaller. Doubles, up to max_receive_window, while a peer fills more than half of it per round trip and no more
-  /// than half of it waits for the application.
+  /// smaller. Grows, up to max_receive_window, to twice what arrives in a round trip while no more than half of it
+  /// waits for the application.
   size_t receive_window = 8 * 1024 * 1024;
   size_t max_receive_window = 128 * 1024 * 1024;
   Duration rto_initial = std::chrono::milliseconds(500);

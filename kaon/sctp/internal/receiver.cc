@@ -92,12 +92,14 @@ void Receiver::packet_ended(Duration round_trip, const EventQueue& events, Time 
   }
 }
 
-// A peer that fills more than half of the window in a round trip may be held back by it, unless an application that
-// does not read is what holds it back. The memory is taken by what arrives, not by what is advertised.
+// Twice what arrives in a round trip: as much as a peer's slow start can use. More would only stand in the queue before
+// the bottleneck. Not while the application does not read; the memory is taken by what arrives, not by what is
+// advertised.
 void Receiver::grow_window(Duration round_trip, const EventQueue& events, Time now) {
   if (now - round_start_ < round_trip) {
-    if (bytes_in_round_ < window_ / 2 || events.message_bytes() > window_ / 2) return;
-    window_ = std::min(2 * window_, most_window_);
+    const size_t wanted = std::min(2 * bytes_in_round_, most_window_);
+    if (wanted > window_ && events.message_bytes() <= window_ / 2) window_ = wanted;
+    return;
   }
   round_start_ = now;
   bytes_in_round_ = 0;
