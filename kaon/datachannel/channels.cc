@@ -202,6 +202,7 @@ void Channels::Impl::close(ChannelId id, Time now) {
 // RFC 8831 §6.7: each side resets its outgoing stream.
 void Channels::Impl::begin_closing(Channel& channel) {
   channel.state = ChannelState::Closing;
+  drop_parts(channel);
   if (connected_) request_reset(channel);
 }
 
@@ -214,6 +215,7 @@ void Channels::Impl::request_reset(Channel& channel) {
 }
 
 void Channels::Impl::finish(Channel& channel) {
+  drop_parts(channel);
   if (!channel.silent) events_.push_back(ChannelClosed{channel.id, channel.error});
   if (channel.remote) --incoming_channels_;
   if (const auto stream = channel.options.stream; stream && on_stream(*stream) == &channel) {

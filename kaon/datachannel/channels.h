@@ -30,6 +30,11 @@ struct Config {
   size_t max_incoming_channels = kMaxChannels;
 };
 
+/// Of messages that come in parts (the deprecated PPIDs 52 and 54) those received so far count against the receive
+/// window, and those of all channels together may take this share of it. The channel of one more is closed, and the
+/// rest of the window keeps the others going.
+inline constexpr size_t kPartsShare = 2;
+
 /// As RTCDataChannelInit of the W3C.
 struct ChannelOptions {
   std::string label = {};
@@ -99,6 +104,7 @@ enum class DropReason : uint8_t {
   UnknownPpid,
   InvalidUtf8,
   TooManyChannels,
+  PartsTooLarge,  // of a message in several (the deprecated PPIDs 52 and 54)
   Count,
 };
 

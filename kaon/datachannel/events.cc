@@ -5,6 +5,7 @@
 namespace kaon::datachannel {
 
 std::optional<Event> Channels::Impl::poll_event() {
+  if (assembled_.capacity() != 0) association_.release(std::exchange(assembled_, Buffer()));
   while (true) {
     if (!events_.empty()) return events_.pop_front();
     auto event = association_.poll_event();
@@ -96,21 +97,13 @@ Channels::Impl::Handle Channels::Impl::on_data(Channel& channel, const sctp::Mes
     case PpidValue::StringEmpty: binary = false; [[fallthrough]];
     case PpidValue::BinaryEmpty: payload = {}; break;
     case PpidValue::StringPartial:
-    case PpidValue::BinaryPartial:
-      if (channel.partial.size() + payload.size() > config_.sctp.max_message_size) {
-        channel.error = ChannelError::ProtocolViolation;
-        channel.partial = {};
-        begin_closing(channel);
-        return std::nullopt;
-      }
-      channel.partial.insert(channel.partial.end(), payload.begin(), payload.end());
-      return std::nullopt;
+    case PpidValue::BinaryPartial: add_part(channel, payload); return std::nullopt;
     default: drops_.add(DropReason::UnknownPpid); return std::nullopt;
   }
-  if (!channel.partial.empty()) {
-    channel.partial.insert(channel.partial.end(), payload.begin(), payload.end());
-    assembled_ = std::exchange(channel.partial, {});
-    payload = assembled_;
+  if (!channel.parts.empty()) {
+    if (!add_part(channel, payload)) return std::nullopt;
+    assembled_ = take_parts(channel);
+    payload = assembled_.view();
   }
   if (!binary && !is_utf8(as_text(payload))) {
     drops_.add(DropReason::InvalidUtf8);
@@ -119,6 +112,44 @@ Channels::Impl::Handle Channels::Impl::on_data(Channel& channel, const sctp::Mes
   ++channel.stats.messages_received;
   channel.stats.bytes_received += payload.size();
   return MessageReceived{channel.id, binary, payload};
+}
+
+// False: it was one too many, and the channel is being closed. Who holds nothing else may always finish its message:
+// the window has room for two of the largest.
+bool Channels::Impl::add_part(Channel& channel, ByteView part) {
+  const sctp::Config& limits = config_.sctp;
+  const size_t others = parts_held_ - cost(channel.parts);
+  const size_t window = std::max(limits.receive_window, 2 * limits.max_message_size);
+  const size_t size = channel.parts.size() + part.size();
+  if (size > limits.max_message_size ||
+      (others != 0 && others + size + sctp::kMessageOverhead > window / kPartsShare)) {
+    drops_.add(DropReason::PartsTooLarge);
+    close_for_violation(channel);
+    return false;
+  }
+  association_.extend(channel.parts, part, limits.max_message_size);
+  parts_held_ = others + cost(channel.parts);
+  return true;
+}
+
+// Of the receive window.
+size_t Channels::Impl::cost(const Buffer& parts) {
+  return parts.capacity() == 0 ? 0 : parts.capacity() + sctp::kMessageOverhead;
+}
+
+Buffer Channels::Impl::take_parts(Channel& channel) {
+  parts_held_ -= cost(channel.parts);
+  return std::exchange(channel.parts, Buffer());
+}
+
+void Channels::Impl::drop_parts(Channel& channel) {
+  if (channel.parts.capacity() != 0) association_.release(take_parts(channel));
+}
+
+void Channels::Impl::close_for_violation(Channel& channel) {
+  channel.error = ChannelError::ProtocolViolation;
+  events_.push_back(ChannelClosing{channel.id});
+  begin_closing(channel);
 }
 
 // --- DCEP, RFC 8832 §6 ---
@@ -149,9 +180,7 @@ void Channels::Impl::on_open(const sctp::Message& message) {
   if (existing != nullptr) {
     drops_.add(DropReason::UnexpectedOpen);
     if (existing->state != ChannelState::Open || existing->options.negotiated) return;
-    existing->error = ChannelError::ProtocolViolation;
-    events_.push_back(ChannelClosing{existing->id});
-    return begin_closing(*existing);
+    return close_for_violation(*existing);
   }
   if (is_ours(stream)) {
     drops_.add(DropReason::UnexpectedOpen);

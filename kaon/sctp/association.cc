@@ -268,6 +268,11 @@ Buffer Association::Impl::keep(ByteView payload) {
   return events_.keep(payload, *pool_);
 }
 
+void Association::Impl::extend(Buffer& kept, ByteView bytes, size_t most) {
+  if (!pool_) pool_.emplace();
+  events_.extend(kept, bytes, most, *pool_);
+}
+
 bool Association::Impl::release(Buffer kept) {
   events_.release(kept);
   Tcb* block = tcb();
@@ -327,6 +332,7 @@ Time Association::next_timeout() const { return impl_->next_timeout(); }
 std::optional<net::Transmit> Association::poll_transmit(Bytes out) { return impl_->poll_transmit(out); }
 std::optional<Event> Association::poll_event() { return impl_->poll_event(); }
 Buffer Association::keep(ByteView payload) { return impl_->keep(payload); }
+void Association::extend(Buffer& kept, ByteView bytes, size_t most) { impl_->extend(kept, bytes, most); }
 bool Association::release(Buffer kept) { return impl_->release(std::move(kept)); }
 
 }  // namespace kaon::sctp

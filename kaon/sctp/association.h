@@ -59,6 +59,9 @@ class Association {
   /// The payload of the Message just polled (or bytes made of it), to be kept beyond the next poll_event(). It counts
   /// against the receive window until release(): who does not read stops the peer.
   Buffer keep(ByteView payload);
+  /// Appends to what keep() gave (or begins with an empty Buffer): a message that is put together above. Counts like
+  /// keep(), with the memory that is taken ahead; `most` is the largest size it can have.
+  void extend(Buffer& kept, ByteView bytes, size_t most);
   /// What keep() gave has been read. True if the peer is to be told of the room, by poll_transmit(). It may also just
   /// be destroyed together with the association.
   bool release(Buffer kept);

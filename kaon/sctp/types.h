@@ -76,6 +76,9 @@ struct Config {
 /// Control events (everything but messages, which the receive window bounds) that wait to be polled.
 inline constexpr size_t kMaxQueuedEvents = 1024;
 
+/// What a message costs of the receive window beside its memory.
+inline constexpr size_t kMessageOverhead = 128;
+
 struct SendOptions {
   bool unordered = false;
   /// Give up after this many retransmissions of any part (RFC 7496 §3.2); none: never.

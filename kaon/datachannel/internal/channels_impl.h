@@ -22,7 +22,7 @@ struct Channel {
   bool incoming_reset = false;
   bool outgoing_reset = false;
   ChannelStats stats;
-  std::vector<uint8_t> partial;  // of PPIDs 52 and 54
+  Buffer parts;  // of a message in PPIDs 52 and 54
 };
 
 class Channels::Impl {
@@ -63,6 +63,11 @@ class Channels::Impl {
   Handle on(sctp::SendBufferAvailable& event);
   Handle on(sctp::Closed& event);
   Handle on_data(Channel& channel, const sctp::Message& message);
+  bool add_part(Channel& channel, ByteView part);
+  static size_t cost(const Buffer& parts);
+  Buffer take_parts(Channel& channel);
+  void drop_parts(Channel& channel);
+  void close_for_violation(Channel& channel);
   void on_dcep(const sctp::Message& message);
   void on_open(const sctp::Message& message);
   void on_ack(uint16_t stream);
@@ -81,7 +86,8 @@ class Channels::Impl {
   std::unordered_map<uint64_t, std::unique_ptr<Channel>> channels_;
   std::unordered_map<uint16_t, Channel*> by_stream_;
   Ring<Event> events_;
-  std::vector<uint8_t> assembled_;  // the payload just polled, if it came in PPIDs 52 or 54
+  Buffer assembled_;       // the payload just polled, if it came in PPIDs 52 or 54
+  size_t parts_held_ = 0;  // memory of all channels' parts
   uint64_t next_id_ = 1;
   size_t incoming_channels_ = 0;
   uint32_t first_free_ = 0;  // no stream of ours is free below this

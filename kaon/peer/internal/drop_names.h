@@ -54,6 +54,11 @@ inline constexpr std::string_view kSctpDrops[] = {
     "sctp_bad_heartbeat",   "sctp_duplicate_data",  "sctp_window_full",   "sctp_tsn_out_of_range",
     "sctp_bad_forward_tsn", "sctp_bad_reconfig",    "sctp_queue_full"};
 
+inline constexpr std::string_view kChannelDrops[] = {
+    "channel_malformed_dcep", "channel_unknown_dcep",   "channel_unexpected_open",
+    "channel_unexpected_ack", "channel_unknown_stream", "channel_unknown_ppid",
+    "channel_invalid_utf8",   "channel_too_many",       "channel_parts_too_large"};
+
 /// Calls visit(name, count) for each counter of one engine that is not zero.
 template <class Reason, size_t N>
 void visit_drops(const Counters<Reason>& counters, const std::string_view (&names)[N], auto&& visit) {
@@ -69,7 +74,9 @@ void visit_drops(const Transport& transport, const Media& media, const datachann
   visit_drops(transport.drops(), kPeerDrops, visit);
   visit_drops(media.drops(), kPeerDrops, visit);
   if (const dtls::Connection* dtls = transport.dtls()) visit_drops(dtls->dropped(), kDtlsDrops, visit);
-  if (channels != nullptr) visit_drops(channels->association().drops(), kSctpDrops, visit);
+  if (channels == nullptr) return;
+  visit_drops(channels->association().drops(), kSctpDrops, visit);
+  visit_drops(channels->drops(), kChannelDrops, visit);
 }
 
 }  // namespace kaon::peer::internal

@@ -73,6 +73,7 @@ class Association::Impl {
   Stats stats() const;
   std::optional<Event> poll_event();
   Buffer keep(ByteView payload);
+  void extend(Buffer& kept, ByteView bytes, size_t most);
   bool release(Buffer kept);
   void handle_timeout(Time now);
   Time next_timeout() const;

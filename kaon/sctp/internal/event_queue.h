@@ -1,6 +1,7 @@
 // What waits to be polled, in the order in which it happened.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 
 #include "kaon/base/buffer.h"
@@ -21,9 +22,6 @@ struct ReadyMessage {
 /// the others by kMaxQueuedEvents, which the callers respect where the peer is the cause.
 class EventQueue {
  public:
-  /// What a message costs of the receive window beside the memory of its payload.
-  static constexpr size_t kMessageOverhead = 128;
-
   void push(ReadyMessage message) {
     message_bytes_ += message.payload.capacity() + kMessageOverhead;
     queue_.push_back(std::move(message));
@@ -58,6 +56,23 @@ class EventQueue {
     Buffer kept = whole ? std::move(current_) : pool.copy(payload);
     message_bytes_ += kept.capacity() + kMessageOverhead;
     return kept;
+  }
+  /// Appends to what was kept, which grows in steps so that each byte is copied a few times at most.
+  void extend(Buffer& kept, ByteView bytes, size_t most, BufferPool& pool) {
+    if (kept.capacity() == 0) {
+      kept = keep(bytes, pool);
+      return;
+    }
+    const size_t old_size = kept.size();
+    const size_t new_size = old_size + bytes.size();
+    if (new_size > kept.capacity()) {
+      Buffer bigger = pool.allocate(std::max(new_size, std::min(most, 2 * new_size)));
+      std::ranges::copy(kept.view(), bigger.bytes().begin());
+      message_bytes_ += bigger.capacity() - kept.capacity();
+      kept = std::move(bigger);
+    }
+    kept.resize(new_size);
+    std::ranges::copy(bytes, kept.bytes().begin() + static_cast<ptrdiff_t>(old_size));
   }
   void release(const Buffer& kept) {
     KAON_ASSERT(message_bytes_ >= kept.capacity() + kMessageOverhead);

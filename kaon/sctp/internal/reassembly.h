@@ -56,7 +56,7 @@ class Reassembly {
     uint32_t first_waiting = kNil;  // in order of their numbers
     uint32_t last_waiting = kNil;
   };
-  static constexpr size_t kItemOverhead = EventQueue::kMessageOverhead;
+  static constexpr size_t kItemOverhead = kMessageOverhead;
 
   static size_t cost(const Item& item) { return item.bytes.capacity() + kItemOverhead; }
   static Key key_of(const DataChunk& chunk);
