@@ -203,12 +203,14 @@ void Association::Impl::heartbeat() {
     std::array<uint8_t, HeartbeatInfo::kSize> info{};
     HeartbeatInfo{*heartbeat_nonce_}.write(info);
     reply(open->tcb->peer_tag, ChunkType::Heartbeat, 0, info);
-    trim_memory();
   }
+  open->tcb->receiver.shrink_window();
+  const uint64_t moved = totals_.bytes_sent + totals_.bytes_received;
+  if (moved - std::exchange(moved_, moved) < kBulk) trim_memory();
   deadline(Timer::Heartbeat) = now_ + config_.heartbeat_interval;
 }
 
-// An association that has been idle for a while gives back what a burst had made it take.
+// An association that has had little to do for a while gives back what a burst had made it take.
 void Association::Impl::trim_memory() {
   queue_.trim();
   events_.trim();

@@ -108,7 +108,8 @@ class Association::Impl {
   };
   static constexpr size_t kMaxReplies = 16;
   static constexpr uint8_t kTagReflected = 1;  // T bit, §8.5.1
-  // Bytes to send from which on it pays to look for larger packets.
+  // Bytes to send from which on it pays to look for larger packets; and to keep memory ready, if they move between two
+  // heartbeats.
   static constexpr size_t kBulk = 64 * 1024;
 
   // setup.cc
@@ -188,6 +189,7 @@ class Association::Impl {
   uint64_t remote_max_message_size_ = 65536;
   std::optional<uint64_t> heartbeat_nonce_;
   Time heartbeat_sent_{};
+  uint64_t moved_ = 0;  // bytes in both directions up to the last heartbeat
   uint32_t timeouts_in_row_ = 0;
   bool shutdown_wanted_ = false;
   Stats totals_;

@@ -95,6 +95,7 @@ void Receiver::packet_ended(Duration round_trip, const EventQueue& events, Time 
 // A peer that fills more than half of the window in a round trip may be held back by it, unless an application that
 // does not read is what holds it back. The memory is taken by what arrives, not by what is advertised.
 void Receiver::grow_window(Duration round_trip, const EventQueue& events, Time now) {
+  most_in_round_ = std::max(most_in_round_, bytes_in_round_);
   if (now - round_start_ < round_trip) {
     if (bytes_in_round_ < window_ / 2 || events.message_bytes() > window_ / 2) return;
     window_ = std::min(2 * window_, most_window_);
@@ -103,9 +104,10 @@ void Receiver::grow_window(Duration round_trip, const EventQueue& events, Time n
   bytes_in_round_ = 0;
 }
 
-void Receiver::trim() {
-  window_ = usual_window_;
-  reassembly_.trim();
+// To twice of what would let it grow again, so that what the peer has under way by the old one fits.
+void Receiver::shrink_window() {
+  while (window_ > usual_window_ && most_in_round_ < window_ / 4) window_ = std::max(window_ / 2, usual_window_);
+  most_in_round_ = 0;
 }
 
 uint32_t Receiver::advertised(const EventQueue& events) const {
