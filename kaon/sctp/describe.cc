@@ -75,6 +75,8 @@ void describe_init(const Chunk& chunk, Outline& out) {
            init->incoming_streams, ", initial tsn ", init->initial_tsn.value());
   if (init->capabilities.partial_reliability) out.line("partial reliability");
   if (init->capabilities.stream_reset) out.line("stream reset");
+  if (init->capabilities.interleaving) out.line("interleaving");
+  if (init->capabilities.zero_checksum) out.line("zero checksum");
   if (init->cookie) out.line("cookie ", init->cookie->size(), " bytes");
 }
 
