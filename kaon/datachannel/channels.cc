@@ -255,6 +255,7 @@ void Channels::close(ChannelId channel, Time now) { impl_->close(channel, now); 
 void Channels::shutdown(Time now) { impl_->association_.shutdown(now); }
 void Channels::abort(std::string_view reason, Time now) { impl_->association_.abort(reason, now); }
 void Channels::path_changed() { impl_->association_.path_changed(); }
+void Channels::share_path(bool shared) { impl_->association_.share_path(shared); }
 void Channels::set_rtt(Duration rtt) { impl_->association_.set_rtt(rtt); }
 void Channels::set_remote_max_message_size(uint64_t size) { impl_->association_.set_remote_max_message_size(size); }
 

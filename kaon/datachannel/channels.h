@@ -177,6 +177,8 @@ class Channels {
   void set_rtt(Duration rtt);
   /// Packets go another way from now on.
   void path_changed();
+  /// Media is being sent over the same path, or no longer is: see sctp::Association::share_path().
+  void share_path(bool shared);
   /// The remote's a=max-message-size; 0: no limit. 65536 until set.
   void set_remote_max_message_size(uint64_t size);
 

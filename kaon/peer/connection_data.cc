@@ -30,6 +30,7 @@ std::optional<net::Transmit> Connection::Impl::transmit_carried(Bytes out) {
 // SCTP packets of equal size become one run; the first smaller one ends it.
 std::optional<net::Transmit> Connection::Impl::transmit_data(Bytes out) {
   if (!channels) return std::nullopt;
+  channels->share_path(media.is_sending(now));
   size_t size = 0;
   size_t segment = 0;
   size_t packets = 0;

@@ -192,6 +192,11 @@ void Association::Impl::path_changed() {
   use_path_mtu();
 }
 
+void Association::Impl::share_path(bool shared) {
+  if (std::exchange(path_shared_, shared) == shared) return;
+  if (Tcb* block = tcb()) block->sender.share_path(shared);
+}
+
 // §8.3: only an idle path needs asking whether it is there.
 void Association::Impl::heartbeat() {
   auto* open = std::get_if<Open>(&state_);
@@ -318,6 +323,7 @@ void Association::shutdown(Time now) { impl_->shutdown(now); }
 void Association::abort(std::string_view reason, Time now) { impl_->abort(reason, now); }
 void Association::set_rtt(Duration rtt) { impl_->rto_.observe(rtt); }
 void Association::path_changed() { impl_->path_changed(); }
+void Association::share_path(bool shared) { impl_->share_path(shared); }
 void Association::set_weight(StreamId stream, uint16_t weight) { impl_->queue_.set_weight(stream, weight); }
 size_t Association::largest_packet() const { return impl_->largest_packet(); }
 void Association::set_remote_max_message_size(uint64_t size) { impl_->remote_max_message_size_ = size; }

@@ -45,6 +45,9 @@ class Association {
   void set_rtt(Duration rtt);
   /// Packets go another way from now on: what is known of their largest size is known no more.
   void path_changed();
+  /// Something that must not wait, such as media, is being sent over the same path (or no longer is): while it is, the
+  /// queue before the bottleneck is kept short (CongestionControl::share_path()).
+  void share_path(bool shared);
   /// Of streams with data to send, one with twice the weight gets twice as much (RFC 8260 §3.6). 256 until set.
   void set_weight(StreamId stream, uint16_t weight);
 

@@ -68,6 +68,7 @@ class Association::Impl {
   void shutdown(Time now);
   void abort(std::string_view reason, Time now);
   void path_changed();
+  void share_path(bool shared);
   size_t largest_packet() const;
   State state() const;
   Stats stats() const;
@@ -192,6 +193,7 @@ class Association::Impl {
   uint64_t moved_ = 0;  // bytes in both directions up to the last heartbeat
   uint32_t timeouts_in_row_ = 0;
   bool shutdown_wanted_ = false;
+  bool path_shared_ = false;
   Stats totals_;
   Counters<DropReason> drops_;
 };

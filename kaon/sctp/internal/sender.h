@@ -24,6 +24,7 @@ class Sender {
   /// lost.
   void adopt(Sender&& earlier);
   void set_packet_size(size_t size);
+  void share_path(bool shared) { congestion_->share_path(shared); }
 
   /// Puts FORWARD-TSN, lost and new chunks into the packet, as many as are allowed.
   void fill(PacketWriter& writer, Time now);

@@ -23,7 +23,9 @@ Tcb::Tcb(const Config& config, SendQueue& queue, const StateCookie& agreed, uint
 }
 
 std::unique_ptr<Tcb> Association::Impl::make_tcb(const StateCookie& agreed) {
-  return std::make_unique<Tcb>(config_, queue_, agreed, env_.random.u64());
+  auto block = std::make_unique<Tcb>(config_, queue_, agreed, env_.random.u64());
+  block->sender.share_path(path_shared_);
+  return block;
 }
 
 uint32_t Association::Impl::random_tag() {
