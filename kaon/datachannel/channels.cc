@@ -288,9 +288,9 @@ size_t Channels::channel_count() const { return impl_->channels_.size(); }
 const sctp::Association& Channels::association() const { return impl_->association_; }
 const Counters<DropReason>& Channels::drops() const { return impl_->drops_; }
 
-void Channels::handle_packet(Bytes packet, Time now) {
+void Channels::handle_packet(Bytes packet, Time now, net::Ecn ecn) {
   impl_->now_ = std::max(impl_->now_, now);
-  impl_->association_.handle_packet(packet, now);
+  impl_->association_.handle_packet(packet, now, ecn);
 }
 void Channels::handle_timeout(Time now) {
   impl_->now_ = std::max(impl_->now_, now);

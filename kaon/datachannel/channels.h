@@ -198,7 +198,8 @@ class Channels {
   const sctp::Association& association() const;
   const Counters<DropReason>& drops() const;
 
-  void handle_packet(Bytes packet, Time now);
+  /// `ecn`: of the datagram that brought it.
+  void handle_packet(Bytes packet, Time now, net::Ecn ecn = net::Ecn::NotEct);
   void handle_timeout(Time now);
   Time next_timeout() const;
   std::optional<net::Transmit> poll_transmit(Bytes out);

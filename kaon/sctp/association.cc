@@ -180,6 +180,8 @@ void Association::Impl::on_retransmission_timeout() {
   rto_.back_off();
   block->sender.handle_timeout(now_);
   // RFC 8899 §4.3: perhaps the path carries large packets no more. Those that were made so are left to IP to fragment.
+  // RFC 3168 §6.1.1.1 by analogy: perhaps it drops what says that it can be marked.
+  if (timeouts_in_row_ >= 2) block->ecn.set_marks(false);
   if (timeouts_in_row_ < 2 || block->path_mtu.size() == config_.max_packet_size) return;
   block->path_mtu.reset();
   use_path_mtu();
@@ -188,6 +190,7 @@ void Association::Impl::on_retransmission_timeout() {
 void Association::Impl::path_changed() {
   Tcb* block = tcb();
   if (block == nullptr) return;
+  block->ecn.set_marks(block->capabilities.ecn && config_.ecn);
   block->path_mtu.reset();
   use_path_mtu();
 }
@@ -334,7 +337,7 @@ void Association::set_buffered_amount_low_threshold(StreamId stream, size_t byte
 State Association::state() const { return impl_->state(); }
 Stats Association::stats() const { return impl_->stats(); }
 const Counters<DropReason>& Association::drops() const { return impl_->drops_; }
-void Association::handle_packet(Bytes packet, Time now) { impl_->handle_packet(packet, now); }
+void Association::handle_packet(Bytes packet, Time now, net::Ecn ecn) { impl_->handle_packet(packet, now, ecn); }
 void Association::handle_timeout(Time now) { impl_->handle_timeout(now); }
 Time Association::next_timeout() const { return impl_->next_timeout(); }
 std::optional<net::Transmit> Association::poll_transmit(Bytes out) { return impl_->poll_transmit(out); }

@@ -76,7 +76,8 @@ class Association {
   Stats stats() const;
   const Counters<DropReason>& drops() const;
 
-  void handle_packet(Bytes packet, Time now);
+  /// `ecn`: of the datagram that brought it.
+  void handle_packet(Bytes packet, Time now, net::Ecn ecn = net::Ecn::NotEct);
   void handle_timeout(Time now);
   Time next_timeout() const;
   /// `out` must hold Config::max_packet_size (asserted). With largest_packet() it gets all that may come; with less,

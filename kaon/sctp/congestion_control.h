@@ -56,8 +56,8 @@ using CongestionControlFactory = std::unique_ptr<CongestionControl> (*)(size_t p
 std::unique_ptr<CongestionControl> make_cubic(size_t packet_size, size_t initial_window);
 /// CUBIC that also gives way when a queue stands before the bottleneck: for messages that must not wait behind a bulk
 /// transfer. Round trips that all stay above the path's own by more than a tenth of it (at least 10 ms) shrink the
-/// window to what fills the path; while the path is shared half as much is allowed. Beside a sender that fills the queue until it loses packets it gets less than its
-/// share.
+/// window to what fills the path; while the path is shared half as much is allowed. Beside a sender that fills the
+/// queue until it loses packets it gets less than its share.
 std::unique_ptr<CongestionControl> make_delay_cubic(size_t packet_size, size_t initial_window);
 /// RFC 9260 §7.2.
 std::unique_ptr<CongestionControl> make_new_reno(size_t packet_size, size_t initial_window);

@@ -31,19 +31,21 @@ struct Figures {
   double longest_ms = 0;
   size_t frames = 0;
   uint64_t lost = 0;     // packets that the bottleneck's queue had no room for
+  uint64_t marks = 0;    // by which that queue told the transfer of itself
   double bulk_mbit = 0;  // payload delivered
+  Duration rtt{};        // of the transfer in the end
 };
 
-class Run {
+class Sharing {
  public:
-  Run(sctp::CongestionControlFactory control, Duration mark_above) : pair_(1, {.delay = 0ms}), link_(bottleneck()) {
+  Sharing(sctp::CongestionControlFactory control, Duration mark_above) : pair_(1, {.delay = 0ms}), link_(bottleneck()) {
     pair_.a.config.data.sctp.congestion_control = control;
     link_.mark_above = mark_above;
   }
 
   /// The video begins after `video_from`, the transfer after `bulk_from`; figures are those of frames sent while both
   /// last.
-  Figures run(Duration video_from, std::optional<Duration> bulk_from) {
+  Figures run(Duration video_from, std::optional<Duration> bulk_from, Duration video_for = kRun) {
     pair_.start();
     const auto track = pair_.a->add_transceiver(sdp::MediaKind::Video);
     EXPECT_TRUE(track);
@@ -57,7 +59,10 @@ class Run {
     const Time both = start + std::max(video_from, bulk_from.value_or(0s));
     Time next_frame = start + video_from;
     for (const Time end = start + kRun; pair_.now() < end; pair_.pump.pass(kStep)) {
-      if (pair_.now() >= next_frame) send_frame(*track, next_frame >= both), next_frame += kFrame;
+      if (pair_.now() >= next_frame && next_frame < start + video_from + video_for) {
+        send_frame(*track, next_frame >= both);
+        next_frame += kFrame;
+      }
       if (bulk_from && pair_.now() >= start + *bulk_from) fill(*channel);
       take(both);
     }
@@ -102,7 +107,9 @@ class Run {
             delays_.back(),
             delays_.size(),
             pair_.a_to_b().stats().dropped_queue_full - lost_before_,
-            static_cast<double>(bulk_) * 8 / std::chrono::duration<double>(time).count() / 1e6};
+            pair_.a->stats(pair_.now()).sctp->marks_reported,
+            static_cast<double>(bulk_) * 8 / std::chrono::duration<double>(time).count() / 1e6,
+            pair_.a->stats(pair_.now()).sctp->smoothed_rtt};
   }
 
   Pair pair_;
@@ -117,7 +124,7 @@ class Run {
 
 Figures measure(const char* what, sctp::CongestionControlFactory control, Duration video_from,
                 std::optional<Duration> bulk_from, Duration mark_above = Duration::max()) {
-  const Figures f = Run(control, mark_above).run(video_from, bulk_from);
+  const Figures f = Sharing(control, mark_above).run(video_from, bulk_from);
   std::printf("%-36s video %.1f ms, p99 %.1f, longest %.1f, %zu frames; %llu packets lost; bulk %.2f Mbit/s\n", what,
               f.p50_ms, f.p99_ms, f.longest_ms, f.frames, static_cast<unsigned long long>(f.lost), f.bulk_mbit);
   return f;
@@ -136,6 +143,22 @@ TEST(SharedPath, VideoStaysAsItWasWithoutTheTransfer) {
     EXPECT_GT(f.bulk_mbit, 7);
   }
   EXPECT_GT(reno.p99_ms, alone.p99_ms + 60) << "or else the path is no bottleneck";
+}
+
+TEST(SharedPath, MediaThatHasEndedGivesThePathFree) {
+  const Figures lasting = Sharing(sctp::make_cubic, Duration::max()).run(0s, 1s);
+  const Figures ended = Sharing(sctp::make_cubic, Duration::max()).run(0s, 1s, 20s);
+  EXPECT_LT(lasting.rtt, 60ms);
+  EXPECT_GT(ended.rtt, 100ms) << "CUBIC fills the queue, as TCP does";
+  EXPECT_GT(ended.bulk_mbit, lasting.bulk_mbit + 0.5);
+}
+
+TEST(SharedPath, AQueueThatMarksIsShortWhateverTheControl) {
+  const Figures f = measure("NewReno, and a queue that marks", sctp::make_new_reno, 0s, 5s, 20ms);
+  EXPECT_GT(f.marks, 20u);
+  EXPECT_EQ(f.lost, 0u);
+  EXPECT_LT(f.p99_ms, 60);
+  EXPECT_GT(f.bulk_mbit, 6);
 }
 
 }  // namespace

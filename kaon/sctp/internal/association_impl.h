@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "kaon/sctp/association.h"
+#include "kaon/sctp/internal/ecn.h"
 #include "kaon/sctp/internal/error_cause.h"
 #include "kaon/sctp/internal/path_mtu.h"
 #include "kaon/sctp/internal/state_cookie.h"
@@ -31,6 +32,7 @@ struct Tcb {
   Receiver receiver;
   StreamReset reset;
   PathMtu path_mtu;
+  Ecn ecn;
 };
 
 struct Idle {};
@@ -80,7 +82,7 @@ class Association::Impl {
   Time next_timeout() const;
 
   // dispatch.cc
-  void handle_packet(Bytes packet, Time now);
+  void handle_packet(Bytes packet, Time now, net::Ecn ecn);
 
   // transmit.cc
   std::optional<net::Transmit> poll_transmit(Bytes out);
@@ -136,6 +138,8 @@ class Association::Impl {
   bool handle_unknown(const Chunk& chunk);
   void handle_data(const Chunk& chunk);
   void handle_sack(ByteView value);
+  void handle_ecn_echo(ByteView value);
+  void handle_window_reduced(ByteView value);
   void handle_heartbeat(const Chunk& chunk);
   void handle_heartbeat_ack(ByteView value);
   void handle_forward_tsn(const Chunk& chunk);
@@ -188,6 +192,7 @@ class Association::Impl {
   Ring<Reply> replies_;
   RetransmissionTimeout rto_;
   uint64_t remote_max_message_size_ = 65536;
+  std::optional<Tsn> first_tsn_;  // of the new data in the packet at hand
   std::optional<uint64_t> heartbeat_nonce_;
   Time heartbeat_sent_{};
   uint64_t moved_ = 0;  // bytes in both directions up to the last heartbeat
