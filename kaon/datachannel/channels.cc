@@ -257,6 +257,7 @@ void Channels::close(ChannelId channel, Time now) { impl_->close(channel, now); 
 void Channels::shutdown(Time now) { impl_->association_.shutdown(now); }
 void Channels::abort(std::string_view reason, Time now) { impl_->association_.abort(reason, now); }
 void Channels::path_changed() { impl_->association_.path_changed(); }
+void Channels::share_path(bool shared) { impl_->association_.share_path(shared); }
 void Channels::set_rtt(Duration rtt) { impl_->association_.set_rtt(rtt); }
 void Channels::set_remote_max_message_size(uint64_t size) { impl_->association_.set_remote_max_message_size(size); }
 
@@ -289,9 +290,9 @@ size_t Channels::channel_count() const { return impl_->channels_.size(); }
 const sctp::Association& Channels::association() const { return impl_->association_; }
 const Counters<DropReason>& Channels::drops() const { return impl_->drops_; }
 
-void Channels::handle_packet(Bytes packet, Time now) {
+void Channels::handle_packet(Bytes packet, Time now, net::Ecn ecn) {
   impl_->now_ = std::max(impl_->now_, now);
-  impl_->association_.handle_packet(packet, now);
+  impl_->association_.handle_packet(packet, now, ecn);
 }
 void Channels::handle_timeout(Time now) {
   impl_->now_ = std::max(impl_->now_, now);

@@ -183,6 +183,8 @@ class Channels {
   void set_rtt(Duration rtt);
   /// Packets go another way from now on.
   void path_changed();
+  /// Media is being sent over the same path, or no longer is: see sctp::Association::share_path().
+  void share_path(bool shared);
   /// The remote's a=max-message-size; 0: no limit. 65536 until set.
   void set_remote_max_message_size(uint64_t size);
 
@@ -202,7 +204,8 @@ class Channels {
   const sctp::Association& association() const;
   const Counters<DropReason>& drops() const;
 
-  void handle_packet(Bytes packet, Time now);
+  /// `ecn`: of the datagram that brought it.
+  void handle_packet(Bytes packet, Time now, net::Ecn ecn = net::Ecn::NotEct);
   void handle_timeout(Time now);
   Time next_timeout() const;
   std::optional<net::Transmit> poll_transmit(Bytes out);

@@ -71,7 +71,7 @@ void Connection::Impl::handle_packet(const net::Datagram& packet, Time time) {
   if (state == ConnectionState::Closed) return;
   advance(time);
   const internal::Transport::Content content = transport.handle_packet(packet, now);
-  if (content == internal::Transport::Content::Data) deliver_data(now);
+  if (content == internal::Transport::Content::Data) deliver_data(now, packet.ecn);
   if (content == internal::Transport::Content::Rtp || content == internal::Transport::Content::Rtcp) {
     srtp::Receiver& srtp = transport.srtp_receiver();
     const bool authentic = content == internal::Transport::Content::Rtp ? media.handle_rtp(packet.bytes, srtp, now)
@@ -86,13 +86,13 @@ void Connection::Impl::handle_packet(const net::Datagram& packet, Time time) {
   settle(now);
 }
 
-void Connection::Impl::deliver_data(Time time) {
+void Connection::Impl::deliver_data(Time time, net::Ecn ecn) {
   // With SNAP the peer's data may come in one packet with the end of the handshake: the association first.
   if (!security) {
     while (auto event = transport.poll_dtls_event()) handle_dtls_event(*event, time);
   }
   while (const auto data = transport.poll_application_data()) {
-    if (channels) channels->handle_packet(*data, time);
+    if (channels) channels->handle_packet(*data, time, ecn);
   }
 }
 
@@ -117,7 +117,7 @@ Time Connection::Impl::next_timeout() const {
 // Moves what one engine found out to the others.
 void Connection::Impl::settle(Time time) {
   while (auto event = transport.poll_ice_event()) handle_ice_event(*event, time);
-  while (transport.replay_held(time)) deliver_data(time);
+  while (transport.replay_held(time)) deliver_data(time, net::Ecn::NotEct);
   while (auto event = transport.poll_dtls_event()) handle_dtls_event(*event, time);
   if (tracer) tracer->observe(transport, media, channels ? &*channels : nullptr, time);
 }

@@ -25,19 +25,22 @@ std::optional<net::Transmit> Connection::Impl::transmit_carried(Bytes out) {
   std::memcpy(out.data(), carried.bytes.data(), carried.bytes.size());
   net::Transmit transmit = transport.address(carried.bytes.size());
   transmit.dont_fragment = carried.dont_fragment;
+  transmit.ecn = carried.ecn;
   if (config.dscp) transmit.dscp = config.dscp->data;
   transport.ice().count_sent(1, carried.bytes.size(), now);
   carried.bytes.clear();
   return transmit;
 }
 
-// SCTP packets of equal size become one run; the first smaller one ends it.
+// SCTP packets of equal size and ECN bits become one run; the first smaller one ends it.
 std::optional<net::Transmit> Connection::Impl::transmit_data(Bytes out) {
   if (!channels) return std::nullopt;
+  channels->share_path(media.is_sending(now));
   size_t size = 0;
   size_t segment = 0;
   size_t packets = 0;
   bool dont_fragment = false;
+  net::Ecn ecn = net::Ecn::NotEct;
   while (packets < kMaxSegments && !dont_fragment) {
     const size_t room = channels->association().largest_packet();
     const size_t largest = room + transport.data_overhead();
@@ -49,13 +52,15 @@ std::optional<net::Transmit> Connection::Impl::transmit_data(Bytes out) {
     if (!packet) break;
     const size_t written = transport.protect_data(plain.first(packet->size), slot);
     if (written == 0) break;
-    if (segment != 0 && (written > segment || packet->dont_fragment)) {
+    if (segment != 0 && (written > segment || packet->dont_fragment || packet->ecn != ecn)) {
       carried.bytes.assign(slot.begin(), slot.begin() + static_cast<ptrdiff_t>(written));
       carried.dont_fragment = packet->dont_fragment;
+      carried.ecn = packet->ecn;
       break;
     }
     if (segment == 0) segment = written;
     dont_fragment = packet->dont_fragment;
+    ecn = packet->ecn;
     size += written;
     ++packets;
     if (written < segment) break;
@@ -64,6 +69,7 @@ std::optional<net::Transmit> Connection::Impl::transmit_data(Bytes out) {
   net::Transmit transmit = transport.address(size);
   transmit.segment_size = packets > 1 ? segment : 0;
   transmit.dont_fragment = dont_fragment;
+  transmit.ecn = ecn;
   if (config.dscp) transmit.dscp = config.dscp->data;
   transport.ice().count_sent(packets, size, now);
   return transmit;

@@ -1,6 +1,8 @@
 // The packet path allocates nothing once it is warm, and how fast it is (printed, not asserted).
 #include <gmock/gmock.h>
 
+#include <malloc.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -10,15 +12,23 @@
 
 namespace {
 std::atomic<uint64_t> allocations{0};
+std::atomic<size_t> live_bytes{0};
+
+void forget(void* p) {
+  live_bytes.fetch_sub(malloc_usable_size(p), std::memory_order_relaxed);
+  std::free(p);
 }
+}  // namespace
 
 void* operator new(size_t size) {
   allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* p = std::malloc(size)) return p;
-  std::abort();
+  void* p = std::malloc(size);
+  if (p == nullptr) std::abort();
+  live_bytes.fetch_add(malloc_usable_size(p), std::memory_order_relaxed);
+  return p;
 }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, size_t) noexcept { std::free(p); }
+void operator delete(void* p) noexcept { forget(p); }
+void operator delete(void* p, size_t) noexcept { forget(p); }
 
 namespace kaon::sctp {
 namespace {
@@ -85,6 +95,26 @@ TEST(Allocation, AnIdleAssociationIsSmall) {
   const uint64_t before = allocations.load();
   const Association idle({}, Env{random, log});
   EXPECT_LE(allocations.load() - before, 4u);
+}
+
+TEST(Allocation, WhatABurstTookIsGivenBackAlsoWhereLittleGoesOn) {
+  Bench bench;
+  const size_t before = live_bytes.load();
+  bench.move(10'000, 40'000'000);
+  const size_t burst = live_bytes.load() - before;
+  const std::vector<uint8_t> message(100, 7);
+  // Two heartbeats, at each of which something is under way.
+  for (int i = 0; i < 70'000; ++i) {
+    if (i % 200 == 0) {
+      ASSERT_TRUE(bench.a.send(StreamId(1), Ppid(53), message, {}, bench.now));
+    }
+    bench.now += std::chrono::milliseconds(1);
+    if (bench.a.next_timeout() <= bench.now) bench.a.handle_timeout(bench.now);
+    if (bench.b.next_timeout() <= bench.now) bench.b.handle_timeout(bench.now);
+    if (i % 200 == 199) bench.exchange();
+  }
+  EXPECT_GT(burst, 1'000'000u);
+  EXPECT_LT(live_bytes.load() - before, 100'000u);
 }
 
 TEST(Throughput, IsPrinted) {

@@ -180,6 +180,8 @@ void Association::Impl::on_retransmission_timeout() {
   rto_.back_off();
   block->sender.handle_timeout(now_);
   // RFC 8899 §4.3: perhaps the path carries large packets no more. Those that were made so are left to IP to fragment.
+  // RFC 3168 §6.1.1.1 by analogy: perhaps it drops what says that it can be marked.
+  if (timeouts_in_row_ >= 2) block->ecn.set_marks(false);
   if (timeouts_in_row_ < 2 || block->path_mtu.size() == config_.max_packet_size) return;
   block->path_mtu.reset();
   use_path_mtu();
@@ -188,8 +190,14 @@ void Association::Impl::on_retransmission_timeout() {
 void Association::Impl::path_changed() {
   Tcb* block = tcb();
   if (block == nullptr) return;
+  block->ecn.set_marks(block->capabilities.ecn && config_.ecn);
   block->path_mtu.reset();
   use_path_mtu();
+}
+
+void Association::Impl::share_path(bool shared) {
+  if (std::exchange(path_shared_, shared) == shared) return;
+  if (Tcb* block = tcb()) block->sender.share_path(shared);
 }
 
 // §8.3: only an idle path needs asking whether it is there.
@@ -203,12 +211,14 @@ void Association::Impl::heartbeat() {
     std::array<uint8_t, HeartbeatInfo::kSize> info{};
     HeartbeatInfo{*heartbeat_nonce_}.write(info);
     reply(open->tcb->peer_tag, ChunkType::Heartbeat, 0, info);
-    trim_memory();
   }
+  open->tcb->receiver.shrink_window();
+  const uint64_t moved = totals_.bytes_sent + totals_.bytes_received;
+  if (moved - std::exchange(moved_, moved) < kBulk) trim_memory();
   deadline(Timer::Heartbeat) = now_ + config_.heartbeat_interval;
 }
 
-// An association that has been idle for a while gives back what a burst had made it take.
+// An association that has had little to do for a while gives back what a burst had made it take.
 void Association::Impl::trim_memory() {
   queue_.trim();
   events_.trim();
@@ -268,6 +278,11 @@ Buffer Association::Impl::keep(ByteView payload) {
   return events_.keep(payload, *pool_);
 }
 
+void Association::Impl::extend(Buffer& kept, ByteView bytes, size_t most) {
+  if (!pool_) pool_.emplace();
+  events_.extend(kept, bytes, most, *pool_);
+}
+
 bool Association::Impl::release(Buffer kept) {
   events_.release(kept);
   Tcb* block = tcb();
@@ -275,11 +290,6 @@ bool Association::Impl::release(Buffer kept) {
   block->receiver.messages_polled(events_);
   return block->receiver.sack_now();
 }
-void Association::Impl::extend(Buffer& kept, ByteView bytes, size_t most) {
-  if (!pool_) pool_.emplace();
-  events_.extend(kept, bytes, most, *pool_);
-}
-
 
 Stats Association::Impl::stats() const {
   Stats stats = totals_;
@@ -320,6 +330,7 @@ void Association::shutdown(Time now) { impl_->shutdown(now); }
 void Association::abort(std::string_view reason, Time now) { impl_->abort(reason, now); }
 void Association::set_rtt(Duration rtt) { impl_->rto_.observe(rtt); }
 void Association::path_changed() { impl_->path_changed(); }
+void Association::share_path(bool shared) { impl_->share_path(shared); }
 void Association::set_weight(StreamId stream, uint16_t weight) { impl_->queue_.set_weight(stream, weight); }
 size_t Association::largest_packet() const { return impl_->largest_packet(); }
 void Association::set_remote_max_message_size(uint64_t size) { impl_->remote_max_message_size_ = size; }
@@ -330,15 +341,15 @@ void Association::set_buffered_amount_low_threshold(StreamId stream, size_t byte
 State Association::state() const { return impl_->state(); }
 Stats Association::stats() const { return impl_->stats(); }
 const Counters<DropReason>& Association::drops() const { return impl_->drops_; }
-void Association::handle_packet(Bytes packet, Time now) { impl_->handle_packet(packet, now); }
+void Association::handle_packet(Bytes packet, Time now, net::Ecn ecn) { impl_->handle_packet(packet, now, ecn); }
 void Association::handle_timeout(Time now) { impl_->handle_timeout(now); }
 Time Association::next_timeout() const { return impl_->next_timeout(); }
 std::optional<net::Transmit> Association::poll_transmit(Bytes out) { return impl_->poll_transmit(out); }
 std::optional<Event> Association::poll_event() { return impl_->poll_event(); }
 Buffer Association::keep(ByteView payload) { return impl_->keep(payload); }
+void Association::extend(Buffer& kept, ByteView bytes, size_t most) { impl_->extend(kept, bytes, most); }
 bool Association::release(Buffer kept) { return impl_->release(std::move(kept)); }
 
 bool is_init_chunk(ByteView bytes) { return parse_init_chunk(bytes).has_value(); }
 
 }  // namespace kaon::sctp
-void Association::extend(Buffer& kept, ByteView bytes, size_t most) { impl_->extend(kept, bytes, most); }

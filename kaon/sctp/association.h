@@ -54,6 +54,9 @@ class Association {
   void set_rtt(Duration rtt);
   /// Packets go another way from now on: what is known of their largest size is known no more.
   void path_changed();
+  /// Something that must not wait, such as media, is being sent over the same path (or no longer is): while it is, the
+  /// queue before the bottleneck is kept short (CongestionControl::share_path()).
+  void share_path(bool shared);
   /// Of streams with data to send, one with twice the weight gets twice as much (RFC 8260 §3.6). 256 until set.
   void set_weight(StreamId stream, uint16_t weight);
 
@@ -68,12 +71,12 @@ class Association {
   /// The payload of the Message just polled (or bytes made of it), to be kept beyond the next poll_event(). It counts
   /// against the receive window until release(): who does not read stops the peer.
   Buffer keep(ByteView payload);
-  /// What keep() gave has been read. True if the peer is to be told of the room, by poll_transmit(). It may also just
-  /// be destroyed together with the association.
-  bool release(Buffer kept);
   /// Appends to what keep() gave (or begins with an empty Buffer): a message that is put together above. Counts like
   /// keep(), with the memory that is taken ahead; `most` is the largest size it can have.
   void extend(Buffer& kept, ByteView bytes, size_t most);
+  /// What keep() gave has been read. True if the peer is to be told of the room, by poll_transmit(). It may also just
+  /// be destroyed together with the association.
+  bool release(Buffer kept);
 
   /// The largest packet that the next poll_transmit() may write.
   size_t largest_packet() const;
@@ -82,7 +85,8 @@ class Association {
   Stats stats() const;
   const Counters<DropReason>& drops() const;
 
-  void handle_packet(Bytes packet, Time now);
+  /// `ecn`: of the datagram that brought it.
+  void handle_packet(Bytes packet, Time now, net::Ecn ecn = net::Ecn::NotEct);
   void handle_timeout(Time now);
   Time next_timeout() const;
   /// `out` must hold Config::max_packet_size (asserted). With largest_packet() it gets all that may come; with less,

@@ -163,6 +163,31 @@ TEST(AttackD3, SacksForWhatWasNeverSentAreNotBelieved) {
   EXPECT_EQ(a.engine.stats().send_buffer_used, 0u);
 }
 
+TEST(AttackD3, MarksOfWhatWasNeverSentAreNotBelieved) {
+  for (const bool agreed : {true, false}) {
+    Attack a;
+    a.ecn = agreed;
+    a.establish();
+    for (int i = 0; i < 5; ++i) ASSERT_TRUE(a.engine.send(StreamId(0), Ppid(1), std::vector<uint8_t>(1000), {}, a.now));
+    a.drain();
+    const auto echo = [&](uint32_t tsn) {
+      std::vector<uint8_t> value(4);
+      store_be32(value.data(), tsn);
+      a.send(ChunkType::EcnEcho, 0, value);
+    };
+    const uint32_t first = a.engine_tsn.value();
+    const size_t before = a.engine.stats().congestion_window;
+    for (uint32_t i = 5; i < 100; ++i) echo(first + i);
+    a.send(ChunkType::EcnEcho, 0, {1, 2, 3});
+    EXPECT_EQ(a.drops(DropReason::BadEcn), 96u);
+    EXPECT_EQ(a.engine.stats().congestion_window, before);
+    // One that it sent counts, and again and again once.
+    for (int i = 0; i < 100; ++i) echo(first + 4);
+    EXPECT_EQ(a.engine.stats().marks_reported, agreed ? 1u : 0u);
+    EXPECT_EQ(a.engine.stats().congestion_window < before, agreed);
+  }
+}
+
 TEST(AttackD3, APeerThatRenegesGetsTheChunkAgain) {
   Attack a;
   a.establish();

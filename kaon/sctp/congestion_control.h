@@ -38,6 +38,9 @@ class CongestionControl {
   virtual void on_idle(Duration idle, Duration rto) = 0;
   /// Path MTU discovery found that packets may have this size.
   virtual void set_packet_size(size_t size) = 0;
+  /// Something that must not wait shares the path (or no longer does): keep the queue before the bottleneck short.
+  /// Without effect where a control knows no way.
+  virtual void share_path(bool) {}
   virtual size_t window() const = 0;
   virtual size_t slow_start_threshold() const = 0;
   /// In slow start twice the rate of the window, so that it can double; later a little above it.
@@ -49,12 +52,12 @@ class CongestionControl {
 
 /// `packet_size` and `initial_window` in bytes.
 using CongestionControlFactory = std::unique_ptr<CongestionControl> (*)(size_t packet_size, size_t initial_window);
-/// CUBIC (RFC 9438) with HyStart++ (RFC 9406).
+/// CUBIC (RFC 9438) with HyStart++ (RFC 9406). While the path is shared it is as make_delay_cubic.
 std::unique_ptr<CongestionControl> make_cubic(size_t packet_size, size_t initial_window);
 /// CUBIC that also gives way when a queue stands before the bottleneck: for messages that must not wait behind a bulk
 /// transfer. Round trips that all stay above the path's own by more than a tenth of it (at least 10 ms) shrink the
-/// window to what fills the path. Beside a sender that fills the queue until it loses packets it gets less than its
-/// share.
+/// window to what fills the path; while the path is shared half as much is allowed. Beside a sender that fills the
+/// queue until it loses packets it gets less than its share.
 std::unique_ptr<CongestionControl> make_delay_cubic(size_t packet_size, size_t initial_window);
 /// RFC 9260 §7.2.
 std::unique_ptr<CongestionControl> make_new_reno(size_t packet_size, size_t initial_window);

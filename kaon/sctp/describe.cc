@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kaon/sctp/internal/data_chunk.h"
+#include "kaon/sctp/internal/ecn.h"
 #include "kaon/sctp/internal/error_cause.h"
 #include "kaon/sctp/internal/forward_tsn_chunk.h"
 #include "kaon/sctp/internal/init_chunk.h"
@@ -31,6 +32,8 @@ constexpr ChunkName kNames[] = {
     {ChunkType::Error, "ERROR"},
     {ChunkType::CookieEcho, "COOKIE-ECHO"},
     {ChunkType::CookieAck, "COOKIE-ACK"},
+    {ChunkType::EcnEcho, "ECNE"},
+    {ChunkType::WindowReduced, "CWR"},
     {ChunkType::ShutdownComplete, "SHUTDOWN-COMPLETE"},
     {ChunkType::IData, "I-DATA"},
     {ChunkType::ReConfig, "RE-CONFIG"},
@@ -75,6 +78,9 @@ void describe_init(const Chunk& chunk, Outline& out) {
            init->incoming_streams, ", initial tsn ", init->initial_tsn.value());
   if (init->capabilities.partial_reliability) out.line("partial reliability");
   if (init->capabilities.stream_reset) out.line("stream reset");
+  if (init->capabilities.interleaving) out.line("interleaving");
+  if (init->capabilities.zero_checksum) out.line("zero checksum");
+  if (init->capabilities.ecn) out.line("ECN");
   if (init->cookie) out.line("cookie ", init->cookie->size(), " bytes");
 }
 
@@ -118,6 +124,12 @@ void describe_forward_tsn(const Chunk& chunk, Outline& out) {
   out.line(name_of(chunk.type), " to ", forward->new_cumulative.value(), ", streams ", forward->skipped_count());
 }
 
+void describe_ecn(const Chunk& chunk, Outline& out) {
+  const auto tsn = EcnChunk::parse(chunk.value);
+  if (!tsn) return out.problem(chunk.value, "a tsn");
+  out.line(name_of(chunk.type), " tsn ", tsn->value());
+}
+
 void describe_chunk(const Chunk& chunk, const DescribeData& data, Outline& out) {
   switch (chunk.type) {
     case ChunkType::Data:
@@ -128,6 +140,8 @@ void describe_chunk(const Chunk& chunk, const DescribeData& data, Outline& out) 
     case ChunkType::ReConfig: return describe_reconfig(chunk, out);
     case ChunkType::ForwardTsn:
     case ChunkType::IForwardTsn: return describe_forward_tsn(chunk, out);
+    case ChunkType::EcnEcho:
+    case ChunkType::WindowReduced: return describe_ecn(chunk, out);
     case ChunkType::Abort:
     case ChunkType::Error: return out.line(name_of(chunk.type), " ", describe_causes(chunk.value));
     default:

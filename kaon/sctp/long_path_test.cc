@@ -159,6 +159,42 @@ TEST(DelayBound, OnAShortPathTenMillisecondsAreAllowed) {
   EXPECT_TRUE(rounds.next({13ms}));
 }
 
+TEST(DelayBound, HalfAsMuchIsAllowedOnASharedPath) {
+  Rounds rounds;
+  rounds.bound.set_shared(true);
+  EXPECT_FALSE(rounds.next({200ms}));
+  EXPECT_FALSE(rounds.next({210ms}));
+  EXPECT_TRUE(rounds.next({211ms}));
+}
+
+TEST(DelayBound, WhatWasSeenBeforeABoundWasWantedIsTheBase) {
+  Rounds rounds;
+  for (const Duration rtt : {50ms, 150ms, 150ms}) rounds.bound.watch(rtt, true, rounds.now += 20s);
+  EXPECT_EQ(rounds.bound.base(), 50ms);
+  EXPECT_TRUE(rounds.next({150ms}));
+}
+
+// A cubic that fills its window at a round trip of 100 ms, with what others have to wait for as a share of it.
+TEST(DelayBound, CubicGivesWayWhileThePathIsShared) {
+  constexpr size_t kPacket = 1200;
+  const auto cubic = make_cubic(kPacket, 100 * kPacket);
+  CongestionControl::Ack ack{Time(1000s), kPacket, 100 * kPacket};
+  ack.round_ended = ack.window_limited = true;
+  const auto round = [&](Duration rtt) {
+    ack.rtt = ack.smoothed_rtt = rtt;
+    ack.now += rtt;
+    cubic->on_ack(ack);
+    return cubic->window() / kPacket;
+  };
+  round(100ms);
+  EXPECT_GT(round(200ms), 100u);
+  cubic->share_path(true);
+  EXPECT_LT(round(200ms), 60u);
+  cubic->share_path(false);
+  const size_t before = round(200ms);
+  EXPECT_GE(round(200ms), before);
+}
+
 TEST(DelayBound, JitterIsNoQueue) {
   Rounds rounds;
   for (int i = 0; i < 1000; ++i) EXPECT_FALSE(rounds.next({180ms, 50ms, 140ms, 200ms}));

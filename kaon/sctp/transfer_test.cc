@@ -325,6 +325,33 @@ TEST(Windows, GrowWithUseAndShrinkWhenIdle) {
   EXPECT_EQ(f.b.association.stats().receive_window, 300'000u);
 }
 
+// The path carries 5 MB/s at 200 ms there and back, a window of a megabyte.
+TEST(Windows, StayAsLongAsTheyAreFilledAndFollowWhatIsUsed) {
+  Config config;
+  config.receive_window = 300'000;
+  config.max_message_size = 100'000;
+  config.send_buffer = 2'000'000;
+  Fixture f(1, config, config);
+  f.b.keep = false;
+  f.pair.path.delay = 100ms;
+  ASSERT_TRUE(f.connect());
+  size_t least = SIZE_MAX;
+  for (int i = 0; i < 8000; ++i) {  // 80 s with two heartbeats
+    if (f.a.association.buffered_amount(StreamId(1)) < 100'000) {
+      ASSERT_TRUE(f.send(1, pattern(50'000, 1)));
+    }
+    f.pair.run_for(10ms);
+    if (i > 1000) least = std::min(least, f.b.association.stats().receive_window);
+  }
+  EXPECT_GE(least, 1'200'000u);
+  // Something is always under way, and it is little.
+  for (int i = 0; i < 800; ++i) {
+    ASSERT_TRUE(f.send(1, pattern(2'000, 1)));
+    f.pair.run_for(100ms);
+  }
+  EXPECT_EQ(f.b.association.stats().receive_window, 300'000u);
+}
+
 TEST(Windows, OneSackAnswersABatchOfAKaonPeer) {
   Config config;
   // The probe by which Kaon knows its like, and none of another size.

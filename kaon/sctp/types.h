@@ -69,6 +69,9 @@ struct Config {
   CongestionControlFactory congestion_control = make_cubic;
   /// I-DATA, if the peer has it too: messages of different streams mix, and weights count per chunk (RFC 8260).
   bool interleaving = true;
+  /// Explicit Congestion Notification, if the peer has it: data packets are sent as ECT(0), and a mark (CE) counts as a
+  /// loss. Needs an edge that carries the bits; ends by itself on a path that lets no such packet through.
+  bool ecn = true;
   /// No checksum where DTLS protects the packet anyhow, if the peer wants none (RFC 9653).
   bool zero_checksum = true;
 };
@@ -192,6 +195,7 @@ enum class DropReason : uint8_t {
   TsnOutOfRange,
   BadForwardTsn,
   BadReconfig,
+  BadEcn,     // tells of what was never sent
   QueueFull,  // one of our own bounded queues
   Count,
 };
@@ -207,6 +211,8 @@ struct Stats {
   uint64_t chunks_retransmitted = 0;
   uint64_t fast_retransmits = 0;
   uint64_t timeouts = 0;
+  uint64_t marks_received = 0;  ///< packets with data that came with a mark of congestion
+  uint64_t marks_reported = 0;  ///< reports of such by the peer that made the window smaller
   /// It began without a handshake, by Association::connect_with().
   bool snap = false;
   /// Largest packet of the present path.

@@ -9,6 +9,7 @@
 #include <deque>
 
 #include "kaon/sctp/association.h"
+#include "kaon/sctp/describe.h"
 
 namespace {
 kaon::Time test_time{std::chrono::seconds(1000)};
@@ -29,18 +30,28 @@ using namespace std::chrono_literals;
 
 constexpr uint32_t kBinary = 53;
 
+struct Packet {
+  std::vector<uint8_t> bytes;
+  net::Ecn ecn;
+};
+
+std::string outline_of(ByteView packet) {
+  Outline outline(packet);
+  describe(packet, {}, outline);
+  return outline.text();
+}
+
 // usrsctp has one global stack; it is started once and never ended, because ending it waits for its own timers.
 void start_stack() {
   static const bool started = [] {
     usrsctp_init_nothreads(
         0,
-        [](void* peer, void* bytes, size_t size, uint8_t, uint8_t) {
+        [](void* peer, void* bytes, size_t size, uint8_t tos, uint8_t) {
           const auto* p = static_cast<const uint8_t*>(bytes);
-          static_cast<std::deque<std::vector<uint8_t>>*>(peer)->emplace_back(p, p + size);
+          static_cast<std::deque<Packet>*>(peer)->push_back({{p, p + size}, static_cast<net::Ecn>(tos & 3)});
           return 0;
         },
         nullptr);
-    usrsctp_sysctl_set_sctp_ecn_enable(0);
     return true;
   }();
   static_cast<void>(started);
@@ -48,8 +59,9 @@ void start_stack() {
 
 class Usrsctp {
  public:
-  Usrsctp() {
+  explicit Usrsctp(bool ecn) {
     start_stack();
+    usrsctp_sysctl_set_sctp_ecn_enable(ecn ? 1 : 0);
     usrsctp_register_address(&out);
     socket_ = usrsctp_socket(AF_CONN, SOCK_STREAM, IPPROTO_SCTP, receive, nullptr, 0, this);
     EXPECT_NE(socket_, nullptr);
@@ -94,9 +106,11 @@ class Usrsctp {
     return usrsctp_sendv(socket_, bytes.data(), bytes.size(), nullptr, 0, &options, sizeof options, SCTP_SENDV_SPA,
                          0) == static_cast<ssize_t>(bytes.size());
   }
-  void take(ByteView packet) { usrsctp_conninput(&out, packet.data(), packet.size(), 0); }
+  void take(ByteView packet, net::Ecn ecn) {
+    usrsctp_conninput(&out, packet.data(), packet.size(), static_cast<uint8_t>(ecn));
+  }
 
-  std::deque<std::vector<uint8_t>> out;  // its address is what usrsctp knows the peer by
+  std::deque<Packet> out;  // its address is what usrsctp knows the peer by
   std::vector<std::vector<uint8_t>> messages;
 
  private:
@@ -125,7 +139,8 @@ class Usrsctp {
 };
 
 struct Joined {
-  explicit Joined(double loss_rate = 0) : loss(loss_rate), association(config(), Env{random, log}) {}
+  explicit Joined(double loss_rate = 0, bool ecn = false)
+      : loss(loss_rate), association(config(), Env{random, log}), usrsctp(ecn) {}
   static Config config() {
     Config config;
     config.max_message_size = 1 << 20;
@@ -139,14 +154,17 @@ struct Joined {
       while (!usrsctp.out.empty()) {
         auto packet = std::move(usrsctp.out.front());
         usrsctp.out.pop_front();
-        if (!lost()) association.handle_packet(packet, now);
+        said_by_usrsctp += marks ? outline_of(packet.bytes) : "";
+        if (!lost()) association.handle_packet(packet.bytes, now, marked(packet.ecn));
       }
       while (const auto event = association.poll_event()) {
         if (const auto* m = std::get_if<Message>(&*event)) messages.emplace_back(m->payload.begin(), m->payload.end());
         if (std::holds_alternative<Closed>(*event)) closed = true;
       }
       while (const auto t = association.poll_transmit(scratch)) {
-        if (!lost()) usrsctp.take(ByteView(scratch).first(t->size));
+        const ByteView packet = ByteView(scratch).first(t->size);
+        said_by_us += marks ? outline_of(packet) : "";
+        if (!lost()) usrsctp.take(packet, marked(t->ecn));
       }
     }
     if (association.next_timeout() <= now) association.handle_timeout(now);
@@ -162,6 +180,8 @@ struct Joined {
     usrsctp.connect();
     return run(20s, [&] { return association.state() == State::Established; });
   }
+  // A queue marks what says that it can be marked, if `marks` says so.
+  net::Ecn marked(net::Ecn ecn) const { return marks.value_or(false) && ecn != net::Ecn::NotEct ? net::Ecn::Ce : ecn; }
   bool lost() { return loss != 0 && static_cast<double>(random.below(1'000'000)) < loss * 1e6; }
 
   double loss;
@@ -173,6 +193,8 @@ struct Joined {
   std::vector<uint8_t> scratch = std::vector<uint8_t>(2048);
   std::vector<std::vector<uint8_t>> messages;
   bool closed = false;
+  std::optional<bool> marks;  // none: nobody looks
+  std::string said_by_us, said_by_usrsctp;
 };
 
 std::vector<uint8_t> pattern(size_t size) {
@@ -204,6 +226,34 @@ void exchange_sizes(double loss) {
 
 TEST(UsrsctpInterop, EverySizeGoesBothWays) { exchange_sizes(0); }
 TEST(UsrsctpInterop, EverySizeGoesBothWaysWithTenPercentLoss) { exchange_sizes(0.1); }
+
+TEST(UsrsctpInterop, MarksAreReportedAndAnsweredInBothDirections) {
+  for (const bool ours : {false, true}) {
+    Joined j(0, true);
+    ASSERT_TRUE(j.connect());
+    size_t expected = 0;
+    const auto transfer = [&](bool marks) {
+      j.marks = marks;
+      j.said_by_us = j.said_by_usrsctp = {};
+      const auto message = pattern(20'000);
+      ASSERT_TRUE(ours ? j.association.send(StreamId(1), Ppid(kBinary), message, {}, j.now).has_value()
+                       : j.usrsctp.send(1, message));
+      ++expected;
+      ASSERT_TRUE(j.run(10s, [&] { return (ours ? j.usrsctp.messages : j.messages).size() == expected; }));
+      for (int i = 0; i < 1000; ++i) j.step();
+    };
+    std::string& reports = ours ? j.said_by_usrsctp : j.said_by_us;
+    std::string& answers = ours ? j.said_by_us : j.said_by_usrsctp;
+    transfer(true);
+    EXPECT_NE(reports.find("ECNE"), std::string::npos) << ours;
+    EXPECT_NE(answers.find("CWR"), std::string::npos) << ours;
+    EXPECT_EQ(j.association.stats().marks_received != 0, !ours);
+    EXPECT_EQ(j.association.stats().marks_reported != 0, ours);
+    transfer(false);
+    EXPECT_EQ(reports.find("ECNE"), std::string::npos) << ours << ": told again though it was answered";
+    EXPECT_FALSE(j.closed);
+  }
+}
 
 TEST(UsrsctpInterop, BulkNeverPauses) {
   for (const bool ours : {false, true}) {

@@ -38,6 +38,8 @@ class DrivenEngine : public Driven {
   void handle_packet(const net::Datagram& datagram, Time now) override {
     if constexpr (net::DatagramEngine<Engine>) {
       engine_.handle_packet(datagram, now);
+    } else if constexpr (requires { engine_.handle_packet(datagram.bytes, now, datagram.ecn); }) {
+      engine_.handle_packet(datagram.bytes, now, datagram.ecn);
     } else {
       engine_.handle_packet(datagram.bytes, now);
     }

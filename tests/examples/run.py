@@ -10,6 +10,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MEDIA = ROOT / "testdata" / "media"
@@ -153,6 +156,77 @@ def data_channels_detach():
 
 
 data_channels_detach_create = data_channels_detach
+
+
+def http(method, url, body=None, content_type="application/sdp"):
+    """Status, headers and body."""
+    request = urllib.request.Request(url, body.encode() if body else None, {"Content-Type": content_type}, method=method)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, answer.headers, answer.read().decode()
+    except urllib.error.HTTPError as answer:
+        return answer.code, answer.headers, answer.read().decode()
+
+
+def join(url):
+    """A program that chats, connected by one request; the headers of the answer."""
+    guest = start("kaon-to-kaon", "--offer")
+    status, headers, answer = http("POST", url, guest.description())
+    assert status == 201 and headers["Content-Type"] == "application/sdp", (status, answer)
+    guest.say(answer)
+    return guest, headers
+
+
+def data_channels_simple():
+    server = start("data-channels-simple", 0, ROOT / "examples/data-channels-simple/page.html")
+    url = server.line()
+    status, _, page = http("GET", url)
+    assert status == 200 and "createDataChannel" in page
+    assert http("GET", url + "other")[0] == 404 and http("POST", url + "offer", "no offer")[0] == 400
+    guest, _ = join(url + "offer")
+    assert server.line() == "channel chat"
+    assert guest.line() == "Say something."
+    guest.say("good day")
+    assert server.line() == "message good day"
+    assert guest.line() == "You said: good day"
+    guest.end()
+    assert server.line() == "gone"
+    server.end()
+
+
+def data_channels_whip_whep_like():
+    server = start("data-channels-whip-whep-like")
+    room = server.line()
+    assert http("GET", room)[0] == 405 and http("POST", room, "x", "text/plain")[0] == 415
+    assert http("POST", room, "no offer")[0] == 400
+    guests = []
+    for i in range(3):
+        guests.append(join(room))
+        assert server.line() == f"joined, {i + 1} here"
+    guests[0][0].say("hello to both")
+    for guest, _ in guests[1:]:
+        assert guest.line() == "hello to both"
+    leaving = urllib.parse.urljoin(room, guests[1][1]["Location"])
+    assert http("DELETE", leaving)[0] == 200 and http("DELETE", leaving)[0] == 404
+    assert server.line() == "left, 2 stay"
+    guests[2][0].say("to the first alone")
+    assert guests[0][0].line() == "to the first alone"
+    for guest, _ in guests:
+        assert guest.end() == ""
+    server.end()
+
+
+def data_channels_interleaving_inspect():
+    for off in ([], ["--off"]):
+        sender, receiver = start("data-channels-interleaving-inspect", "--offer", *off), start("data-channels-interleaving-inspect")
+        connect(sender, receiver)
+        messages = [receiver.line(), receiver.line()]
+        assert messages == sorted(["large, 250000 bytes", "small, 5 bytes"], reverse=not off), messages
+        data, interleaved = map(int, re.fullmatch(r"(\d+) DATA chunks, (\d+) I-DATA chunks\n", receiver.end()).groups())
+        assert (data > 100 and interleaved == 0) if off else (data == 0 and interleaved > 100), (data, interleaved)
+        said = receiver.error_text()
+        assert "out  interleaving" in said and ("in  interleaving" in said) != bool(off), said
+        sender.end()
 
 
 def trickle_ice():

@@ -24,7 +24,7 @@ struct Connection::Impl {
   void handle_timeout(Time now);
   Time next_timeout() const;
   std::optional<net::Transmit> poll_transmit(Bytes out);
-  void deliver_data(Time now);
+  void deliver_data(Time now, net::Ecn ecn);
   void settle(Time now);
   std::optional<Event> poll_event();
   void handle_ice_event(ice::Event& event, Time now);
@@ -67,6 +67,7 @@ struct Connection::Impl {
   struct Carried {
     std::vector<uint8_t> bytes;
     bool dont_fragment = false;
+    net::Ecn ecn = net::Ecn::NotEct;
   } carried;
 };
 

@@ -53,7 +53,12 @@ inline constexpr std::string_view kSctpDrops[] = {
     "sctp_bad_bundling",    "sctp_malformed_chunk", "sctp_unknown_chunk", "sctp_unexpected_chunk",
     "sctp_bad_cookie",      "sctp_stale_cookie",    "sctp_bad_sack",      "sctp_old_sack",
     "sctp_bad_heartbeat",   "sctp_duplicate_data",  "sctp_window_full",   "sctp_tsn_out_of_range",
-    "sctp_bad_forward_tsn", "sctp_bad_reconfig",    "sctp_queue_full"};
+    "sctp_bad_forward_tsn", "sctp_bad_reconfig",    "sctp_bad_ecn",       "sctp_queue_full"};
+
+inline constexpr std::string_view kChannelDrops[] = {
+    "channel_malformed_dcep", "channel_unknown_dcep",   "channel_unexpected_open",
+    "channel_unexpected_ack", "channel_unknown_stream", "channel_unknown_ppid",
+    "channel_invalid_utf8",   "channel_too_many",       "channel_parts_too_large"};
 
 inline constexpr std::string_view kChannelDrops[] = {
     "channel_malformed_dcep", "channel_unknown_dcep",   "channel_unexpected_open",

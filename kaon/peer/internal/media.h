@@ -34,6 +34,9 @@ DropReason reason_of(srtp::UnprotectError error, DropReason malformed);
 /// Events of media that wait for poll_event(); further ones are lost.
 inline constexpr size_t kMaxMediaEvents = 64;
 
+/// Media that has paused for longer has ended, or begins anew: data need not keep the path's queue short for it.
+inline constexpr Duration kMediaPause = std::chrono::seconds(5);
+
 class Media {
  public:
   /// A run of equal packets in the caller's memory.
@@ -76,6 +79,8 @@ class Media {
 
   void handle_timeout(Time now);
   Time next_timeout() const;
+  /// Media has been sent within kMediaPause: what else is sent gives way to it.
+  bool is_sending(Time now) const { return now < last_sent_ + kMediaPause; }
   void set_round_trip_time(Duration rtt);
   void set_srtp_overhead(size_t rtp) { srtp_overhead_ = rtp; }
   void fill(Stats& stats) const;
@@ -152,6 +157,7 @@ class Media {
   rtp::Ssrc local_ssrc_;  // of feedback while we send nothing
   std::string cname_;
   bool reduced_size_ = false;
+  Time last_sent_ = Time::min();
   Time next_report_ = kNever;
   bool say_bye_ = false;
   Duration round_trip_ = std::chrono::milliseconds(100);

@@ -150,6 +150,7 @@ std::optional<Media::Run> Media::transmit_packets(Bytes out, srtp::Sender& srtp,
     if (*written < run.segment_size) break;
   }
   if (run.packets == 0) return std::nullopt;
+  last_sent_ = now;
   if (run.packets == 1) run.segment_size = 0;
   return run;
 }

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "kaon/sctp/association.h"
+#include "kaon/sctp/internal/ecn.h"
 #include "kaon/sctp/internal/error_cause.h"
 #include "kaon/sctp/internal/path_mtu.h"
 #include "kaon/sctp/internal/state_cookie.h"
@@ -31,6 +32,7 @@ struct Tcb {
   Receiver receiver;
   StreamReset reset;
   PathMtu path_mtu;
+  Ecn ecn;
 };
 
 struct Idle {};
@@ -71,18 +73,19 @@ class Association::Impl {
   void shutdown(Time now);
   void abort(std::string_view reason, Time now);
   void path_changed();
+  void share_path(bool shared);
   size_t largest_packet() const;
   State state() const;
   Stats stats() const;
   std::optional<Event> poll_event();
   Buffer keep(ByteView payload);
-  bool release(Buffer kept);
   void extend(Buffer& kept, ByteView bytes, size_t most);
+  bool release(Buffer kept);
   void handle_timeout(Time now);
   Time next_timeout() const;
 
   // dispatch.cc
-  void handle_packet(Bytes packet, Time now);
+  void handle_packet(Bytes packet, Time now, net::Ecn ecn);
 
   // transmit.cc
   std::optional<net::Transmit> poll_transmit(Bytes out);
@@ -111,7 +114,8 @@ class Association::Impl {
   };
   static constexpr size_t kMaxReplies = 16;
   static constexpr uint8_t kTagReflected = 1;  // T bit, §8.5.1
-  // Bytes to send from which on it pays to look for larger packets.
+  // Bytes to send from which on it pays to look for larger packets; and to keep memory ready, if they move between two
+  // heartbeats.
   static constexpr size_t kBulk = 64 * 1024;
 
   /// What our own INIT says of us, chosen once.
@@ -146,6 +150,8 @@ class Association::Impl {
   bool handle_unknown(const Chunk& chunk);
   void handle_data(const Chunk& chunk);
   void handle_sack(ByteView value);
+  void handle_ecn_echo(ByteView value);
+  void handle_window_reduced(ByteView value);
   void handle_heartbeat(const Chunk& chunk);
   void handle_heartbeat_ack(ByteView value);
   void handle_forward_tsn(const Chunk& chunk);
@@ -199,10 +205,13 @@ class Association::Impl {
   Ring<Reply> replies_;
   RetransmissionTimeout rto_;
   uint64_t remote_max_message_size_ = 65536;
+  std::optional<Tsn> first_tsn_;  // of the new data in the packet at hand
   std::optional<uint64_t> heartbeat_nonce_;
   Time heartbeat_sent_{};
+  uint64_t moved_ = 0;  // bytes in both directions up to the last heartbeat
   uint32_t timeouts_in_row_ = 0;
   bool shutdown_wanted_ = false;
+  bool path_shared_ = false;
   Stats totals_;
   Counters<DropReason> drops_;
 };

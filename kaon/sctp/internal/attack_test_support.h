@@ -47,7 +47,7 @@ struct Attack {
   }
   std::vector<uint8_t> init(uint32_t own_tag, bool extensions = true) {
     InitChunk chunk;
-    chunk.capabilities = {true, true, interleaving, false};
+    chunk.capabilities = {true, true, interleaving, false, ecn};
     chunk.initiate_tag = own_tag;
     chunk.a_rwnd = 100'000;
     chunk.outgoing_streams = chunk.incoming_streams = 1000;
@@ -115,6 +115,7 @@ struct Attack {
   }
 
   bool interleaving = false;
+  bool ecn = false;
   PacketWriter::Checksum checksum = PacketWriter::Checksum::Crc32c;
   SeededRandom random;
   NullLogger log;

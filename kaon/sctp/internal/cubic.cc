@@ -19,18 +19,21 @@ double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
 
 class Cubic final : public CongestionControl {
  public:
-  Cubic(size_t packet_size, size_t initial_window, std::optional<DelayBound> bound)
+  Cubic(size_t packet_size, size_t initial_window, bool always_bound)
       : packet_(static_cast<double>(packet_size)),
         initial_(static_cast<double>(initial_window)),
         window_(static_cast<double>(initial_window)),
-        bound_(bound) {}
+        always_bound_(always_bound),
+        bound_(always_bound) {}
 
   void on_ack(const Ack& ack) override {
-    if (bound_) {
-      const double filled = std::min(window_, flight_of_round(ack));
+    const double filled = std::min(window_, flight_of_round(ack));
+    if (!bound_) {
+      delay_.watch(ack.rtt, ack.round_ended, ack.now);
+    } else {
       // Also where the peer's window holds data back, or a buffer, a queue of ours may stand.
       const bool ours = ack.window_limited || 2 * filled >= window_;
-      const auto keep = bound_->on_ack(ack.rtt, ours, ack.round_ended, ack.now);
+      const auto keep = delay_.on_ack(ack.rtt, ours, ack.round_ended, ack.now);
       // A loss has cut already; the queue that it tells of is the same.
       if (keep && !ack.in_recovery) return reduce(std::max(filled * *keep, 4 * packet_));
       // Or else, when the peer's window opens, all at once would go out that ours had grown to meanwhile.
@@ -55,6 +58,10 @@ class Cubic final : public CongestionControl {
     for (; idle >= rto && rto > Duration::zero() && window_ > initial_; idle -= rto) {
       window_ = std::max(window_ / 2, initial_);
     }
+  }
+  void share_path(bool shared) override {
+    bound_ = always_bound_ || shared;
+    delay_.set_shared(shared);
   }
   void set_packet_size(size_t size) override { packet_ = static_cast<double>(size); }
   size_t window() const override { return static_cast<size_t>(window_); }
@@ -123,17 +130,19 @@ class Cubic final : public CongestionControl {
   double flight_ = 0;
   std::optional<Time> epoch_;
   HyStart hystart_;
-  std::optional<DelayBound> bound_;
+  DelayBound delay_;
+  bool always_bound_;
+  bool bound_;
 };
 
 }  // namespace
 
 std::unique_ptr<CongestionControl> make_cubic(size_t packet_size, size_t initial_window) {
-  return std::make_unique<Cubic>(packet_size, initial_window, std::nullopt);
+  return std::make_unique<Cubic>(packet_size, initial_window, false);
 }
 
 std::unique_ptr<CongestionControl> make_delay_cubic(size_t packet_size, size_t initial_window) {
-  return std::make_unique<Cubic>(packet_size, initial_window, DelayBound());
+  return std::make_unique<Cubic>(packet_size, initial_window, true);
 }
 
 }  // namespace kaon::sctp

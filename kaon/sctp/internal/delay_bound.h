@@ -17,6 +17,8 @@ class DelayBound {
   static constexpr Duration kLeast = std::chrono::milliseconds(10);
   static constexpr int kShare = 10;
 
+  /// Half of that, while something that must not wait shares the path.
+  void set_shared(bool shared) { shared_ = shared; }
   /// Once per acknowledgement. What part of its data under way the sender may keep, if the round that ends here was
   /// over the bound; `may_be_ours`: so much is under way that the queue may be of our making.
   std::optional<double> on_ack(std::optional<Duration> rtt, bool may_be_ours, bool round_ended, Time now) {
@@ -29,7 +31,7 @@ class DelayBound {
     remember(measured, now);
     // What ends here was sent before the cut, and waited in the queue that it is to drain.
     if (std::exchange(draining_, false)) return std::nullopt;
-    if (!ours || measured <= base() + std::max(kLeast, base() / kShare)) {
+    if (!ours || measured <= base() + allowed()) {
       cuts_ = 0;
       return std::nullopt;
     }
@@ -39,6 +41,15 @@ class DelayBound {
     }
     draining_ = true;
     return kDrain * static_cast<double>(base().count()) / static_cast<double>(measured.count());
+  }
+  /// The same while no bound is wanted. A queue may stand all the time then, so that the shortest round trip ever seen
+  /// is what the bound begins with.
+  void watch(std::optional<Duration> rtt, bool round_ended, Time now) {
+    if (rtt) round_min_ = std::min(round_min_, *rtt);
+    if (!round_ended) return;
+    newer_ = std::min(newer_, std::exchange(round_min_, kNone));
+    since_ = now;
+    cuts_ = 0;
   }
   /// The round-trip time of the empty path, as far as is known.
   Duration base() const { return std::min(older_, newer_); }
@@ -53,6 +64,10 @@ class DelayBound {
   // would starve. Then what is measured now counts as the empty path.
   static constexpr int kMaxCuts = 3;
 
+  Duration allowed() const {
+    const Duration queue = std::max(kLeast, base() / kShare);
+    return shared_ ? queue / 2 : queue;
+  }
   void remember(Duration measured, Time now) {
     if (now - since_ >= kBaseTime) {
       older_ = newer_;
@@ -73,6 +88,7 @@ class DelayBound {
   Time since_{};
   int cuts_ = 0;
   bool may_be_ours_ = false;
+  bool shared_ = false;
   bool draining_ = false;
 };
 

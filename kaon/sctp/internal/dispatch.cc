@@ -18,8 +18,9 @@ bool Association::Impl::checksum_fits(Bytes packet) const {
   return crc_fits(packet);
 }
 
-void Association::Impl::handle_packet(Bytes packet, Time now) {
+void Association::Impl::handle_packet(Bytes packet, Time now, net::Ecn ecn) {
   tick(now);
+  first_tsn_.reset();
   if (packet.size() < kCommonHeaderSize + kChunkHeaderSize) return drop(DropReason::TooShort);
   trace_packet(trace::Direction::In, packet);
   if (!checksum_fits(packet)) return drop(DropReason::BadChecksum);
@@ -48,6 +49,11 @@ void Association::Impl::handle_packet(Bytes packet, Time now) {
   }
   if (chunks.malformed()) drop(DropReason::MalformedChunk);
   if (auto* open = std::get_if<Open>(&state_)) {
+    if (ecn == net::Ecn::Ce && first_tsn_ && config_.ecn && open->tcb->capabilities.ecn) {
+      ++totals_.marks_received;
+      open->tcb->ecn.marked(*first_tsn_);
+      open->tcb->receiver.want_sack();
+    }
     open->tcb->receiver.packet_ended(rto_.smoothed(), events_, now_);
     advance_shutdown(*open);
   }
@@ -111,6 +117,8 @@ bool Association::Impl::handle_chunk(const Chunk& chunk, uint32_t tag) {
     case ChunkType::HeartbeatAck: handle_heartbeat_ack(chunk.value); return true;
     case ChunkType::Data:
     case ChunkType::Sack:
+    case ChunkType::EcnEcho:
+    case ChunkType::WindowReduced:
     case ChunkType::Shutdown:
     case ChunkType::ShutdownAck:
     case ChunkType::ShutdownComplete:
@@ -133,6 +141,8 @@ bool Association::Impl::handle_chunk_of_open(const Chunk& chunk) {
     case ChunkType::Data:
     case ChunkType::IData: handle_data(chunk); break;
     case ChunkType::Sack: handle_sack(chunk.value); break;
+    case ChunkType::EcnEcho: handle_ecn_echo(chunk.value); break;
+    case ChunkType::WindowReduced: handle_window_reduced(chunk.value); break;
     case ChunkType::Shutdown: handle_shutdown(chunk.value); break;
     case ChunkType::ShutdownAck: handle_shutdown_ack(); break;
     case ChunkType::ShutdownComplete:
@@ -179,7 +189,9 @@ void Association::Impl::handle_data(const Chunk& chunk) {
   }
   if (!pool_) pool_.emplace();
   switch (open.tcb->receiver.handle_data(*data, *pool_, events_)) {
-    case Receiver::Outcome::Taken: break;
+    case Receiver::Outcome::Taken:
+      if (!first_tsn_) first_tsn_ = data->tsn;
+      break;
     case Receiver::Outcome::Duplicate: drop(DropReason::DuplicateData); break;
     case Receiver::Outcome::OutOfRange: drop(DropReason::TsnOutOfRange); break;
     case Receiver::Outcome::WindowFull: drop(DropReason::WindowFull); break;
@@ -204,6 +216,25 @@ void Association::Impl::handle_sack(ByteView value) {
     case RetransmissionQueue::Verdict::Old: drop(DropReason::OldSack); break;
     case RetransmissionQueue::Verdict::Bad: drop(DropReason::BadSack); break;
   }
+}
+
+// RFC 4960 Appendix A.2.
+void Association::Impl::handle_ecn_echo(ByteView value) {
+  Tcb& block = *tcb();
+  const auto tsn = EcnChunk::parse(value);
+  if (!tsn || !config_.ecn || !block.capabilities.ecn) return drop(DropReason::BadEcn);
+  switch (block.sender.handle_mark(*tsn, now_)) {
+    case Sender::Mark::NeverSent: return drop(DropReason::BadEcn);
+    case Sender::Mark::Counted: ++totals_.marks_reported; break;
+    case Sender::Mark::Known: break;
+  }
+  block.ecn.answer(*tsn);
+}
+
+void Association::Impl::handle_window_reduced(ByteView value) {
+  const auto tsn = EcnChunk::parse(value);
+  if (!tsn) return drop(DropReason::BadEcn);
+  tcb()->ecn.handle_reduced(*tsn);
 }
 
 // §8.3: what the peer put in goes back as it is, if it fits a packet.

@@ -17,6 +17,7 @@ constexpr uint16_t kUnrecognizedParameter = 8;
 constexpr uint16_t kCookiePreservative = 9;
 constexpr uint16_t kHostNameAddress = 11;
 constexpr uint16_t kSupportedAddressTypes = 12;
+constexpr uint16_t kEcnCapable = 0x8000;              // RFC 4960 Appendix A.1
 constexpr uint16_t kZeroChecksumAcceptable = 0x8001;  // RFC 9653 §3.1
 constexpr uint32_t kProtectedByDtls = 1;              // its Error Detection Method Identifier, §5.1 of RFC 9653
 constexpr uint16_t kSupportedExtensions = 0x8008;
@@ -74,6 +75,7 @@ std::optional<InitChunk> InitChunk::parse(ByteView value) {
       case kHostNameAddress: init.host_name = parameter->whole; continue;
       case kSupportedExtensions: read_extensions(parameter->value, init.capabilities); continue;
       case kForwardTsnSupported: init.capabilities.partial_reliability = true; continue;
+      case kEcnCapable: init.capabilities.ecn = true; continue;
       case kZeroChecksumAcceptable:
         init.capabilities.zero_checksum =
             parameter->value.size() == 4 && load_be32(parameter->value.data()) == kProtectedByDtls;
@@ -103,6 +105,7 @@ size_t InitChunk::size() const {
   std::array<uint8_t, 4> extensions{};
   size_t size = kFixedSize + kChunkHeaderSize + padded(extensions_of(capabilities, extensions));
   if (capabilities.partial_reliability) size += kChunkHeaderSize;
+  if (capabilities.ecn) size += kChunkHeaderSize;
   if (capabilities.zero_checksum) size += kChunkHeaderSize + sizeof kProtectedByDtls;
   if (cookie) size += kChunkHeaderSize + padded(cookie->size());
   for (const ByteView parameter : unrecognized) size += kChunkHeaderSize + padded(parameter.size());
@@ -117,6 +120,7 @@ void InitChunk::write(Bytes out) const {
   writer.u16(incoming_streams);
   writer.u32(initial_tsn.value());
   if (capabilities.partial_reliability) write_parameter(writer, kForwardTsnSupported, {});
+  if (capabilities.ecn) write_parameter(writer, kEcnCapable, {});
   std::array<uint8_t, 4> extensions{};
   const size_t count = extensions_of(capabilities, extensions);
   write_parameter(writer, kSupportedExtensions, ByteView(extensions).first(count));

@@ -14,6 +14,7 @@ struct Capabilities {
   bool stream_reset = false;         // RE-CONFIG in Supported Extensions, RFC 6525 §3.1
   bool interleaving = false;         // I-DATA in Supported Extensions, RFC 8260 §2.2.1
   bool zero_checksum = false;        // it takes packets without a checksum, because DTLS protects them, RFC 9653 §3
+  bool ecn = false;                  // ECN-capable, RFC 4960 Appendix A.1
   bool operator==(const Capabilities&) const = default;
 };
 

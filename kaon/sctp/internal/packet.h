@@ -27,6 +27,8 @@ enum class ChunkType : uint8_t {
   Error = 9,
   CookieEcho = 10,
   CookieAck = 11,
+  EcnEcho = 12,
+  WindowReduced = 13,
   ShutdownComplete = 14,
   IData = 64,
   ReConfig = 130,

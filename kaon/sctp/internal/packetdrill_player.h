@@ -177,10 +177,11 @@ class Player {
     }
     if (!list) return std::nullopt;
     ParameterReader actual(chunk.whole.subspan(pattern.bytes.size()));
-    const auto next = [&] {  // what only newer implementations announce is passed over
+    const auto next = [&] {  // extensions that not every implementation announces are passed over
       auto parameter = actual.next();
       while (parameter && chunk.type <= ChunkType::InitAck &&
-             (parameter->type == 0x8008 || parameter->type == 0x8001 || parameter->type == 0xc000)) {
+             (parameter->type == 0x8000 || parameter->type == 0x8001 || parameter->type == 0x8008 ||
+              parameter->type == 0xc000)) {
         parameter = actual.next();
       }
       return parameter;

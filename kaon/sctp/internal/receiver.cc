@@ -96,6 +96,7 @@ void Receiver::packet_ended(Duration round_trip, const EventQueue& events, Time 
 // the bottleneck. Not while the application does not read; the memory is taken by what arrives, not by what is
 // advertised.
 void Receiver::grow_window(Duration round_trip, const EventQueue& events, Time now) {
+  most_in_round_ = std::max(most_in_round_, bytes_in_round_);
   if (now - round_start_ < round_trip) {
     const size_t wanted = std::min(2 * bytes_in_round_, most_window_);
     if (wanted > window_ && events.message_bytes() <= window_ / 2) window_ = wanted;
@@ -105,9 +106,10 @@ void Receiver::grow_window(Duration round_trip, const EventQueue& events, Time n
   bytes_in_round_ = 0;
 }
 
-void Receiver::trim() {
-  window_ = usual_window_;
-  reassembly_.trim();
+// To twice of what would let it grow again, so that what the peer has under way by the old one fits.
+void Receiver::shrink_window() {
+  while (window_ > usual_window_ && most_in_round_ < window_ / 4) window_ = std::max(window_ / 2, usual_window_);
+  most_in_round_ = 0;
 }
 
 uint32_t Receiver::advertised(const EventQueue& events) const {

@@ -45,7 +45,9 @@ class Receiver {
   size_t used(const EventQueue& events) const { return reassembly_.used() + events.message_bytes(); }
   static size_t window_of(const Config& config);
   size_t window() const { return window_; }
-  void trim();
+  /// From time to time: a window that nobody fills any more becomes smaller again.
+  void shrink_window();
+  void trim() { reassembly_.trim(); }
 
  private:
   uint32_t advertised(const EventQueue& events) const;
@@ -62,6 +64,7 @@ class Receiver {
   uint32_t last_advertised_;
   Time round_start_{};
   size_t bytes_in_round_ = 0;
+  size_t most_in_round_ = 0;  // since shrink_window()
   uint8_t unacknowledged_packets_ = 0;
   // Cumulative TSNs after every second packet since the last SACK. A batch of packets that arrives at once is not
   // answered by one SACK for all: peers send only a few packets per SACK (RFC 9260 §6.1 D), and would wait for each

@@ -9,6 +9,7 @@ namespace kaon::sctp {
 // RFC 8985 §7.2: a peer that delays its SACKs obeys the I bit that the last chunk of a flight has; the rest is for
 // timers and schedulers.
 constexpr Duration kProbeSlack = std::chrono::milliseconds(10);
+constexpr uint32_t kForgetMark = 1u << 30;
 
 Sender::Sender(const Config& config, SendQueue& queue, Tsn initial_tsn, uint32_t peer_a_rwnd, bool partial_reliability)
     : queue_(&queue),
@@ -54,15 +55,30 @@ RetransmissionQueue::Verdict Sender::handle_sack(const SackChunk& sack, Retransm
   return outcome.verdict;
 }
 
+Sender::Mark Sender::handle_mark(Tsn tsn, Time now) {
+  if (tsn.newer_than(last_assigned_tsn())) return Mark::NeverSent;
+  if (recovery_end_ || (marked_until_ && !tsn.newer_than(*marked_until_))) return Mark::Known;
+  congestion_->on_loss(now);
+  marked_until_ = last_assigned_tsn();
+  reduced_by_mark_ = true;
+  return Mark::Counted;
+}
+
 void Sender::on_losses(Time now) {
   ++fast_retransmits_;
   if (recovery_end_) return;
-  congestion_->on_loss(now);
+  // The queue that lost packets is the one whose marks have made the window smaller a moment ago.
+  if (!reduced_by_mark_) congestion_->on_loss(now);
   recovery_end_ = last_assigned_tsn();
   free_packet_ = true;
 }
 
 void Sender::end_recovery(Tsn cumulative) {
+  if (marked_until_ && cumulative.newer_or_same(*marked_until_)) {
+    reduced_by_mark_ = false;
+    // The peer repeats itself until it has our answer; by then that is long past, and numbers wrap.
+    if (cumulative.distance_from(*marked_until_) > kForgetMark) marked_until_.reset();
+  }
   if (!recovery_end_ || !cumulative.newer_or_same(*recovery_end_)) return;
   recovery_end_.reset();
   sent_.recovery_ended();

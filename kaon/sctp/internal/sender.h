@@ -14,6 +14,10 @@ class Sender {
 
   /// Without effect unless Ok; the verdict is for counting.
   RetransmissionQueue::Verdict handle_sack(const SackChunk& sack, RetransmissionTimeout& rto, Time now);
+  /// The peer saw a mark on a packet that began with this TSN (RFC 4960 Appendix A.2): once per round trip the window
+  /// becomes smaller as by a loss.
+  enum class Mark : uint8_t { Counted, Known, NeverSent };
+  Mark handle_mark(Tsn tsn, Time now);
   /// T3-rtx, RFC 9260 §6.3.3.
   void handle_timeout(Time now);
   /// reordering_deadline() or probe_deadline() has come.
@@ -24,6 +28,7 @@ class Sender {
   /// lost.
   void adopt(Sender&& earlier);
   void set_packet_size(size_t size);
+  void share_path(bool shared) { congestion_->share_path(shared); }
 
   /// Puts FORWARD-TSN, lost and new chunks into the packet, as many as are allowed.
   void fill(PacketWriter& writer, Time now);
@@ -64,6 +69,7 @@ class Sender {
   size_t max_packet_size_;
   size_t peer_window_;
   std::optional<Tsn> recovery_end_;  // fast recovery until this is acknowledged, RFC 9260 §7.2.4
+  std::optional<Tsn> marked_until_;  // a mark up to this tells nothing new
   Tsn round_end_;                    // a round trip ends when this is acknowledged
   std::optional<Tsn> probe_end_;     // a tail loss probe is out, RFC 8985 §7.4
   std::vector<ForwardTsnChunk::Skipped> skipped_;
@@ -77,6 +83,7 @@ class Sender {
   bool limited_by_peer_ = false;    // since the last chunk
   bool forward_due_ = false;
   bool progress_ = false;
+  bool reduced_by_mark_ = false;  // within this round trip
 };
 
 }  // namespace kaon::sctp

@@ -20,10 +20,13 @@ Tcb::Tcb(const Config& config, SendQueue& queue, const StateCookie& agreed, uint
             std::min(config.incoming_streams, agreed.peer_outgoing_streams), config.incoming_streams),
       path_mtu(config.max_packet_size, config.max_probed_packet_size) {
   queue.set_format(format);
+  ecn.set_marks(config.ecn && agreed.peer_capabilities.ecn);
 }
 
 std::unique_ptr<Tcb> Association::Impl::make_tcb(const StateCookie& agreed) {
-  return std::make_unique<Tcb>(config_, queue_, agreed, env_.random.u64());
+  auto block = std::make_unique<Tcb>(config_, queue_, agreed, env_.random.u64());
+  block->sender.share_path(path_shared_);
+  return block;
 }
 
 uint32_t Association::Impl::random_tag() {
@@ -39,7 +42,7 @@ InitChunk Association::Impl::own_init(uint32_t tag, Tsn initial_tsn) const {
   init.outgoing_streams = config_.outgoing_streams;
   init.incoming_streams = config_.incoming_streams;
   init.initial_tsn = initial_tsn;
-  init.capabilities = {true, true, config_.interleaving, config_.zero_checksum};
+  init.capabilities = {true, true, config_.interleaving, config_.zero_checksum, config_.ecn};
   return init;
 }
 

@@ -24,7 +24,8 @@ std::array<uint8_t, StateCookie::kSize> CookieJar::seal(const StateCookie& cooki
   writer.u16(cookie.peer_incoming_streams);
   writer.u8(static_cast<uint8_t>(
       (cookie.peer_capabilities.partial_reliability ? 1 : 0) | (cookie.peer_capabilities.stream_reset ? 2 : 0) |
-      (cookie.peer_capabilities.interleaving ? 4 : 0) | (cookie.peer_capabilities.zero_checksum ? 8 : 0)));
+      (cookie.peer_capabilities.interleaving ? 4 : 0) | (cookie.peer_capabilities.zero_checksum ? 8 : 0) |
+      (cookie.peer_capabilities.ecn ? 16 : 0)));
   const crypto::Digest mac = crypto::hmac(crypto::HashAlgorithm::Sha256, secret_, body);
   std::memcpy(out.data(), mac.data.data(), StateCookie::kMacSize);
   return out;
@@ -52,6 +53,7 @@ std::optional<StateCookie> CookieJar::open(ByteView bytes) const {
   cookie.peer_capabilities.stream_reset = (capabilities & 2) != 0;
   cookie.peer_capabilities.interleaving = (capabilities & 4) != 0;
   cookie.peer_capabilities.zero_checksum = (capabilities & 8) != 0;
+  cookie.peer_capabilities.ecn = (capabilities & 16) != 0;
   return cookie;
 }
 

@@ -22,6 +22,10 @@ PacketWriter::Checksum Association::Impl::checksum_for(const Tcb& block) const {
 }
 
 void Association::Impl::write_sack(PacketWriter& writer, Tcb& block) {
+  // First what was marked, then that it has arrived: usrsctp answers only while it still keeps the chunk.
+  if (block.ecn.has_echo() && writer.space() >= EcnChunk::kEchoSize) {
+    block.ecn.write_echo(writer.add(ChunkType::EcnEcho, 0, EcnChunk::kEchoSize));
+  }
   const size_t size = block.receiver.sack_size(writer.space());
   if (size == 0) return;
   block.receiver.write_sack(writer.add(ChunkType::Sack, 0, size), events_);
@@ -88,6 +92,9 @@ std::optional<net::Transmit> Association::Impl::transmit_open(PacketWriter& writ
   const bool shutdown_acknowledges = open.phase == Open::Phase::ShutdownSent && open.shutdown_due;
   if (shutdown_acknowledges) block.receiver.acknowledged_otherwise();
   if (block.receiver.sack_now() || (block.receiver.sack_later() && sends_data)) write_sack(writer, block);
+  if (block.ecn.has_answer() && writer.space() >= EcnChunk::kSize) {
+    store_be32(writer.add(ChunkType::WindowReduced, 0, EcnChunk::kSize).data(), block.ecn.take_answer().value());
+  }
   if (block.reset.has_output() && block.reset.write(writer)) deadline(Timer::ReConfig) = now_ + rto_.current();
   if (open.shutdown_due && writer.space() >= 4) {
     open.shutdown_due = false;
@@ -97,10 +104,14 @@ std::optional<net::Transmit> Association::Impl::transmit_open(PacketWriter& writ
       writer.add(ChunkType::ShutdownAck, 0, ByteView());
     }
   }
+  const size_t control = writer.space();
   if (sends_data) block.sender.fill(writer, now_);  // last: §6.10
+  const bool has_data = writer.space() != control;
   update_timers();
   if (writer.empty()) return std::nullopt;
-  return transmit(writer, block.peer_tag, out, checksum_for(block));
+  auto packet = transmit(writer, block.peer_tag, out, checksum_for(block));
+  if (has_data && block.ecn.marks()) packet->ecn = net::Ecn::Ect0;
+  return packet;
 }
 
 // RFC 8899 §6.2.1: a HEARTBEAT, and a PAD chunk (RFC 4820) that makes the packet as large as it is to be.
