@@ -60,11 +60,6 @@ inline constexpr std::string_view kChannelDrops[] = {
     "channel_unexpected_ack", "channel_unknown_stream", "channel_unknown_ppid",
     "channel_invalid_utf8",   "channel_too_many",       "channel_parts_too_large"};
 
-inline constexpr std::string_view kChannelDrops[] = {
-    "channel_malformed_dcep", "channel_unknown_dcep",   "channel_unexpected_open",
-    "channel_unexpected_ack", "channel_unknown_stream", "channel_unknown_ppid",
-    "channel_invalid_utf8",   "channel_too_many",       "channel_parts_too_large"};
-
 /// Calls visit(name, count) for each counter of one engine that is not zero.
 template <class Reason, size_t N>
 void visit_drops(const Counters<Reason>& counters, const std::string_view (&names)[N], auto&& visit) {
