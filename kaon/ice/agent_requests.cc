@@ -96,7 +96,7 @@ Agent::Pair* Agent::pair_for_request(const stun::Message& message, const net::Da
     remote->candidate.network_id = info->id;
     remote->candidate.network_cost = info->cost;
   }
-  Pair* added = add_pair(*find_base(packet.local, packet.protocol), *remote);
+  Pair* added = add_pair(*find_base(packet.local, packet.protocol), *remote, true);
   if (added != nullptr) notice_moved(*added, now);
   // And no more patience for it: two translators that map by port can make up new addresses for ever.
   return added;
