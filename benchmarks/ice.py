@@ -14,6 +14,7 @@ from turn import address
 RTTS = (20, 100, 300)
 CANDIDATES = (1, 4, 20)
 RATE = 20_000  # datagrams a second, of ice_load
+IDLE = 10  # seconds: two intervals of consent
 
 
 class Ice(simulated.Simulated):
@@ -92,11 +93,10 @@ class Mux(Bench):
     def serve(peer, count, seconds, resident, rows):
         with running(peer, count, seconds) as (server, load, _):
             hear(load, "ready")
-            time.sleep(1)
             # Consent goes on all the time and is not what is asked for.
             before = cpu_seconds(server.pid)
-            time.sleep(2)
-            idle = (cpu_seconds(server.pid) - before) / 2
+            time.sleep(IDLE)
+            idle = (cpu_seconds(server.pid) - before) / IDLE
             resident[count] = resident_kib(server.pid)
             if len(resident) > 1:
                 least = min(resident)
