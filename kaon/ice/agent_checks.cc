@@ -241,14 +241,19 @@ void Agent::flight_embedded(Time now) {
   // As many answers are on their way already.
   if (selected_path_ || config_.lite || sped_.pending() <= responses_.size()) return;
   for (Pair& p : pairs_) {
-    if (!p.validated || p.generation != generation_ || p.triggered || !can_check(p)) continue;
+    if (!p.validated || p.generation != generation_ || !can_check(p)) continue;
     if (p.state == PairState::Failed) continue;
+    if (p.triggered) {
+      p.next_check = std::min(p.next_check, now);
+      continue;
+    }
     if (p.queued) {  // by a check that has not left: it takes the others along
       const bool use_candidate = p.sent[(p.sent_count + Pair::kMaxSent - 1) % Pair::kMaxSent].use_candidate;
       for (size_t i = 1; i < std::min(sped_.pending(), kMaxBurst); ++i) begin_transaction(p, use_candidate, now);
       continue;
     }
     p.triggered = true;
+    p.next_check = now;
     triggered_.push_back(p.id);
   }
   update(now);
