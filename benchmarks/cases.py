@@ -5,6 +5,7 @@ import time
 
 import browsers
 import fanout
+import ice
 import micro
 import simulated
 import tunnel
@@ -160,4 +161,4 @@ class Rtp(Bench):
 
 BENCHES = {bench.name: bench for bench in (Setup(), DataChannel(), Memory(), Rtp(), fanout.Fanout(), micro.Micro(),
                                            micro.Size(), simulated.LongPath(), simulated.RoundTrips(),
-                                           tunnel.Tunnel(), browsers.Browser(), turn.Turn())}
+                                           tunnel.Tunnel(), browsers.Browser(), turn.Turn(), ice.Ice(), ice.Mux())}

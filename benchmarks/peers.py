@@ -59,12 +59,15 @@ class Peer:
 class Kaon(Peer):
     name = "kaon"
     rival = False
-    benches = ALL_PAIRS | {"fanout", "micro", "size", "turn", "longpath", "roundtrips", "tunnel", "browser"}
+    benches = ALL_PAIRS | {"fanout", "micro", "size", "turn", "longpath", "roundtrips", "tunnel", "browser", "ice", "mux"}
     controllers = "cubic,delay-cubic"
 
     def turn_command(self, ip, port, _folder):
         return [BUILD / "apps/kaon/kaon", "turn", "--udp", f"{ip}:{port}", "--relay-ip", ip, "--allow-peer", ip, "--user", "u:p",
                 "--user-allocations", "20000", "--log", "off"]
+
+    def ice_command(self):
+        return [BUILD / "benchmarks/ice_server"]
 
     def make(self):
         if OWN_BUILD:
@@ -83,17 +86,18 @@ class Kaon(Peer):
 
 class Pion(Peer):
     name = "pion"
-    benches = ALL_PAIRS | {"turn", "tunnel"}
+    benches = ALL_PAIRS | {"turn", "tunnel", "ice", "mux"}
     full_tunnels = 1
     priority = ("nice", "--adjustment=-15")  # its threads would leave no time for anybody
     program = stacks.BUILD / "pion_bench"
     turn_server = stacks.BUILD / "pion_turnserver"
+    ice_bench = stacks.BUILD / "pion_icebench"
 
     def make(self):
         stacks.need("go")
         env = {"GOTOOLCHAIN": "local", "GOFLAGS": "-buildvcs=false"}
         stacks.run(["go", "mod", "download"], stacks.PEERS / "pion", stacks.Missing, env)
-        for program, package in ((self.program, "./bench"), (self.turn_server, "./turnserver")):
+        for program, package in ((self.program, "./bench"), (self.turn_server, "./turnserver"), (self.ice_bench, "./icebench")):
             stacks.run(["go", "build", "-o", program, package], stacks.PEERS / "pion", stacks.Broken, env)
 
     def command(self):
@@ -101,6 +105,12 @@ class Pion(Peer):
 
     def turn_command(self, ip, port, _folder):
         return [self.turn_server, ip, str(port), "u", "p"]
+
+    def ice_command(self):
+        return [self.ice_bench, "serve"]
+
+    def ice_path_command(self):
+        return [self.ice_bench, "path"]
 
     def version(self):
         return "v" + stacks.go_version("github.com/pion/webrtc/v4")

@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = {"setup": ["--count", "3"], "datachannel": [], "memory": ["--count", "12"], "rtp": ["--count", "3"],
          "fanout": ["--count", "5"], "micro": [], "size": [], "turn": ["--count", "3"], "longpath": [],
-         "roundtrips": ["--count", "5"],
+         "roundtrips": ["--count", "5"], "ice": ["--count", "20"], "mux": ["--count", "100"],
          "datachannel --latency": [], "tunnel": []}
 # What is wrong, and what of the list of right ones the answer must name.
 WRONG = [(["nonsense"], "fanout"), (["setup", "--peers", "nobody"], "libwebrtc"), (["setup", "--nonsense"], "--burst")]

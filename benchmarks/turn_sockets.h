@@ -1,4 +1,4 @@
-// UDP sockets of the programs around the TURN bench.
+// UDP sockets of the programs around the TURN and ICE benches.
 #pragma once
 
 #include <netinet/in.h>
@@ -14,7 +14,7 @@
 namespace kaon::bench {
 
 [[noreturn]] inline void give_up(const char* what) {
-  std::fprintf(stderr, "turn: %s\n", what);
+  std::fprintf(stderr, "load: %s\n", what);
   std::exit(1);
 }
 

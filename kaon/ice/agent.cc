@@ -257,9 +257,9 @@ void Agent::schedule(Time now) {
 // With pacing. A check that waits for poll_transmit() puts off the next one of its pair.
 Time Agent::next_check_of(const Pair& p) const {
   if (p.queued || !can_check(p)) return kNever;
-  if (p.triggered) return last_check_ + kMinPace;
+  if (p.triggered) return std::max(p.next_check, last_check_ + kMinPace);
   const Time at = due(p);
-  return at == kNever ? kNever : std::max({at, last_ordinary_ + pace(), last_check_ + kMinPace});
+  return at == kNever ? kNever : std::max(at, paced(p));
 }
 
 std::optional<net::Transmit> Agent::poll_transmit(Bytes out) {

@@ -42,6 +42,7 @@ class Agent {
   /// While there is a path, that many at once, then one in this time: two translators that map by port show each other
   /// a new address with every answer.
   static constexpr Duration kReflexiveInterval = std::chrono::seconds(5);
+  /// Each kind of pair gets its share of them, and in its kind each candidate.
   static constexpr size_t kMaxPairs = 128;
   static constexpr size_t kMaxStunServers = 4;
   /// Answers that wait for poll_transmit(); further requests are dropped.
@@ -83,6 +84,10 @@ class Agent {
 
   // -- the five calls ------------------------------------------------------------------------------------------------
   void handle_packet(const net::Datagram& packet, Time now);
+  /// ICMP says that a packet of ours to `remote` did not get there for good (RFC 1122 §3.2.2.1 calls it a hard error),
+  /// and quotes its beginning. A check of ours that it quotes fails at once, unless anything has come over its pair:
+  /// who has not seen the check cannot forge this, and who has ends no path by it (RFC 8445 §7.2.5.2.2, RFC 5927).
+  void handle_unreachable(ByteView quoted, const net::Endpoint& remote, Time now);
   void handle_timeout(Time now);
   Time next_timeout() const;
   /// `out` must hold kMaxPacket bytes.
@@ -148,6 +153,9 @@ class Agent {
   const Counters<Drop>& drops() const { return drops_; }
 
  private:
+  // Of pairs: from a relay or not, protocol, family, and the remote candidate's type.
+  static constexpr size_t kKinds = 2 * 2 * 2 * 3;
+
   using Pair = internal::Pair;
   using Local = internal::Local;
   using Remote = internal::Remote;
@@ -193,8 +201,10 @@ class Agent {
   bool make_room_for_reflexive();
   void form_pairs(const Local& local);
   void form_pairs(const Remote& remote);
-  Pair* add_pair(const Local& local, const Remote& remote);
-  bool make_room_for_pair(uint64_t priority);
+  Pair* add_pair(const Local& local, const Remote& remote, bool proven = false);
+  static uint8_t kind_of(const Candidate& local, const Candidate& remote);
+  int spread_of(const Pair& pair, const Local& local, const Remote& remote) const;
+  bool make_room_for_pair(const Pair& next, bool proven);
   Pair* find_pair(const net::Endpoint& local, const net::Endpoint& remote, net::Protocol protocol, uint32_t generation);
   const Pair* find_path(const Path& path) const;
   Pair* pair(PairId id);
@@ -211,16 +221,21 @@ class Agent {
   Time next_check_of(const Pair& pair) const;
   bool can_check(const Pair& pair) const;
   int max_attempts(const Pair& pair) const;
+  static bool untried(const Pair& pair) { return pair.state == PairState::Waiting && pair.attempts == 0; }
   bool worth_a_try(const Pair& spare) const;
-  Pair* next_triggered();
-  Pair* next_due(Time now);
+  Pair* next_triggered(Time now);
+  Pair* next_repeat(Time now);
+  Pair* next_untried(Time now);
   void run_checks(Time now);
   bool run_triggered(Time now);
   bool run_ordinary(Time now);
+  void give_up(Pair& pair, Time now);
   void send_check(Pair& pair, Time now);
   void begin_transaction(Pair& pair, bool use_candidate, Time now);
   void trigger(Pair& pair, Time now);
   Duration pace() const;
+  Duration first_pace() const;
+  Time paced(const Pair& pair) const;
   size_t write_check(const Pair& pair, const stun::TransactionId& id, Bytes out);
   void handle_response(const stun::Message& message, const net::Datagram& packet, Time now);
   void handle_success(Pair& pair, const stun::Message& message, const internal::Sent& sent, Time now);
@@ -293,7 +308,9 @@ class Agent {
   Ring<Event> events_;
   std::array<Time, static_cast<size_t>(Timer::Count)> deadlines_;
   Time last_check_ = Time::min();
-  Time last_ordinary_ = Time::min();
+  Time last_first_ = Time::min();         // of the pairs that were untried
+  Time last_repeat_ = Time::min();        // of others, not triggered
+  std::array<uint16_t, kKinds> tried_{};  // first checks by kind
   bool last_was_triggered_ = false;
   Time reflexive_from_ = Time::min();  // one interval per candidate that may be learned until now
   Time error_window_ = Time::min();

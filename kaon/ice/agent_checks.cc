@@ -1,5 +1,6 @@
 // Connectivity checks: when they are sent, how they look, what their answers mean.
 #include <algorithm>
+#include <tuple>
 
 #include "kaon/base/assert.h"
 #include "kaon/ice/agent.h"
@@ -28,8 +29,11 @@ constexpr int kMaxReflexiveAttempts = 4;
 // For pairs that could not replace the nominated one but may be needed when that breaks: about a second without an
 // answer.
 constexpr int kMaxSpareAttempts = 4;
-// A check under way is not repeated sooner than this because the peer's came.
-constexpr Duration kTriggerHoldOff = milliseconds(50);
+// The peer's check makes us repeat ours, which was perhaps too early for the peer's translator; not sooner than this,
+// in which the answer to ours comes on a short way.
+constexpr Duration kTriggerHoldOff = milliseconds(10);
+// First checks follow each other so much faster than repeated ones.
+constexpr int kFirstPaceDivisor = 4;
 
 Duration retry_delay(int attempts, bool succeeded) {
   const size_t index = std::min(static_cast<size_t>(std::max(attempts, 1)) - 1, kRetryDelays.size() - 1);
@@ -93,31 +97,49 @@ Duration Agent::pace() const {
   return known ? std::clamp(*known / 2, kMinPace, config_.pace) : config_.pace;
 }
 
-Agent::Pair* Agent::next_triggered() {
+// Each pair's first check is in a hurry: the one that works may be among the last. There are kMaxPairs of them.
+Duration Agent::first_pace() const { return std::max(kMinPace, config_.pace / kFirstPaceDivisor); }
+
+Time Agent::paced(const Pair& p) const {
+  return std::max(last_check_ + kMinPace, untried(p) ? last_first_ + first_pace() : last_repeat_ + pace());
+}
+
+Agent::Pair* Agent::next_triggered(Time now) {
   for (size_t i = triggered_.size(); i > 0; --i) {
     const PairId id = triggered_.pop_front();
     Pair* p = pair(id);
-    if (p == nullptr) continue;
-    if (can_check(*p) && !p->queued) {
+    if (p == nullptr || !p->triggered) continue;
+    if (can_check(*p) && !p->queued && p->next_check <= now) {
       p->triggered = false;
       return p;
     }
-    triggered_.push_back(id);  // the peer's credentials are still on their way
+    triggered_.push_back(id);  // its time or the peer's credentials are still to come
   }
   return nullptr;
 }
 
 // Longest overdue first, so that no number of candidates can keep one from its turn; then by priority.
-Agent::Pair* Agent::next_due(Time now) {
+Agent::Pair* Agent::next_repeat(Time now) {
   Pair* next = nullptr;
   Time next_at = kNever;
   for (Pair& p : pairs_) {
-    const Time at = due(p);
+    const Time at = untried(p) ? kNever : due(p);
     if (at > now) continue;
     if (next == nullptr || at < next_at || (at == next_at && p.priority > next->priority)) {
       next = &p;
       next_at = at;
     }
+  }
+  return next;
+}
+
+// The kinds take turns, as RFC 8421 §4 has it for families: hundreds of host addresses that lead nowhere do not keep
+// the reflexive ones and the relay waiting.
+Agent::Pair* Agent::next_untried(Time now) {
+  const auto rank = [this](const Pair& p) { return std::tuple(tried_[p.kind], p.spread, ~p.priority); };
+  Pair* next = nullptr;
+  for (Pair& p : pairs_) {
+    if (untried(p) && due(p) <= now && (next == nullptr || rank(p) < rank(*next))) next = &p;
   }
   return next;
 }
@@ -131,7 +153,7 @@ void Agent::run_checks(Time now) {
 }
 
 bool Agent::run_triggered(Time now) {
-  Pair* p = next_triggered();
+  Pair* p = next_triggered(now);
   if (p == nullptr) return false;
   send_check(*p, now);
   last_was_triggered_ = true;
@@ -139,23 +161,28 @@ bool Agent::run_triggered(Time now) {
 }
 
 bool Agent::run_ordinary(Time now) {
-  while (now >= last_ordinary_ + pace()) {
-    Pair* p = next_due(now);
-    if (p == nullptr) return false;
-    if (p->attempts >= max_attempts(*p) && p->id != selected_) {
-      const bool again = config_.recheck > Duration() && !selected_path_;
-      p->state = again ? PairState::Waiting : PairState::Failed;
-      if (again) p->attempts = 0;
-      if (again) p->next_check = now + config_.recheck;
-      p->nominating = p->nominate_on_success = false;
-      continue;
-    }
-    send_check(*p, now);
-    last_ordinary_ = now;
-    last_was_triggered_ = false;
-    return true;
+  Pair* p = nullptr;
+  if (now >= last_repeat_ + pace()) {
+    while ((p = next_repeat(now)) != nullptr && p->attempts >= max_attempts(*p) && p->id != selected_) give_up(*p, now);
+    if (p != nullptr) last_repeat_ = now;
   }
-  return false;
+  if (p == nullptr && now >= last_first_ + first_pace()) {
+    p = next_untried(now);
+    if (p != nullptr) last_first_ = now;
+  }
+  if (p == nullptr) return false;
+  send_check(*p, now);
+  last_was_triggered_ = false;
+  return true;
+}
+
+// Until the peer asks, or for a while.
+void Agent::give_up(Pair& p, Time now) {
+  const bool again = config_.recheck > Duration() && !selected_path_;
+  p.state = again ? PairState::Waiting : PairState::Failed;
+  if (again) p.attempts = 0;
+  if (again) p.next_check = now + config_.recheck;
+  p.nominating = p.nominate_on_success = p.triggered = false;
 }
 
 void Agent::begin_transaction(Pair& p, bool use_candidate, Time now) {
@@ -181,6 +208,7 @@ void Agent::send_check(Pair& p, Time now) {
   // of it, and the next check of this pair is far.
   const size_t count = std::clamp<size_t>(sped_.pending(), 1, kMaxBurst);
   for (size_t i = 0; i < count; ++i) begin_transaction(p, use_candidate, now);
+  if (untried(p)) ++tried_[p.kind];
   ++p.attempts;
   const bool succeeded = p.state == PairState::Succeeded;
   if (!succeeded) p.state = PairState::InProgress;
@@ -194,19 +222,17 @@ void Agent::send_check(Pair& p, Time now) {
 // RFC 8445 §7.3.1.4.
 void Agent::trigger(Pair& p, Time now) {
   if (p.triggered) return;
+  Time at = now;
   if (p.state == PairState::InProgress) {
     const internal::Sent& newest = p.sent[(p.sent_count + Pair::kMaxSent - 1) % Pair::kMaxSent];
-    // Ours may have come too early for the peer's translator, which the peer's has opened now.
-    if (now - newest.at < kTriggerHoldOff) {
-      p.next_check = std::min(p.next_check, newest.at + kTriggerHoldOff);
-      return;
-    }
+    at = std::max(now, newest.at + kTriggerHoldOff);
   }
   if (p.state == PairState::Failed) {
     p.state = PairState::Waiting;
     p.attempts = 0;
   }
   p.triggered = true;
+  p.next_check = at;
   triggered_.push_back(p.id);
 }
 
@@ -215,14 +241,19 @@ void Agent::flight_embedded(Time now) {
   // As many answers are on their way already.
   if (selected_path_ || config_.lite || sped_.pending() <= responses_.size()) return;
   for (Pair& p : pairs_) {
-    if (!p.validated || p.generation != generation_ || p.triggered || !can_check(p)) continue;
+    if (!p.validated || p.generation != generation_ || !can_check(p)) continue;
     if (p.state == PairState::Failed) continue;
+    if (p.triggered) {
+      p.next_check = std::min(p.next_check, now);
+      continue;
+    }
     if (p.queued) {  // by a check that has not left: it takes the others along
       const bool use_candidate = p.sent[(p.sent_count + Pair::kMaxSent - 1) % Pair::kMaxSent].use_candidate;
       for (size_t i = 1; i < std::min(sped_.pending(), kMaxBurst); ++i) begin_transaction(p, use_candidate, now);
       continue;
     }
     p.triggered = true;
+    p.next_check = now;
     triggered_.push_back(p.id);
   }
   update(now);
@@ -289,6 +320,27 @@ void Agent::handle_response(const stun::Message& message, const net::Datagram& p
   drops_.add(Drop::UnknownTransaction);
 }
 
+// The peer's check revives the pair: it may be a firewall that refuses what it has not asked for.
+void Agent::handle_unreachable(ByteView quoted, const net::Endpoint& remote, Time now) {
+  if (inert() || !stun::is_stun(quoted)) return drops_.add(inert() ? Drop::Inert : Drop::NotStun);
+  for (Pair& p : pairs_) {
+    for (const internal::Sent& sent : p.sent) {
+      if (p.path.remote != remote || !std::ranges::equal(sent.id.bytes, quoted.subspan(8, sent.id.bytes.size())))
+        continue;
+      if (p.validated || p.id == selected_ || p.state == PairState::Succeeded) return;
+      give_up(p, now);
+      return update(now);
+    }
+  }
+  for (const auto& client : clients_) {
+    if (client->config().server != remote || !client->handle_unreachable(quoted, now)) continue;
+    drain_client(*client);
+    update_gathering();
+    return update(now);
+  }
+  drops_.add(Drop::UnknownTransaction);
+}
+
 void Agent::handle_success(Pair& p, const stun::Message& message, const internal::Sent& sent, Time now) {
   const auto mapped = message.xor_address(stun::Attribute::XorMappedAddress);
   if (!mapped) return drops_.add(Drop::Malformed);
@@ -302,6 +354,7 @@ void Agent::handle_success(Pair& p, const stun::Message& message, const internal
   p.sent_unheard_since = kNever;
   p.heard_data = false;
   p.state = PairState::Succeeded;
+  p.triggered = false;
   p.next_check = now + consent_interval();
   learn_mapped(p, *mapped);
   mark_validated(p);

@@ -1,5 +1,7 @@
 // Remote candidates and the checklist of pairs.
 #include <algorithm>
+#include <cstdlib>
+#include <tuple>
 
 #include "kaon/base/assert.h"
 #include "kaon/base/text.h"
@@ -155,7 +157,7 @@ void Agent::form_pairs(const Remote& remote) {
 
 // RFC 8445 §6.1.2. Nothing is frozen: with one component of one stream, freezing would only put off checks that pacing
 // puts off anyway.
-Agent::Pair* Agent::add_pair(const Local& local, const Remote& remote) {
+Agent::Pair* Agent::add_pair(const Local& local, const Remote& remote, bool proven) {
   if (Pair* known = find_pair(local.base, remote.candidate.address, local.candidate.protocol, remote.generation)) {
     return known;
   }
@@ -168,7 +170,9 @@ Agent::Pair* Agent::add_pair(const Local& local, const Remote& remote) {
   next.priority = role_ == Role::Controlling ? pair_priority(local.candidate.priority, remote.candidate.priority)
                                              : pair_priority(remote.candidate.priority, local.candidate.priority);
   next.next_check = Time::min();
-  if (!make_room_for_pair(next.priority)) {
+  next.kind = kind_of(local.candidate, remote.candidate);
+  next.spread = spread_of(next, local, remote);
+  if (!make_room_for_pair(next, proven)) {
     drops_.add(Drop::TooManyCandidates);
     return nullptr;
   }
@@ -176,15 +180,52 @@ Agent::Pair* Agent::add_pair(const Local& local, const Remote& remote) {
   return &pairs_.emplace_back(std::move(next));
 }
 
-bool Agent::make_room_for_pair(uint64_t priority) {
+uint8_t Agent::kind_of(const Candidate& local, const Candidate& remote) {
+  const int relay = local.type == CandidateType::Relayed;
+  const int tcp = local.protocol == net::Protocol::Tcp;
+  const int v6 = remote.address.ip.is_v6();
+  const int type = remote.type == CandidateType::Host ? 0 : remote.type == CandidateType::Relayed ? 2 : 1;
+  return static_cast<uint8_t>(((relay * 2 + tcp) * 2 + v6) * 3 + type);
+}
+
+// Two in one network reach each other. Otherwise any pair may be the one that works, so that each candidate is tried
+// once before one is tried again: the first of the one side with the first of the other, second with second, and so on.
+int Agent::spread_of(const Pair& next, const Local& local, const Remote& remote) const {
+  const net::IpAddress& theirs = remote.candidate.address.ip;
+  if (next.kind % 3 == 0 && net::IpRange(local.base.ip, local.base.ip.is_v4() ? 24 : 64).contains(theirs)) return -1;
+  // By priority, so that both sides put the same ones together.
+  const auto before = [](const auto& x, const auto& y) {
+    return x.candidate.priority != y.candidate.priority ? x.candidate.priority > y.candidate.priority : x.id < y.id;
+  };
+  const auto ours_before = std::ranges::count_if(locals_, [&](const Local& l) {
+    return l.sends && l.base.ip.family() == local.base.ip.family() &&
+           l.candidate.protocol == local.candidate.protocol && kind_of(l.candidate, remote.candidate) == next.kind &&
+           before(l, local);
+  });
+  const auto theirs_before = std::ranges::count_if(remotes_, [&](const Remote& r) {
+    return r.generation == remote.generation && r.candidate.protocol == remote.candidate.protocol &&
+           kind_of(local.candidate, r.candidate) == next.kind && before(r, remote);
+  });
+  return static_cast<int>(std::abs(ours_before - theirs_before));
+}
+
+// RFC 8445 §6.1.2.5. One that has failed gives way, else of the most frequent kind the one that would be tried last;
+// one that the peer has checked (`proven`) never does, because that works at least one way.
+bool Agent::make_room_for_pair(const Pair& next, bool proven) {
   if (pairs_.size() < kMaxPairs) return true;
-  auto lowest = pairs_.end();
+  std::array<size_t, kKinds> count{};
+  ++count[next.kind];
+  for (const Pair& p : pairs_) ++count[p.kind];
+  const auto rank = [&](const Pair& p) {
+    return std::tuple(p.state == PairState::Failed, count[p.kind], p.spread, ~p.priority);
+  };
+  auto last = pairs_.end();
   for (auto it = pairs_.begin(); it != pairs_.end(); ++it) {
     if (it->validated || it->id == selected_) continue;
-    if (lowest == pairs_.end() || it->priority < lowest->priority) lowest = it;
+    if (last == pairs_.end() || rank(*it) > rank(*last)) last = it;
   }
-  if (lowest == pairs_.end() || lowest->priority >= priority) return false;
-  pairs_.erase(lowest);
+  if (last == pairs_.end() || (!proven && rank(*last) <= rank(next))) return false;
+  pairs_.erase(last);
   return true;
 }
 

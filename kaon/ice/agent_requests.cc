@@ -80,7 +80,13 @@ void Agent::refresh_previous(const stun::Message& message, const net::Datagram& 
 // RFC 8445 §7.3.1.3: an address that was not signalled is a peer-reflexive candidate.
 Agent::Pair* Agent::pair_for_request(const stun::Message& message, const net::Datagram& packet, Time now) {
   if (Pair* known = find_pair(packet.local, packet.remote, packet.protocol, generation_)) {
-    notice_spare(*known, now);
+    // Its first check: perhaps a candidate of the network that the peer has changed to, signalled sooner than that
+    // came.
+    if (known->validated) {
+      notice_spare(*known, now);
+    } else if (config_.renomination) {
+      notice_moved(*known, now);
+    }
     return known;
   }
   Remote* remote = find_remote(packet.remote, packet.protocol, generation_);
@@ -96,7 +102,7 @@ Agent::Pair* Agent::pair_for_request(const stun::Message& message, const net::Da
     remote->candidate.network_id = info->id;
     remote->candidate.network_cost = info->cost;
   }
-  Pair* added = add_pair(*find_base(packet.local, packet.protocol), *remote);
+  Pair* added = add_pair(*find_base(packet.local, packet.protocol), *remote, true);
   if (added != nullptr) notice_moved(*added, now);
   // And no more patience for it: two translators that map by port can make up new addresses for ever.
   return added;

@@ -72,6 +72,7 @@ void Agent::check_liveness(Time now) {
 // Everything gets another chance while the selected pair is silent.
 void Agent::recheck_all(Time now) {
   if (config_.lite) return;
+  tried_ = {};
   for (Pair& p : pairs_) {
     if (p.id == selected_ || p.generation != generation_) continue;
     p.state = PairState::Waiting;

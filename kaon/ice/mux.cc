@@ -92,6 +92,11 @@ std::optional<ConnectionId> Mux::owner(const Path& path) const {
   return slot.used ? std::optional(slot.id) : std::nullopt;
 }
 
+std::optional<ConnectionId> Mux::owner_of_tag(uint32_t tag) const {
+  const auto it = by_tag_.find(tag);
+  return it == by_tag_.end() ? std::nullopt : std::optional(it->second);
+}
+
 std::optional<uint32_t> Mux::ssrc_of(ByteView packet) {
   if (packet.size() < 12 || packet[0] < 128 || packet[0] > 191) return std::nullopt;
   if (packet[1] >= 192 && packet[1] <= 223) return std::nullopt;
@@ -132,8 +137,8 @@ std::optional<ConnectionId> Mux::route_stun(ByteView bytes, bool& decided) {
     }
     case stun::Class::Success:
     case stun::Class::Error: {
-      const auto it = by_tag_.find(load_be32(message->transaction_id().bytes.data()));
-      return it == by_tag_.end() ? drop(MuxDrop::UnknownTransaction) : std::optional(it->second);
+      const auto owner = owner_of_tag(load_be32(message->transaction_id().bytes.data()));
+      return owner ? owner : drop(MuxDrop::UnknownTransaction);
     }
     case stun::Class::Indication: break;
   }

@@ -51,6 +51,8 @@ class Mux {
   void bind_ssrc(ConnectionId id, uint32_t ssrc);
   /// The connection that this path is bound to.
   std::optional<ConnectionId> owner(const Path& path) const;
+  /// The connection with this Agent::transaction_tag().
+  std::optional<ConnectionId> owner_of_tag(uint32_t tag) const;
   /// The SSRC of what looks like RTP (RFC 7983 §7, RFC 5761 §4).
   static std::optional<uint32_t> ssrc_of(ByteView packet);
 

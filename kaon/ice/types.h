@@ -46,7 +46,8 @@ struct Config {
   std::string password;
   /// Send a nomination number with each nomination (option "renomination" of both sides).
   bool renomination = false;
-  /// Distance between two checks (RFC 8445 §14.2), at least kMinPace; shorter once a short round trip is known.
+  /// Distance between two checks (RFC 8445 §14.2), at least kMinPace; shorter once a short round trip is known. The
+  /// first checks of the pairs follow each other in a quarter of it.
   Duration pace = std::chrono::milliseconds(20);
   /// No pair found for so long, counted from the latest candidate that was signalled: Failed (RFC 8863 §3).
   Duration patience = std::chrono::milliseconds(39500);

@@ -8,6 +8,7 @@
 #include "kaon/io/driver.h"
 #include "kaon/io/interfaces.h"
 #include "kaon/io/internal/exits.h"
+#include "kaon/io/internal/hosted_relays.h"
 #include "kaon/io/internal/ice_tcp.h"
 #include "kaon/io/internal/told_addresses.h"
 #include "kaon/io/loop.h"
@@ -19,6 +20,8 @@ namespace kaon::io {
 namespace {
 
 constexpr std::string_view kLoopNames = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+constexpr size_t kTagOffset = 8;  // of a STUN message: where its transaction id begins
 
 class Port;
 
@@ -47,8 +50,8 @@ class Hosted final : public HostedPeer, public Driven {
 
  private:
   friend class Shard;
-  bool use_relay(Relay& relay, const turn::Allocated& allocated, net::Protocol protocol);
-  bool add_relayed(Relay& relay, const net::Endpoint& relayed, const net::Endpoint& mapped, net::Protocol protocol);
+  HostedRelays::Handlers relay_handlers();
+  void add_relayed(const net::Endpoint& relayed, const net::Endpoint& mapped, net::Protocol protocol, size_t index);
 
   Shard& shard_;
   ice::ConnectionId id_;
@@ -57,7 +60,7 @@ class Hosted final : public HostedPeer, public Driven {
   ConnectionHandle handle_;
   std::vector<ice::Path> paths_;
   std::vector<uint32_t> ssrcs_;
-  std::vector<std::shared_ptr<Relay>> relays_;
+  HostedRelays relays_;
   bool relay_only_ = false;
   std::vector<net::Endpoint> active_;  // local addresses of its active TCP candidates
 };
@@ -81,6 +84,7 @@ class Shard final : public PeerShard, public UdpHandler, public std::enable_shar
   void writable() override {
     if (driver_) driver_->writable();
   }
+  void peer_error(const UdpPeerError& error) override;
 
   void open(UdpShard& udp);
   /// Before open().
@@ -96,7 +100,6 @@ class Shard final : public PeerShard, public UdpHandler, public std::enable_shar
   void stream_added(Hosted& hosted, uint32_t ssrc);
   void ufrag_changed(Hosted& hosted, const std::string& ufrag);
   void close(Hosted& hosted);
-  void close_relays(Hosted& hosted);
   void close_tcp(Hosted& hosted);
   std::shared_ptr<IceTcp> make_tcp();
   void update_addresses(std::span<const Interface> interfaces);
@@ -158,7 +161,11 @@ class Port final : public PeerPort {
 // -- Hosted ----------------------------------------------------------------------------------------------------------
 
 Hosted::Hosted(Shard& shard, ice::ConnectionId id, const peer::Config& config, PeerHandler& handler, Time now)
-    : shard_(shard), id_(id), handler_(&handler), connection_(shard.env_, shard.loop_.buffers(), config, now) {}
+    : shard_(shard),
+      id_(id),
+      handler_(&handler),
+      connection_(shard.env_, shard.loop_.buffers(), config, now),
+      relays_(shard.loop_, shard.env_, shard.exits_, relay_handlers()) {}
 
 PeerShard& Hosted::shard() { return shard_; }
 
@@ -188,34 +195,28 @@ void Hosted::dispatch() {
 
 bool Hosted::add_relay(const RelayServer& server, std::function<void(const turn::ClientEvent&)> tell) {
   if (relays_.size() >= kMaxRelays || handler_ == nullptr) return false;
-  const size_t index = relays_.size();
-  Relay::Handlers handlers;
+  relays_.add(server, std::move(tell));
+  return true;
+}
+
+HostedRelays::Handlers Hosted::relay_handlers() {
+  HostedRelays::Handlers handlers;
   handlers.on_data = [this](std::span<const net::Datagram> batch, Time now) {
     shard_.driver_->receive(handle_, batch, now);
   };
-  handlers.on_event = [this, index, protocol = server.protocol, tell = std::move(tell)](const auto& event) {
-    const auto* allocated = std::get_if<turn::Allocated>(&event);
-    if (allocated != nullptr && !use_relay(*relays_[index], *allocated, protocol)) {
-      tell(turn::ClientFailed{.error = turn::ClientError::BadResponse, .reason = "the relayed address is taken"});
-    } else {
-      tell(event);
-    }
+  handlers.on_address = [this](const net::Endpoint& relayed, const turn::Allocated& by, const RelayServer& server,
+                               size_t index) { add_relayed(relayed, by.mapped, server.protocol, index); };
+  handlers.on_lost = [this](const net::Endpoint& relayed) {
+    connection_.remove_local_address(relayed, net::Protocol::Udp, Loop::now());
+    touch();
   };
-  relays_.push_back(Relay::open(shard_.loop_, server, shard_.env_, std::move(handlers)));
-  return true;
+  return handlers;
 }
 
 bool Hosted::has_ipv6() const {
   return std::ranges::any_of(shard_.interface_addresses_, [](const net::IpAddress& ip) {
     return ip.is_v6() && !ip.is_link_local() && !ip.is_loopback();
   });
-}
-
-bool Hosted::use_relay(Relay& relay, const turn::Allocated& allocated, net::Protocol protocol) {
-  bool used = add_relayed(relay, allocated.relayed, allocated.mapped, protocol);
-  if (allocated.second) used = add_relayed(relay, *allocated.second, allocated.mapped, protocol) || used;
-  if (!used) relay.close();
-  return used;
 }
 
 // Of several relays the one reached over UDP first, over TLS last.
@@ -229,9 +230,8 @@ uint16_t cost_of(net::Protocol protocol) {
   return 30;
 }
 
-bool Hosted::add_relayed(Relay& relay, const net::Endpoint& relayed, const net::Endpoint& mapped,
-                         net::Protocol protocol) {
-  if (!shard_.exits_.add(relayed, relay)) return false;
+void Hosted::add_relayed(const net::Endpoint& relayed, const net::Endpoint& mapped, net::Protocol protocol,
+                         size_t index) {
   ice::LocalAddress address;
   address.type = ice::CandidateType::Relayed;
   address.address = relayed;
@@ -239,10 +239,9 @@ bool Hosted::add_relayed(Relay& relay, const net::Endpoint& relayed, const net::
   const net::Family family = relayed.ip.family();
   const bool hides = relay_only_ || shard_.port_.options().hide_addresses;
   address.related = hides ? ice::hidden(family) : mapped;
-  address.preference = ice::local_preference(family, cost_of(protocol), relays_.size());
+  address.preference = ice::local_preference(family, cost_of(protocol), index + 1);
   static_cast<void>(connection_.add_local_address(address, Loop::now()));
   touch();
-  return true;
 }
 
 // -- Shard -----------------------------------------------------------------------------------------------------------
@@ -266,7 +265,7 @@ void Shard::shut() {
   for (auto& [id, hosted] : hosted_) {
     hosted->handler_ = nullptr;
     driver_->detach(hosted->handle_);
-    close_relays(*hosted);
+    hosted->relays_.close();
   }
   subscription_.reset();
   monitor_.reset();
@@ -344,7 +343,7 @@ void Shard::close(Hosted& hosted) {
     exits_.send({&outgoing, 1});
   }
   driver_->detach(hosted.handle_);
-  close_relays(hosted);
+  hosted.relays_.close();
   close_tcp(hosted);
   // A later connection of this loop may have come by the same path.
   std::erase_if(hosted.paths_, [&](const ice::Path& path) { return mux_.owner(path) != hosted.id_; });
@@ -408,6 +407,7 @@ void Shard::network_changed(std::span<const Interface> interfaces) {
     for (const ice::LocalAddress& address : before) {
       if (lacks(addresses_, address)) remove_address(*hosted, address, now);
     }
+    hosted->relays_.network_changed(interfaces);
     hosted->touch();
   }
   for (auto it = names_.begin(); it != names_.end();) {
@@ -462,13 +462,6 @@ void Shard::close_tcp(Hosted& hosted) {
   for (const net::Endpoint& base : hosted.active_) tcp_->close_local(base);
 }
 
-void Shard::close_relays(Hosted& hosted) {
-  for (const auto& relay : hosted.relays_) {
-    exits_.remove(*relay);
-    relay->close();
-  }
-}
-
 size_t Shard::route(const net::Datagram& datagram) {
   const ByteView bytes = datagram.bytes;
   if (!bytes.empty() && bytes[0] < 4) {
@@ -491,6 +484,26 @@ size_t Shard::route(const net::Datagram& datagram) {
   if (!ssrc || mux_.owner(path)) return kHere;
   const auto it = foreign_ssrcs_.find(*ssrc);
   return it == foreign_ssrcs_.end() ? kHere : it->second;
+}
+
+// The kernel gives an error to any of the sockets on the port; the quoted check tells whose it is, by its tag.
+void Shard::peer_error(const UdpPeerError& error) {
+  if (!is_hard_error(error) || !stun::is_stun(error.quoted)) return;
+  const uint32_t tag = load_be32(error.quoted.data() + kTagOffset);
+  if (const auto id = mux_.owner_of_tag(tag)) {
+    Hosted& hosted = *hosted_.at(*id);
+    hosted.connection_.handle_unreachable(error.quoted, error.remote, Loop::now());
+    return hosted.touch();
+  }
+  const auto home = foreign_tags_.find(tag);
+  if (home == foreign_tags_.end()) return;
+  const auto& other = port_.own_shard(home->second);
+  other->loop_.post([other = std::weak_ptr(other), told = error,
+                     quoted = std::vector(error.quoted.begin(), error.quoted.end())]() mutable {
+    told.quoted = quoted;
+    const auto shard = other.lock();
+    if (shard && shard->mux_.owner_of_tag(load_be32(quoted.data() + kTagOffset))) shard->peer_error(told);
+  });
 }
 
 void Shard::receive(std::span<const net::Datagram> batch, Time now) {
@@ -529,6 +542,7 @@ Result<void, IoError> Port::open(std::span<Loop* const> loops, Env env) {
     members.push_back({loops[i], shards_.back().get()});
   }
   UdpOptions options = options_.udp;
+  options.peer_errors = true;
   if (options_.tcp_passive) options.also_take = [this](auto bound) { return listen_tcp(bound); };
   auto udp = UdpPort::open(members, options);
   if (!udp) return fail(udp.error());

@@ -68,7 +68,8 @@ class HostedPeer {
   virtual PeerShard& shard() = 0;
   /// Asks a TURN server for a relay; with its answer comes one more local candidate. `tell` is called on the loop,
   /// later, until close(): with turn::Allocated or turn::ClientFailed once, and with what happens to the allocation
-  /// afterwards. False beyond kMaxRelays.
+  /// afterwards. When the machine loses the address that the server was asked from, the relayed one goes and the server
+  /// is asked again, which is told in the same way. False beyond kMaxRelays.
   virtual bool add_relay(const RelayServer& server, std::function<void(const turn::ClientEvent&)> tell) = 0;
   /// Whether one of the port's addresses is of IPv6 and of use beyond its link.
   virtual bool has_ipv6() const = 0;

@@ -13,7 +13,9 @@
 #include <memory>
 #include <thread>
 
+#include "kaon/base/text.h"
 #include "kaon/crypto/system_random.h"
+#include "kaon/io/internal/test_support.h"
 #include "kaon/io/loop.h"
 
 namespace kaon::io {
@@ -119,6 +121,7 @@ class Ports {
       offerer.hosted->touch();
     });
   }
+  void on_server(size_t loop, const std::function<void()>& work) { server_loops_[loop]->invoke(work); }
   void send(Side& from, int count) {
     client_loop_.invoke([&] {
       for (int i = 0; i < count; ++i) {
@@ -156,6 +159,44 @@ class Ports {
   Loop client_loop_;
   std::vector<std::unique_ptr<PeerPort>> clients_;
 };
+
+#ifdef __linux__
+// On loopback the kernel refuses a closed port by ICMP. The error may come to any of the loops' sockets.
+TEST(PeerPort, ACheckThatIcmpRefusesFailsAtOnceOnWhicheverLoop) {
+  std::vector<std::unique_ptr<Side>> offerers, answerers;  // outlive the ports
+  Ports ports(4);
+  for (size_t i = 0; i < 4; ++i) {
+    offerers.push_back(std::make_unique<Side>(false));
+    answerers.push_back(std::make_unique<Side>(true));
+    ports.connect(*offerers[i], *answerers[i], i, [](std::string sdp) { return sdp; });
+    ASSERT_TRUE(wait_until([&] { return offerers[i]->open.load(); }));
+    const net::Endpoint closed = [] {
+      Loop loop;
+      Collector nobody;
+      const UdpPort::Member member{&loop, &nobody};
+      return (*UdpPort::open(std::span(&member, 1), {.bind = {endpoint("127.0.0.1:0")}}))->bound()[0];
+    }();
+    const Time start = Loop::now();
+    ports.on_server(i, [&] {
+      auto& hosted = *answerers[i]->hosted;
+      const std::string line = cat("candidate:9 1 udp 2130706431 127.0.0.1 ", closed.port, " typ host");
+      ASSERT_TRUE(hosted.connection().add_remote_candidate(line, Loop::now()));
+      hosted.touch();
+    });
+    const auto failed = [&] {
+      bool found = false;
+      ports.on_server(i, [&] {
+        for (const auto& pair : answerers[i]->hosted->connection().ice().pair_stats()) {
+          found = found || (pair.remote.address == closed && pair.state == ice::PairState::Failed);
+        }
+      });
+      return found;
+    };
+    ASSERT_TRUE(wait_until(failed)) << i;
+    EXPECT_LT(Loop::now() - start, 2s) << "it has been asked again and again";
+  }
+}
+#endif
 
 TEST(PeerPort, TwoHundredConnectionsOnFourLoopsLoseNothing) {
   constexpr size_t kConnections = 200;

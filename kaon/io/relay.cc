@@ -34,6 +34,7 @@ class RelayImpl final : public Relay, public std::enable_shared_from_this<RelayI
   void send(const Outgoing& outgoing) override;
   void close() override;
   const std::optional<net::Endpoint>& relayed() const override { return client_->relayed(); }
+  std::optional<net::IpAddress> local() const override { return leg_ ? leg_->local() : std::nullopt; }
   const RelayStats& stats() const override { return stats_; }
 
  private:

@@ -70,6 +70,8 @@ class Relay {
   virtual void close() = 0;
   /// While there is one; of two the IPv4 one.
   virtual const std::optional<net::Endpoint>& relayed() const = 0;
+  /// The machine's address that it speaks to the server from, once the system has chosen one.
+  virtual std::optional<net::IpAddress> local() const = 0;
   virtual const RelayStats& stats() const = 0;
 };
 

@@ -25,6 +25,7 @@ class DtlsLeg final : public RelayLeg, public SslDatagrams, public std::enable_s
   bool send(ByteView header, ByteView data, size_t padding) override;
   void close() override;
   void set_dscp(uint8_t dscp) override { udp_->set_dscp(dscp); }
+  std::optional<net::IpAddress> local() const override { return udp_->local(); }
   void send_datagram(ByteView datagram) override { udp_->send(datagram, {}, 0); }
 
  private:

@@ -29,6 +29,14 @@ std::array<asio::const_buffer, 3> gather(ByteView header, ByteView data, size_t 
           asio::buffer(kZeros.data(), padding)};
 }
 
+template <class Socket>
+std::optional<net::IpAddress> local_of(const Socket& socket) {
+  error_code error;
+  const auto endpoint = socket.local_endpoint(error);
+  if (error || endpoint.address().is_unspecified()) return std::nullopt;
+  return from_asio(endpoint.address());
+}
+
 // -- UDP -------------------------------------------------------------------------------------------------------------
 
 class UdpLeg final : public RelayLeg, public std::enable_shared_from_this<UdpLeg> {
@@ -64,6 +72,8 @@ class UdpLeg final : public RelayLeg, public std::enable_shared_from_this<UdpLeg
     const bool v4 = socket_.local_endpoint(error).address().is_v4();
     setsockopt(socket_.native_handle(), v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, &tos, sizeof tos);
   }
+
+  std::optional<net::IpAddress> local() const override { return local_of(socket_); }
 
   void close() override {
     if (std::exchange(closed_, true)) return;
@@ -181,6 +191,8 @@ class StreamLeg final : public RelayLeg, public std::enable_shared_from_this<Str
     if (ready_ && writing_.empty()) write();
     return true;
   }
+
+  std::optional<net::IpAddress> local() const override { return local_of(stream_.lowest_layer()); }
 
   void close() override {
     if (std::exchange(closed_, true)) return;

@@ -243,5 +243,38 @@ TEST(Relay, OverTlsTheServerNamedMustHaveACertificateForTheNameThatWasAskedFor) 
   EXPECT_FALSE(ask(other, "other.example.org")) << "nobody trusts who has signed it";
 }
 
+// Without threads of our own somebody else waits for poll_fd(): without it, until the next timer.
+TEST(Relay, WakesASteppedLoopWhenAServerThatDidNotReadReadsAgain) {
+  const TestCertificate certificate("IP:127.0.0.1");
+  for (const auto protocol : {net::Protocol::Tcp, net::Protocol::Tls}) {
+    Loop loop, server_loop;
+    TurnSite site(server_loop, TurnSite::config(), &certificate);
+    Echo peer(server_loop, net::IpAddress::v4(127, 0, 0, 1));
+    TestRelay client(loop, {.address = site.at(protocol), .protocol = protocol, .host = "127.0.0.1"});
+    ASSERT_TRUE(step_until({&loop, &server_loop}, [&] { return client.allocated || client.failed; }));
+    ASSERT_TRUE(client.allocated);
+    const auto readable = [&](int milliseconds) {
+      pollfd fd{loop.poll_fd(), POLLIN, 0};
+      return poll(&fd, 1, milliseconds) == 1;
+    };
+    const auto rest = [&] {
+      for (int steps = 0; steps < 1000 && readable(0); ++steps) loop.step();
+      return !readable(0);
+    };
+    const std::vector<uint8_t> data(1200, 0x80);
+    const auto send = [&] { client.relay->send({transmit_to(peer.address(), data.size()), data}); };
+    send();
+    ASSERT_TRUE(step_until({&loop, &server_loop}, [&] { return client.received.size() == 1; }));
+    for (int i = 0; i < 100'000 && client.relay->stats().dropped == 0; ++i) {
+      send();
+      loop.step();
+    }
+    ASSERT_GT(client.relay->stats().dropped, 0u) << "no write was ever blocked";
+    ASSERT_TRUE(rest()) << "a loop that waits for a server does not turn";
+    for (int i = 0; i < 1000; ++i) server_loop.step();
+    EXPECT_TRUE(readable(5000)) << "there is room again";
+  }
+}
+
 }  // namespace
 }  // namespace kaon::io

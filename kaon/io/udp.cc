@@ -1,5 +1,7 @@
 #include "kaon/io/udp.h"
 
+#include <algorithm>
+#include <array>
 #include <optional>
 
 #include "kaon/base/text.h"
@@ -125,6 +127,14 @@ Result<std::unique_ptr<UdpPort>, IoError> UdpPort::open(std::span<const Member> 
     if (!port && port.error() == IoError::AddressInUse && free_choice && attempt < kPortAttempts) continue;
     return started(std::move(port), options);
   }
+}
+
+bool is_hard_error(const UdpPeerError& error) {
+  constexpr std::array<uint8_t, 5> kV4{2, 3, 9, 10, 13};
+  constexpr std::array<uint8_t, 2> kV6{1, 4};
+  const bool v4 = error.remote.ip.is_v4();
+  const auto has = [&](const auto& codes) { return std::ranges::find(codes, error.code) != codes.end(); };
+  return v4 ? error.type == 3 && has(kV4) : error.type == 1 && has(kV6);
 }
 
 }  // namespace kaon::io

@@ -76,13 +76,22 @@ struct UdpStats {
   uint64_t handover_dropped = 0;  ///< datagrams dropped because the other loop was too slow to take them
 };
 
-/// An ICMP message about a packet of ours: anybody on the way may have made it up.
+/// An ICMP message about a packet of ours: anybody may have made it up who knows our address and port.
 struct UdpPeerError {
+  /// How much of the packet is told.
+  static constexpr size_t kMaxQuoted = 32;
+
   net::Endpoint remote;  ///< where the packet was to go
   uint8_t type = 0;      ///< of ICMP for IPv4, of ICMPv6 for IPv6
   uint8_t code = 0;
   uint32_t info = 0;  ///< MTU of the next hop if the packet was too big
+  /// The beginning of the packet, as far as the message quotes it. Valid for the call.
+  ByteView quoted{};
 };
+
+/// True if the packet was refused for good: the protocol or port is not there, or an administrator forbids it (RFC 1122
+/// §3.2.2.1, RFC 1812 §5.2.7.1, RFC 4443 §3.1). Routes may come back.
+bool is_hard_error(const UdpPeerError& error);
 
 /// Called on the loop it was given for. Must outlive the port.
 class UdpHandler {

@@ -182,6 +182,7 @@ class LinuxUdpIo final : public UdpIo {
   bool gso_ = false;
   bool keeps_errors_ = false;
   bool error_seen_ = false;  // something waits in the error queue
+  std::array<uint8_t, UdpPeerError::kMaxQuoted> quoted_{};
   uint32_t kernel_dropped_ = 0;
 
   size_t reads_;
@@ -410,8 +411,7 @@ std::optional<UdpPeerError> LinuxUdpIo::peer_error() {
   while (keeps_errors_ && error_seen_) {
     sockaddr_storage to{};
     Control control;
-    std::array<uint8_t, 1> start;  // of the packet, which nobody wants
-    iovec bytes{start.data(), start.size()};
+    iovec bytes{quoted_.data(), quoted_.size()};
     msghdr header{};
     header.msg_name = &to;
     header.msg_namelen = sizeof to;
@@ -419,7 +419,8 @@ std::optional<UdpPeerError> LinuxUdpIo::peer_error() {
     header.msg_iovlen = 1;
     header.msg_control = control.bytes.data();
     header.msg_controllen = kControlSize;
-    if (::recvmsg(fd_, &header, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) {
+    const ssize_t size = ::recvmsg(fd_, &header, MSG_ERRQUEUE | MSG_DONTWAIT);
+    if (size < 0) {
       error_seen_ = false;
       break;
     }
@@ -429,7 +430,8 @@ std::optional<UdpPeerError> LinuxUdpIo::peer_error() {
       if (!v4 && !v6) continue;
       const auto error = copy_out<sock_extended_err>(CMSG_DATA(c));
       if (error.ee_origin != SO_EE_ORIGIN_ICMP && error.ee_origin != SO_EE_ORIGIN_ICMP6) continue;
-      return UdpPeerError{from_sockaddr(to), error.ee_type, error.ee_code, error.ee_info};
+      return UdpPeerError{from_sockaddr(to), error.ee_type, error.ee_code, error.ee_info,
+                          ByteView(quoted_).first(static_cast<size_t>(size))};
     }
   }
   return std::nullopt;

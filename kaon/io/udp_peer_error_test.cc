@@ -9,8 +9,12 @@ namespace kaon::io {
 namespace {
 
 struct Side : Collector {
-  void peer_error(const UdpPeerError& error) override { errors.push_back(error); }
+  void peer_error(const UdpPeerError& error) override {
+    errors.push_back(error);
+    quoted.emplace_back(as_text(error.quoted));
+  }
   std::vector<UdpPeerError> errors;
+  std::vector<std::string> quoted;
 };
 
 class UdpPeerErrors : public testing::TestWithParam<std::tuple<UdpPath, const char*>> {};
@@ -34,6 +38,7 @@ TEST_P(UdpPeerErrors, AreToldAndCostNoPacketToOthers) {
   EXPECT_EQ(from->shard(0).stats().send_errors, 0u);
   for (const UdpPeerError& error : side.errors) {
     EXPECT_EQ(error.remote, closed);
+    EXPECT_EQ(side.quoted[static_cast<size_t>(&error - side.errors.data())], "x");
     EXPECT_EQ(error.type, any.ip.is_v4() ? 3 : 1);  // destination unreachable
     EXPECT_EQ(error.code, any.ip.is_v4() ? 3 : 4);  // the port
   }

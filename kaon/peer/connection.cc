@@ -251,6 +251,11 @@ void Connection::remove_local_address(const net::Endpoint& base, net::Protocol p
   impl_->settle(now);
 }
 
+void Connection::handle_unreachable(ByteView quoted, const net::Endpoint& remote, Time now) {
+  impl_->transport.ice().handle_unreachable(quoted, remote, impl_->advance(now));
+  impl_->settle(now);
+}
+
 Result<void, ice::Error> Connection::add_stun_server(const net::Endpoint& server, Time now) {
   return impl_->transport.ice().add_stun_server(server, impl_->advance(now));
 }

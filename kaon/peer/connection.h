@@ -66,6 +66,8 @@ class Connection {
   [[nodiscard]] Result<void, ice::Error> add_local_address(const ice::LocalAddress& address, Time now);
   /// It is gone, as ice::Agent::remove_local_candidate().
   void remove_local_address(const net::Endpoint& base, net::Protocol protocol, Time now);
+  /// As ice::Agent::handle_unreachable().
+  void handle_unreachable(ByteView quoted, const net::Endpoint& remote, Time now);
   [[nodiscard]] Result<void, ice::Error> add_stun_server(const net::Endpoint& server, Time now);
   void end_of_local_addresses(Time now);
   /// "candidate:…" of the peer; an empty text ends its candidates.

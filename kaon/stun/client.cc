@@ -48,6 +48,13 @@ void Client::handle_packet(const net::Datagram& packet, Time now) {
   finish(Mapped{*mapped, rtt}, now);
 }
 
+bool Client::handle_unreachable(ByteView quoted, Time now) {
+  if (!is_stun(quoted) || !transaction_ || transaction_->sent() == 0) return false;
+  if (!std::ranges::equal(transaction_->id().bytes, quoted.subspan(8, transaction_->id().bytes.size()))) return false;
+  if (pending()) finish(Unreachable{Unreachable::Reason::Timeout}, now);
+  return true;
+}
+
 void Client::handle_timeout(Time now) {
   if (now >= refresh_at_) start(now);
   if (!transaction_) return;

@@ -46,6 +46,9 @@ class Client {
   Client(Env env, const Config& config, Time now);
 
   void handle_packet(const net::Datagram& packet, Time now);
+  /// ICMP says that a request did not get to the server for good, and quotes its beginning: Timeout, at once, if the
+  /// first answer is awaited. False if it is no request of ours.
+  bool handle_unreachable(ByteView quoted, Time now);
   void handle_timeout(Time now);
   Time next_timeout() const;
   std::optional<net::Transmit> poll_transmit(Bytes out);

@@ -41,17 +41,17 @@ def passes(a, b):
     return SYMMETRIC not in (a, b) or FULL in (a, b)
 
 
-def start_of(lab, stack, host, urls):
+def start_of(lab, stack, host, urls, more):
     """Command and options of a peer on that host."""
-    options = {"case": "call", "ice-servers": ",".join(urls), "ice-user": USER, "ice-password": PASSWORD}
+    options = {"case": "call", "ice-servers": ",".join(urls), "ice-user": USER, "ice-password": PASSWORD, **more}
     if stack == "chromium":  # its driver stays outside
         return COMMANDS[stack], {**options, "prefix": " ".join(lab.inside(host))}
     return [*lab.inside(host), "env", f"SSL_CERT_FILE={lab.certificate}", *COMMANDS[stack]], options
 
 
-async def call(lab, stacks, urls, script, seconds=SECONDS, change=lambda sender, line: line):
+async def call(lab, stacks, urls, script, seconds=SECONDS, change=lambda sender, line: line, options=None):
     """A call from the host A to the host B; `stacks` and `urls` are those of A and of B. What `script` gives back."""
-    starts = [start_of(lab, stack, host, own) for stack, host, own in zip(stacks, "AB", urls)]
+    starts = [start_of(lab, stack, host, own, options or {}) for stack, host, own in zip(stacks, "AB", urls)]
     return await run_pair([command for command, _ in starts], [options for _, options in starts], seconds, script, change)
 
 

@@ -1,4 +1,5 @@
-"""A host that changes its interface in a call: Kaon with Kaon by renomination, with Pion by an ICE restart."""
+"""A host that changes its interface in a call: Kaon with Kaon by renomination, with Pion by an ICE restart, and over relays only by
+another allocation."""
 
 import asyncio
 import time
@@ -27,13 +28,18 @@ async def switch(lab, host, how):
     return round((time.monotonic() - begin) * 1000)
 
 
-def switch_cell(stacks, host, how, restart=False):
-    """The host, a Kaon's, loses the interface of its path and goes on over another one, with an ICE restart if that is wanted."""
+def end_of(report):
+    return report["local"]["address"], report["local"]["port"]
+
+
+def switch_cell(stacks, host, how, restart=False, relay=None):
+    """The host, a Kaon's, loses the interface of its path and goes on over another one, with an ICE restart if that is wanted; with
+    `relay` by that server alone."""
 
     async def run(prefix, folder):
         uplinks = {each: [PORT_RESTRICTED] * (2 if each == host else 1) for each in "AB"}
         with Lab(prefix, uplinks, folder) as lab:
-            lab.serve("kaon")
+            lab.serve(relay or "kaon")
             if how != "both_up":
                 sh(lab.unplug(host, 1))
             clock = Clock()
@@ -43,19 +49,19 @@ def switch_cell(stacks, host, how, restart=False):
                 await asyncio.sleep(1.5)
                 before = await reports(offerer, answerer)
                 mine = 0 if host == "A" else 1
-                must(not over_relay(before[mine]), f"{path_of(before[mine])} before the switch")
+                must(over_relay(before[mine]) == bool(relay), f"{path_of(before[mine])} before the switch")
                 nothing = await switch(lab, host, how)
                 if restart:
                     await (offerer, answerer)[mine].ask("restart")
                 await asyncio.sleep(2)
                 told = await reports(offerer, answerer)
-                now = told[mine].get("local", {}).get("address")
-                must(now not in (None, before[mine]["local"]["address"]), f"the path is from {now}")
+                must("local" in told[mine] and end_of(told[mine]) != end_of(before[mine]), f"the path is {told[mine]}")
                 await asyncio.sleep(0.5)
                 flows(await reports(offerer, answerer), 0.5)
                 return nothing, told
 
-            nothing, told = await call(lab, stacks, ([STUN, UDP],) * 2, script, change=clock)
+            nothing, told = await call(lab, stacks, ([UDP],) * 2 if relay else ([STUN, UDP],) * 2, script, change=clock,
+                                       options={"ice-transport-policy": "relay"} if relay else None)
             lost = max(report["missing"] for report in told) * FRAME_MS
             gap = max(report["gapMs"] for report in told)
             # Kaon's gaps are those between frames in order, for which it waits a moment.
@@ -63,13 +69,15 @@ def switch_cell(stacks, host, how, restart=False):
             must(lost < ALLOWED_MS + nothing, figures)
             return figures
 
-    name = f"switch.{'-'.join(stacks)}.{host}_moves.{how}{'.restart' if restart else ''}"
-    return Cell(name, run, frozenset(stacks) - {"kaon"})
+    name = f"switch.{'-'.join(stacks)}.{host}_moves.{how}{'.restart' if restart else ''}{f'.relay.{relay}' if relay else ''}"
+    return Cell(name, run, frozenset({*stacks, relay}) - {"kaon", None})
 
 
 def cells():
     for how in SWITCHES:
         for host in "AB":
             yield switch_cell(KAON, host, how)
+            for relay in ("kaon", "coturn"):
+                yield switch_cell(KAON, host, how, relay=relay)
         yield switch_cell(("kaon", "pion"), "A", how, restart=True)
         yield switch_cell(("pion", "kaon"), "B", how, restart=True)

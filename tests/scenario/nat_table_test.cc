@@ -218,6 +218,45 @@ TEST(NatLab, AConsentThatIsNotRenewedEndsARelayedCallAfterThirtySeconds) {
   EXPECT_FALSE(lab.b.agent.selected());
 }
 
+// The interface goes that the server was asked from, and with it the allocation: another one is asked for from the next
+// interface, told to the peer and used. What HostedRelays of io does when the network changes.
+TEST(NatLab, ARelayedCallGoesOnOverAnotherAllocationWhenTheInterfaceChanges) {
+  for (const bool a_moves : {true, false}) {
+    Lab lab(9);
+    lab.relays = lab.relay_only = true;
+    const auto a_host = lab.network.add_host(kOuterA, sim::kInternet, kAccess);
+    const auto b_host = lab.network.add_host(kOuterB, sim::kInternet, kAccess);
+    lab.add_address(lab.a, a_host, {kOuterA, 4000});
+    lab.add_address(lab.b, b_host, {kOuterB, 5000});
+    for (LabPeer* peer : {&lab.a, &lab.b}) peer->agent.set_renomination(true);
+    lab.connect();
+    ASSERT_TRUE(lab.time_to_connect());
+    lab.pump.pass(5s);
+    LabPeer& mover = a_moves ? lab.a : lab.b;
+    LabPeer& other = a_moves ? lab.b : lab.a;
+    const sim::HostId host = a_moves ? a_host : b_host;
+    const net::Endpoint before = mover.agent.selected()->local;
+    const net::Endpoint next{net::IpAddress::v4(203, 0, 113, 9), 6000};
+    lab.network.add_interface(host, next.ip, sim::kInternet, kAccess);
+    lab.network.remove_interface(lab.network.interface_of(host, a_moves ? kOuterA : kOuterB));
+    const Time start = lab.pump.now();
+    mover.agent.remove_local_candidate(before, net::Protocol::Udp, start);
+    mover.add_relay(next, start);
+    const auto moved = [&] {
+      const auto& ours = mover.agent.selected();
+      const auto& theirs = other.agent.selected();
+      return ours && theirs && ours->local != before && theirs->remote == ours->local;
+    };
+    ASSERT_TRUE(lab.pump.run_for(moved, 5s)) << a_moves;
+    // Two round trips of 40 ms to the server, the signalling, checks there and back. Where it is the controlled one
+    // that moves, the other asks the old path and leaves it after three round trips of 80 ms without an answer.
+    EXPECT_LE(lab.pump.now() - start, a_moves ? 300ms : 550ms) << a_moves;
+    lab.pump.pass(5s);
+    EXPECT_TRUE(moved());
+    for (LabPeer* peer : {&lab.a, &lab.b}) EXPECT_NE(peer->states.back(), ice::State::Disconnected);
+  }
+}
+
 TEST(NatLab, OfTwoFamiliesTheOneThatWorksCarries) {
   const net::Endpoint a6{*net::IpAddress::parse("2001:db8::a"), 4000};
   const net::Endpoint b6{*net::IpAddress::parse("2001:db8::b"), 5000};

@@ -57,13 +57,15 @@ struct Pair {
   uint32_t reported_local = 0;  // Local::id of the valid pair's candidate, which may be a reflexive one
   Path path;
   uint64_t priority = 0;
+  uint8_t kind = 0;  // Agent::kind_of()
+  int spread = 0;    // in its kind, lower ones are tried first
   PairState state = PairState::Waiting;
   bool validated = false;  // an authenticated message came over it
   bool nominated = false;
   bool nominating = false;           // controlling: checks carry USE-CANDIDATE
   bool nominate_on_success = false;  // controlled: USE-CANDIDATE came before our own check succeeded
   bool queued = false;               // a check of it waits in outgoing_checks_
-  bool triggered = false;            // waits in triggered_
+  bool triggered = false;            // waits in triggered_, until the time comes that is next_check
   uint32_t nomination_number = 0;
   int attempts = 0;  // checks since the last answer
   Time next_check = kNever;

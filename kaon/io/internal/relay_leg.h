@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "kaon/io/loop.h"
@@ -33,6 +34,8 @@ class RelayLeg {
   virtual bool send(ByteView header, ByteView data, size_t padding) = 0;
   /// Of what is sent from now on, where packets go out by themselves.
   virtual void set_dscp(uint8_t) {}
+  /// Of the socket, once the system has chosen one.
+  virtual std::optional<net::IpAddress> local() const = 0;
   /// Sends what waits and ends; no handler is called any more.
   virtual void close() = 0;
 };

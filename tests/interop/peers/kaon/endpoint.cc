@@ -21,6 +21,9 @@ webrtc::Configuration configuration_of(const Context& context) {
   }
   if (options.text("path-mtu-discovery") == "0") configuration.data.sctp.max_probed_packet_size = 0;
   configuration.own_port.hide_addresses = options.text("hide-addresses") == "1";
+  if (options.text("ice-transport-policy") == "relay") {
+    configuration.ice_transport_policy = webrtc::IceTransportPolicy::Relay;
+  }
   std::istringstream servers(options.text("ice-servers"));
   for (std::string url; std::getline(servers, url, ',');) {
     configuration.ice_servers.push_back(
