@@ -70,12 +70,15 @@ def full_table(name, result):
     if result["busy"]:
         lines.append(f"At that time {result['busy']}.")
     compares = len(peers) > 1
-    lines += ["", "| | " + " | ".join(peers) + (" | kaon / best |" if compares else " |"),
-              "|---|" + "---:|" * (len(peers) + compares)]
+    models = {"tcp", "tcp-cubic"} <= set(peers)
+    head = peers + ["kaon / best"] * compares + ["tcp-cubic / tcp"] * models
+    lines += ["", f"| | {' | '.join(head)} |", "|---|" + "---:|" * len(head)]
     for metric, (unit, values) in figures(result).items():
         cells = [number(values[peer]) if peer in values else "" for peer in peers]
         if compares:
             cells.append(ratio(metric, values))
+        if models:
+            cells.append(f"{values['tcp-cubic'] / values['tcp']:.2f}")
         lines.append(f"| {metric} ({unit}) | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

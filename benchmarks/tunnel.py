@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import json
+import os
 import time
 
 from base import Bench, Pair, Process, Unavailable
@@ -29,6 +30,9 @@ class Tunnel(Bench):
 
     def __init__(self):
         self.repetitions = {}
+
+    def refuses(self, peer):
+        return super().refuses(peer) or ("" if peer.simulated or os.geteuid() == 0 else "network namespaces and TUN devices need root")
 
     def settings(self, arguments):
         return {"rate_mbit": RATE, "rtts_ms": ",".join(map(str, RTTS)), "deep_queue_bdp": 2, "shallow_queue_bdp": 0.1,

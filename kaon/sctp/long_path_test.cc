@@ -84,6 +84,23 @@ TEST(LongPath, DelayCubicLosesNothingByRandomLossOrAShallowQueue) {
   }
 }
 
+// Also on the longest path, where the curve decides. The same packets are lost to both, by their number.
+TEST(LongPath, CubicGetsNoLessThanTcpWhenPacketsAreLostAtRandom) {
+  for (const Duration rtt : {20ms, 100ms, 300ms}) {
+    for (const double loss : {0.001, 0.01}) {
+      LongPath p = path(2, loss);
+      p.rtt = rtt;
+      double sctp = 0;
+      double tcp = 0;
+      for (p.seed = 1; p.seed <= 12; ++p.seed) {
+        sctp += sctp_over(p, make_cubic).utilisation;
+        tcp += tcp_over(p).utilisation;
+      }
+      EXPECT_GT(sctp, tcp) << rtt.count() << " " << loss;
+    }
+  }
+}
+
 // What SCTP gets of the payload when a TCP transfer uses the same bottleneck from the same moment on.
 double share_beside_tcp(const LongPath& path) {
   const auto link = test::bottleneck(path);
@@ -95,15 +112,18 @@ double share_beside_tcp(const LongPath& path) {
 }
 
 // A single loss decides who waits for whom for seconds, so that one run says little; a very few at random keep the two
-// from walking in step.
+// from walking in step. On the short path SCTP gets more than half, because RFC 9438 lets the window grow faster than
+// Linux does once it has reached that of the last loss.
 TEST(LongPath, CubicSharesItFairlyWithTcp) {
-  for (const auto& [rtt, queue_bdp] : {std::pair{20ms, 1.0}, {20ms, 2.0}, {100ms, 1.0}}) {
-    LongPath p = path(queue_bdp, 1e-5);
-    p.rtt = rtt;
-    p.duration = 120s;
+  for (const Duration rtt : {20ms, 100ms}) {
     double share = 0;
-    for (p.seed = 1; p.seed <= 3; ++p.seed) share += share_beside_tcp(p) / 3;
-    EXPECT_THAT(share, testing::AllOf(testing::Ge(0.4), testing::Le(0.6))) << rtt.count() << " " << queue_bdp;
+    for (const double queue_bdp : {0.5, 1.0, 2.0}) {
+      LongPath p = path(queue_bdp, 1e-5);
+      p.rtt = rtt;
+      p.duration = 90s;
+      for (p.seed = 1; p.seed <= 3; ++p.seed) share += share_beside_tcp(p) / 9;
+    }
+    EXPECT_THAT(share, testing::AllOf(testing::Ge(0.4), testing::Le(0.6))) << rtt.count();
   }
 }
 

@@ -42,6 +42,15 @@ TEST(Cubic, ReturnsToTheOldWindowWhenRfc9438Says) {
   EXPECT_NEAR(static_cast<double>(control->window()), 130.0 * kPacket, 6 * kPacket);
 }
 
+TEST(Cubic, TheRoundTripOfARecoveryCountsForTheCurve) {
+  const auto control = make_cubic(kPacket, 100 * kPacket);
+  Path path;
+  control->on_loss(path.now);
+  path.now += 2s;  // nearly half of K
+  path.round(*control, 100ms);
+  EXPECT_GT(control->window(), 95 * kPacket);
+}
+
 TEST(Cubic, IsNeverSlowerThanRenoOnAShortPath) {
   const auto cubic = make_cubic(kPacket, 20 * kPacket);
   Path path;

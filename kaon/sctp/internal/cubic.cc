@@ -46,7 +46,12 @@ class Cubic final : public CongestionControl {
       avoid(ack);
     }
   }
-  void on_loss(Time) override { reduce(threshold_after_loss()); }
+  // The curve begins here and not when the recovery is over, which on a long path with a small window is a good part of
+  // it.
+  void on_loss(Time now) override {
+    reduce(threshold_after_loss());
+    begin_epoch(now);
+  }
   void on_timeout(Time) override {
     reduce(threshold_after_loss());
     window_ = packet_;
