@@ -11,7 +11,7 @@
 
 namespace kaon::interop {
 
-/// What --setup, --path-mtu-discovery, --hide-addresses, --ice-servers, --ice-user and --ice-password say.
+/// What --setup, --max-dtls, --path-mtu-discovery, --hide-addresses, --ice-servers, --ice-user and --ice-password say.
 webrtc::Configuration configuration_of(const Options& options);
 
 /// The loop's thread only.
