@@ -18,7 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
-from crate import Broken, fetch, run  # noqa: E402
+from crates import Broken, fetch, run  # noqa: E402
 
 BUILD = ROOT / "build/mlkem"
 RELEASE = ROOT / "build/release"

@@ -1,6 +1,7 @@
 #include "kaon/dtls/internal/flight.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "kaon/base/assert.h"
 
@@ -79,8 +80,20 @@ size_t Flight::write_datagram(RecordLayer& records, Bytes out) {
   return used;
 }
 
+// Of 1.3, those that are protected.
+bool Flight::took_several_records() const {
+  std::optional<RecordNumber> first;
+  for (const SentFragment& sent : sent_) {
+    if (sent.number.epoch < kEpochHandshake13) continue;
+    if (!first) first = sent.number;
+    if (sent.number != *first) return true;
+  }
+  return false;
+}
+
 // RFC 9147 §5.5: a record may hold several messages. In the clear and in 1.2 there are peers that look at the first
-// only, and NSS throws away what stands behind a message that it has already: that would never come through.
+// only, and NSS throws away what stands behind a message that it has already: a fragment there would never come
+// through.
 size_t Flight::write_record(RecordLayer& records, Bytes out, bool first) {
   const uint64_t epoch = messages_[next_].epoch;
   const ContentType content = messages_[next_].content;
@@ -92,7 +105,7 @@ size_t Flight::write_record(RecordLayer& records, Bytes out, bool first) {
   while (pending() && messages_[next_].epoch == epoch) {
     if (!write_fragment(number, payload, room - payload.size(), first || payload.size() != 0)) break;
     skip_acknowledged();
-    if (again_ || epoch < kEpochHandshake13) break;
+    if (apart_ || epoch < kEpochHandshake13) break;
   }
   return payload.size() == 0 ? 0 : records.seal(epoch, content, payload.written(), out);
 }

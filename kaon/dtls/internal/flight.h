@@ -24,7 +24,6 @@ class Flight {
     messages_.clear();
     sent_.clear();
     rewind();
-    again_ = false;
   }
   /// Adds a message and returns it in the form that goes into the transcript: whole, with its header.
   std::vector<uint8_t> add(HandshakeType type, uint64_t epoch, ByteView body);
@@ -35,7 +34,7 @@ class Flight {
   /// Send all again that is not acknowledged.
   void rewind() {
     next_ = offset_ = 0;
-    again_ = true;
+    apart_ = took_several_records();
     skip_acknowledged();
   }
   /// Forgets the messages and gives the memory back; message numbers go on.
@@ -73,14 +72,15 @@ class Flight {
     size_t size;
   };
   void skip_acknowledged();
+  bool took_several_records() const;
   size_t write_record(RecordLayer& records, Bytes out, bool first);
   bool write_fragment(RecordNumber number, Writer& payload, size_t room, bool however_small);
 
   std::vector<Message> messages_;
   std::vector<SentFragment> sent_;
-  size_t next_ = 0;    // message to send next
-  size_t offset_ = 0;  // where in its body
-  bool again_ = false;
+  size_t next_ = 0;     // message to send next
+  size_t offset_ = 0;   // where in its body
+  bool apart_ = false;  // each message in a record of its own
   uint16_t next_sequence_ = 0;
 };
 

@@ -3,28 +3,13 @@
 
 import { execFileSync } from 'node:child_process';
 import { launch, open } from '../lib/chromium.mjs';
+import { offerEcho } from '../lib/echo.mjs';
 import { startPeer, until } from '../lib/kaon.mjs';
 
 export const seconds = 90;
 export const needs = () => (process.getuid() === 0 ? null : 'needs root to make a second host');
 
 const sh = command => execFileSync('bash', ['-c', command], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-
-// The page offers a channel; what it sends comes back.
-async function makeOffer(page) {
-  return page.evaluate(async () => {
-    const pc = new RTCPeerConnection();
-    const channel = pc.createDataChannel('echo');
-    globalThis.pc = pc;
-    globalThis.echoed = new Promise(done => {
-      channel.onopen = () => channel.send('hello');
-      channel.onmessage = ({ data }) => done(data);
-    });
-    await pc.setLocalDescription();
-    while (pc.iceGatheringState !== 'complete') await new Promise(done => { pc.onicegatheringstatechange = done; });
-    return pc.localDescription.sdp;
-  });
-}
 
 // Chromium's responder does not always start on an interface that has just come up; then gathering never ends, until the next start.
 async function hidingPage(onEnd, prefix) {
@@ -34,7 +19,7 @@ async function hidingPage(onEnd, prefix) {
     // A page without an origin gets no names.
     await page.route('http://localhost/', route => route.fulfill({ contentType: 'text/html', body: '<!doctype html>' }));
     await page.goto('http://localhost/');
-    const gathered = makeOffer(page).then(() => true, () => false);
+    const gathered = offerEcho(page).then(() => true, () => false);
     if (await Promise.race([gathered, new Promise(done => { setTimeout(done, 3000, false); })])) return page;
     await browser.close();
   }
@@ -46,7 +31,7 @@ const hosts = sdp => [...sdp.matchAll(/a=candidate:\S+ 1 udp \d+ (\S+)/g)].map(m
 
 async function connect(page, onEnd, whoTells) {
   const kaon = startPeer(onEnd, ['--role', 'answerer', '--case', 'data', '--hide-addresses', '1']);
-  const offer = await makeOffer(page);
+  const offer = await offerEcho(page);
   kaon.say({ description: { type: 'offer', sdp: whoTells === 'Chromium' ? offer : withoutCandidates(offer) } });
   const answer = await until(() => kaon.lines.find(line => line.description)?.description.sdp, 'the answer of Kaon');
   const told = hosts(whoTells === 'Chromium' ? offer : answer);

@@ -37,7 +37,13 @@ class DataCase final : public Case {
                   {.on_data_channel = [this](const std::shared_ptr<DataChannel>& channel) { answer(channel); }}) {
     if (context.options.offerer()) offer(context.options);
   }
-  void handle(const json::object& line) override { endpoint_.handle(line); }
+  void handle(const json::object& line) override {
+    if (text_of(line, "ask") == "report") {
+      report();
+    } else {
+      endpoint_.handle(line);
+    }
+  }
 
  private:
   void offer(const Options& options);
@@ -50,6 +56,7 @@ class DataCase final : public Case {
   void echo(const Message& message);
   void tell_what_was_echoed();
   void count(ByteView data);
+  void report();
 
   Lines& lines_;
   std::string echo_prefix_;  // what the echo puts before texts
@@ -170,6 +177,13 @@ void DataCase::tell_what_was_echoed() {
 void DataCase::count(ByteView data) {
   ++received_;
   bytes_ += data.size();
+}
+
+void DataCase::report() {
+  const webrtc::StatsReport stats = endpoint_.connection().get_stats();
+  const webrtc::Stats* transport = stats.first_of("transport");
+  lines_.event("report",
+               {{"tlsVersion", transport->text("tlsVersion")}, {"dtlsCipher", transport->text("dtlsCipher")}});
 }
 
 }  // namespace

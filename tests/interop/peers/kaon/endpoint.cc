@@ -19,6 +19,7 @@ webrtc::Configuration configuration_of(const Context& context) {
   if (const std::string setup = options.text("setup"); !setup.empty()) {
     configuration.negotiation.answer_setup = setup == "active" ? sdp::Setup::Active : sdp::Setup::Passive;
   }
+  if (options.text("max-dtls") == "1.2") configuration.max_dtls_version = dtls::Version::Dtls12;
   if (options.text("path-mtu-discovery") == "0") configuration.data.sctp.max_probed_packet_size = 0;
   configuration.own_port.hide_addresses = options.text("hide-addresses") == "1";
   if (options.text("ice-transport-policy") == "relay") {

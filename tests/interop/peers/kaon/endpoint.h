@@ -11,8 +11,8 @@
 
 namespace kaon::interop {
 
-/// What --setup, --path-mtu-discovery, --hide-addresses, --snap, --sped, --ice-transport-policy, --ice-servers,
-/// --ice-user and --ice-password say.
+/// What --setup, --max-dtls, --path-mtu-discovery, --hide-addresses, --snap, --sped, --ice-transport-policy,
+/// --ice-servers, --ice-user and --ice-password say.
 webrtc::Configuration configuration_of(const Context& context);
 
 /// The loop's thread only.
