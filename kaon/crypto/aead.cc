@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kaon/crypto/internal/openssl.h"
+#include "kaon/crypto/internal/wide_gcm.h"
 
 namespace kaon::crypto {
 namespace {
@@ -41,13 +42,16 @@ size_t aead_key_size(AeadAlgorithm algorithm) {
 // One context serves both directions: these ciphers use the same key schedule to seal and to open, so setting the nonce
 // is all that a packet needs. Only CCM has another one to open.
 struct Aead::Context {
-  internal::CipherContextPtr cipher;
+  internal::CipherContextPtr cipher = nullptr;  // unless it is wide
   internal::CipherContextPtr ccm_opener = nullptr;
+  std::unique_ptr<internal::WideGcm> wide = nullptr;
 };
 
 Aead::Aead(AeadAlgorithm algorithm, ByteView key) : algorithm_(algorithm) {
   if (is_ccm()) {
     context_.reset(new Context{ccm_context(key, tag_size(), true), ccm_context(key, tag_size(), false)});
+  } else if (auto wide = internal::WideGcm::make(algorithm, key)) {
+    context_.reset(new Context{.wide = std::move(wide)});
   } else {
     context_.reset(new Context{internal::keyed_cipher(cipher_of(algorithm), key)});
   }
@@ -58,6 +62,10 @@ Aead::~Aead() = default;
 
 void Aead::seal(ByteView nonce, ByteView aad, ByteView plaintext, Bytes out) {
   KAON_ASSERT(nonce.size() == kAeadNonceSize && out.size() == plaintext.size() + tag_size());
+  if (context_->wide) {
+    const CipherPart whole{plaintext, out.first(plaintext.size())};
+    return context_->wide->seal(nonce, {&aad, 1}, {&whole, 1}, out.last(kAeadTagSize));
+  }
   EVP_CIPHER_CTX* cipher = context_->cipher.get();
   uint8_t* const tag = out.data() + plaintext.size();
   int written = 0;
@@ -83,6 +91,10 @@ bool Aead::open(ByteView nonce, ByteView aad, ByteView ciphertext, Bytes out) {
   if (ciphertext.size() < tag_size()) return false;
   const size_t size = ciphertext.size() - tag_size();
   KAON_ASSERT(nonce.size() == kAeadNonceSize && out.size() >= size);
+  if (context_->wide) {
+    const CipherPart whole{ciphertext.first(size), out.first(size)};
+    return context_->wide->open(nonce, {&aad, 1}, {&whole, 1}, ciphertext.last(kAeadTagSize));
+  }
   EVP_CIPHER_CTX* cipher = (is_ccm() ? context_->ccm_opener : context_->cipher).get();
   const OSSL_PARAM params[] = {tag_param(ciphertext.data() + size, tag_size()), OSSL_PARAM_END};
   int written = 0;
@@ -109,6 +121,7 @@ bool Aead::open(ByteView nonce, ByteView aad, ByteView ciphertext, Bytes out) {
 
 void Aead::seal(ByteView nonce, std::span<const ByteView> aad, std::span<const CipherPart> parts, Bytes tag) {
   KAON_ASSERT(nonce.size() == kAeadNonceSize && tag.size() == kAeadTagSize && !is_ccm());
+  if (context_->wide) return context_->wide->seal(nonce, aad, parts, tag);
   EVP_CIPHER_CTX* cipher = context_->cipher.get();
   int written = 0;
   bool ok = EVP_EncryptInit_ex2(cipher, nullptr, nullptr, nonce.data(), nullptr) == 1;
@@ -129,6 +142,7 @@ void Aead::seal(ByteView nonce, std::span<const ByteView> aad, std::span<const C
 
 bool Aead::open(ByteView nonce, std::span<const ByteView> aad, std::span<const CipherPart> parts, ByteView tag) {
   KAON_ASSERT(nonce.size() == kAeadNonceSize && tag.size() == kAeadTagSize && !is_ccm());
+  if (context_->wide) return context_->wide->open(nonce, aad, parts, tag);
   EVP_CIPHER_CTX* cipher = context_->cipher.get();
   const OSSL_PARAM params[] = {tag_param(tag.data(), tag.size()), OSSL_PARAM_END};
   int written = 0;
