@@ -20,6 +20,9 @@ webrtc::Configuration configuration_of(const Context& context) {
     configuration.negotiation.answer_setup = setup == "active" ? sdp::Setup::Active : sdp::Setup::Passive;
   }
   if (options.text("path-mtu-discovery") == "0") configuration.data.sctp.max_probed_packet_size = 0;
+  if (const int64_t most = options.number("max-message-size", 0); most > 0) {
+    configuration.data.sctp.max_message_size = static_cast<size_t>(most);
+  }
   configuration.own_port.hide_addresses = options.text("hide-addresses") == "1";
   std::istringstream servers(options.text("ice-servers"));
   for (std::string url; std::getline(servers, url, ',');) {
