@@ -97,12 +97,12 @@ class Usrsctp {
     path.spp_pathmtu = 1191;
     usrsctp_setsockopt(socket_, IPPROTO_SCTP, SCTP_PEER_ADDR_PARAMS, &path, sizeof path);
   }
-  bool send(uint16_t stream, ByteView bytes) {
+  bool send(uint16_t stream, ByteView bytes, bool unordered = false) {
     sctp_sendv_spa options{};
     options.sendv_flags = SCTP_SEND_SNDINFO_VALID;
     options.sendv_sndinfo.snd_sid = stream;
     options.sendv_sndinfo.snd_ppid = htonl(kBinary);
-    options.sendv_sndinfo.snd_flags = SCTP_EOR;
+    options.sendv_sndinfo.snd_flags = static_cast<uint16_t>(SCTP_EOR | (unordered ? SCTP_UNORDERED : 0));
     return usrsctp_sendv(socket_, bytes.data(), bytes.size(), nullptr, 0, &options, sizeof options, SCTP_SENDV_SPA,
                          0) == static_cast<ssize_t>(bytes.size());
   }
@@ -203,7 +203,7 @@ std::vector<uint8_t> pattern(size_t size) {
   return bytes;
 }
 
-void exchange_sizes(double loss) {
+void exchange_sizes(double loss, bool unordered) {
   Joined j(loss);
   ASSERT_TRUE(j.connect());
   std::vector<size_t> sizes = {1, 2, 3, 4, 5, 300'000};
@@ -211,12 +211,18 @@ void exchange_sizes(double loss) {
     for (size_t size = edge - 2; size <= edge + 2; ++size) sizes.push_back(size);
   }
   for (const size_t size : sizes) {
-    ASSERT_TRUE(j.association.send(StreamId(1), Ppid(kBinary), pattern(size), {}, j.now)) << size;
-    ASSERT_TRUE(j.usrsctp.send(1, pattern(size))) << size;
+    ASSERT_TRUE(j.association.send(StreamId(1), Ppid(kBinary), pattern(size), {.unordered = unordered}, j.now)) << size;
+    ASSERT_TRUE(j.usrsctp.send(1, pattern(size), unordered)) << size;
   }
   ASSERT_TRUE(
       j.run(600s, [&] { return j.messages.size() == sizes.size() && j.usrsctp.messages.size() == sizes.size(); }))
       << j.messages.size() << " and " << j.usrsctp.messages.size() << " of " << sizes.size();
+  if (unordered) {
+    const auto by_size = [](const auto& one, const auto& other) { return one.size() < other.size(); };
+    std::ranges::sort(sizes);
+    std::ranges::sort(j.messages, by_size);
+    std::ranges::sort(j.usrsctp.messages, by_size);
+  }
   for (size_t i = 0; i < sizes.size(); ++i) {
     EXPECT_EQ(j.messages[i], pattern(sizes[i]));
     EXPECT_EQ(j.usrsctp.messages[i], pattern(sizes[i]));
@@ -224,8 +230,12 @@ void exchange_sizes(double loss) {
   EXPECT_FALSE(j.closed);
 }
 
-TEST(UsrsctpInterop, EverySizeGoesBothWays) { exchange_sizes(0); }
-TEST(UsrsctpInterop, EverySizeGoesBothWaysWithTenPercentLoss) { exchange_sizes(0.1); }
+TEST(UsrsctpInterop, EverySizeGoesBothWays) {
+  for (const bool unordered : {false, true}) exchange_sizes(0, unordered);
+}
+TEST(UsrsctpInterop, EverySizeGoesBothWaysWithTenPercentLoss) {
+  for (const bool unordered : {false, true}) exchange_sizes(0.1, unordered);
+}
 
 TEST(UsrsctpInterop, MarksAreReportedAndAnsweredInBothDirections) {
   for (const bool ours : {false, true}) {

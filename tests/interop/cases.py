@@ -9,6 +9,7 @@ from typing import Callable
 
 import judge
 import samples
+import sizes
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,10 @@ class Case:
 
     # A protocol that only some speak.
     special: str = ""
+    # Of all packets, on the way between the two.
+    loss: float = 0
+    # Within which both sides must have told their result.
+    seconds: int = 40
     # Run also when no words choose and the run is not a full one.
     short: bool = False
 
@@ -52,6 +57,7 @@ def media(name, sample, frames, short=False):
     return Case(name, judge.media, {"case": "media", "frames": frames}, sample, frames, short=short)
 
 
+
 CASES = [
     Case("data", judge.data, {"case": "data", "label": "echo", "sizes": "1,1200,1201,16384,65535", "burst": 100},
          short=True),
@@ -59,6 +65,11 @@ CASES = [
     Case("data-label", judge.data, {"case": "data", "label": "λ→∞", "sizes": "1", "burst": 0}),
     Case("data-partial", judge.data, {"case": "data", "label": "lossy", "protocol": "kaon.interop", "ordered": 0,
                                       "max-retransmits": 0, "sizes": "1,1000", "burst": 0}),
+    # Around what fits a packet with DATA (1,163 bytes) and I-DATA (1,159), twice that, powers of two, the largest message.
+    Case("data-sizes", judge.data, {"case": "data", "label": "sizes", "sizes": sizes.around_boundaries(), "burst": 0},
+         seconds=120),
+    Case("data-loss", judge.data, {"case": "data", "label": "loss", "sizes": "1,1159,1160,1163,1164,16384,65535", "burst": 30},
+         loss=0.1, seconds=120),
     Case("textroom", judge.textroom, {"case": "textroom"}, special="textroom", short=True),
     media("vp8", "vp8", 40, short=True),
     media("h264", "h264", 40),

@@ -19,12 +19,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import page  # noqa: E402
 from cases import CASES  # noqa: E402
+from lossy import LossyPath  # noqa: E402
 from session import Fault, run_pair  # noqa: E402
 from stacks import BUILD, KNOWN_FAULTS, ROOT, STACKS, Broken, Missing  # noqa: E402
 
 KAON = Path(os.environ.get("KAON_PEER", ROOT / "build/release/tests/interop/peers/kaon/interop_kaon"))
 AT_ONCE = max(2, (os.cpu_count() or 2) - 1)
-SECONDS = 40
 ROLES = ("offerer", "answerer")
 
 
@@ -49,7 +49,10 @@ async def run_case(report, stack, case, role, slots):
     async with slots:
         start = time.monotonic()
         try:
-            offerer, answerer = await run_pair(commands, options, SECONDS)
+            async with LossyPath(case.loss) as path:
+                offerer, answerer = await run_pair(commands, options, case.seconds, **({"change": path.change} if case.loss else {}))
+            if case.loss and path.lost < 0.5 * case.loss * path.passed:
+                raise Fault(f"{path.lost} packets were lost and {path.passed} were not: they found another path")
             results = {"offerer": offerer, "answerer": answerer, "stack": role}
             faults = list(case.judge(case, stack, results))
         except Fault as fault:

@@ -109,14 +109,14 @@ def unchanged(sender, line):
 async def run_pair(commands, options, seconds, script=results_of, change=unchanged):
     """What `script` returns, which gets the offerer and the answerer; without one the results of both. Commands and options
     are those of the offerer, then those of the answerer. `change` gets each peer's lines for the other one, and returns
-    what arrives there."""
+    what arrives there, None for nothing."""
     # The answerer first, so that nothing of the offerer's waits long.
     answerer = await Peer.start("answerer", commands[1], {"role": "answerer", **options[1]})
     offerer = await Peer.start("offerer", commands[0], {"role": "offerer", **options[0]})
     peers = (offerer, answerer)
     readers = [asyncio.create_task(task) for task in (
-        offerer.read(lambda line: answerer.write(change(offerer, line))),
-        answerer.read(lambda line: offerer.write(change(answerer, line))), offerer.read_notes(), answerer.read_notes())]
+        offerer.read(lambda line: pass_on(answerer, change(offerer, line))),
+        answerer.read(lambda line: pass_on(offerer, change(answerer, line))), offerer.read_notes(), answerer.read_notes())]
     try:
         return await asyncio.wait_for(script(offerer, answerer), seconds)
     except asyncio.TimeoutError:
@@ -130,6 +130,11 @@ async def run_pair(commands, options, seconds, script=results_of, change=unchang
         for reader in readers:
             reader.cancel()
         await asyncio.gather(*readers, return_exceptions=True)
+
+
+def pass_on(peer, line):
+    if line is not None:
+        peer.write(line)
 
 
 def stories(peers):

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
+import sizes
+
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = Path(__file__).resolve().parent / "peers"
 BUILD = ROOT / "build" / "interop"
@@ -144,7 +146,7 @@ class Media:
         return self.receives and not (self.echoes and role == "offerer")
 
 
-DATA = ("data", "data-label", "data-partial")
+DATA = ("data", "data-label", "data-partial", "data-sizes", "data-loss")
 CHANNEL = frozenset({"label", "protocol", "ordered", "maxRetransmits"})
 ENCODED = {name: Media() for name in ("vp8", "h264", "opus")}
 
@@ -190,12 +192,15 @@ STACKS = [
           media={name: Media(echoes=True) for name in ENCODED}, untold=CHANNEL | {"messages", "bytes"},
           # Its offers are made by other plugins: textroom has a case of its own, streaming only sends.
           only={**{name: "answerer" for name in DATA}, "textroom": "offerer"},
-          options={"data": {"sizes": "1,1200,1201,16384"}},
+          options={"data": {"sizes": "1,1200,1201,16384"}, "data-loss": {"sizes": "1,1159,1160,1163,1164,16384"},
+                   "data-sizes": {"sizes": sizes.around_boundaries(1, 16384)}},
           kaon_options={name: {"echo-prefix": "Janus EchoTest here! You wrote: "} for name in DATA}, around=(
               "Its echotest plugin puts a sentence before texts and counts the sum in 16 bits, so that a text of 65,535 bytes "
               "comes back as one of 31. It gets messages up to 16,384 bytes.",)),
     Stack("werift", "werift", lambda: npm_version("werift"), prepare_node, node_command("werift"), media=ENCODED,
+          options={"data-sizes": {"sizes": sizes.around_boundaries(1, 65536)}},
           kaon_options={name: {"setup": "active", "path-mtu-discovery": 0} for name in DATA}, around=(
+              "It sends no messages without a byte, and gets none above 65,536 bytes, as it says.",
               "It chooses even or odd streams by its ICE role; RFC 8832 §6 wants the DTLS role, and tells the other side to "
               "refuse channels on the wrong half, which Kaon does. In the data cases Kaon answers `setup:active`, with which "
               "both roles agree.",

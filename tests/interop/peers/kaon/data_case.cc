@@ -53,8 +53,8 @@ class DataCase final : public Case {
   void check(const Message& message);
   void finish();
   void answer(const std::shared_ptr<DataChannel>& channel);
-  void echo(const Message& message);
-  void tell_what_was_echoed();
+  void echo(DataChannel& channel, const Message& message);
+  void tell_what_was_echoed(const DataChannel& channel);
   void count(ByteView data);
   void report();
 
@@ -154,23 +154,24 @@ void DataCase::finish() {
 }
 
 void DataCase::answer(const std::shared_ptr<DataChannel>& channel) {
-  channel_ = channel;
-  channel_->set_handlers({.on_open = [this] { lines_.event("open"); },
-                          .on_message = [this](const Message& message) { echo(message); },
-                          .on_close = [this](webrtc::ChannelError) { tell_what_was_echoed(); }});
+  // The connection keeps it.
+  channel->set_handlers(
+      {.on_open = [this] { lines_.event("open"); },
+       .on_message = [this, each = channel.get()](const Message& message) { echo(*each, message); },
+       .on_close = [this, each = channel.get()](webrtc::ChannelError) { tell_what_was_echoed(*each); }});
 }
 
-void DataCase::echo(const Message& message) {
+void DataCase::echo(DataChannel& channel, const Message& message) {
   count(message.data);
-  const auto sent = message.binary ? channel_->send(message.data) : channel_->send(message.text());
+  const auto sent = message.binary ? channel.send(message.data) : channel.send(message.text());
   if (!sent) lines_.error(cat("a message of ", message.data.size(), " bytes could not be echoed"));
 }
 
-void DataCase::tell_what_was_echoed() {
-  json::object result{{"messages", received_},          {"bytes", bytes_},
-                      {"label", channel_->label()},     {"protocol", channel_->protocol()},
-                      {"ordered", channel_->ordered()}, {"maxRetransmits", nullptr}};
-  if (channel_->max_retransmits()) result["maxRetransmits"] = *channel_->max_retransmits();
+void DataCase::tell_what_was_echoed(const DataChannel& channel) {
+  json::object result{{"messages", received_},        {"bytes", bytes_},
+                      {"label", channel.label()},     {"protocol", channel.protocol()},
+                      {"ordered", channel.ordered()}, {"maxRetransmits", nullptr}};
+  if (channel.max_retransmits()) result["maxRetransmits"] = *channel.max_retransmits();
   lines_.result(std::move(result));
 }
 

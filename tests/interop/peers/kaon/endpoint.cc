@@ -21,6 +21,9 @@ webrtc::Configuration configuration_of(const Context& context) {
   }
   if (options.text("max-dtls") == "1.2") configuration.max_dtls_version = dtls::Version::Dtls12;
   if (options.text("path-mtu-discovery") == "0") configuration.data.sctp.max_probed_packet_size = 0;
+  if (const int64_t most = options.number("max-message-size", 0); most > 0) {
+    configuration.data.sctp.max_message_size = static_cast<size_t>(most);
+  }
   configuration.own_port.hide_addresses = options.text("hide-addresses") == "1";
   if (options.text("ice-transport-policy") == "relay") {
     configuration.ice_transport_policy = webrtc::IceTransportPolicy::Relay;

@@ -4,7 +4,11 @@ export class W3cChannel {
   constructor(channel) {
     this.channel = channel;
     channel.binaryType = 'arraybuffer';
-    channel.onopen = () => this.onOpen?.();
+    this.early = []; // to be sent by an answerer that gets a message before it is told that the channel is open
+    channel.onopen = () => {
+      for (const data of this.early.splice(0)) channel.send(data);
+      this.onOpen?.();
+    };
     channel.onclose = () => this.onClose?.();
     channel.onmessage = ({ data }) => this.onMessage?.(typeof data === 'string' ? data : Buffer.from(data));
   }
@@ -21,7 +25,8 @@ export class W3cChannel {
     return this.channel.maxRetransmits ?? null;
   }
   send(data) {
-    this.channel.send(data);
+    if (this.channel.readyState === 'connecting') this.early.push(data);
+    else this.channel.send(data);
   }
   close() {
     this.channel.close();
