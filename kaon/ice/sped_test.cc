@@ -300,6 +300,15 @@ TEST_F(SpedAgents, AnAnswerOfTwoPacketsNeedsNoFurtherCheckOfThePeer) {
   EXPECT_LE(world_.now - start, 2 * world_.latency + Agent::kMinPace);
 }
 
+TEST_F(SpedAgents, APathThatIsTooSmallForThePacketsIsFound) {
+  begin();
+  embed(*a_, {make_packet(1, 800)});
+  world_.tap = [](const test::Packet& packet) { return packet.bytes.size() < 500; };
+  world_.connect(*a_, *b_);
+  EXPECT_TRUE(world_.run(seconds(5), [&] { return a_->path() && b_->path(); }));
+  EXPECT_TRUE(at_b_.empty());
+}
+
 TEST_F(SpedAgents, WithoutAgreementNothingIsCarriedOrTaken) {
   a_->agent.begin_embedding(false);
   b_->agent.begin_embedding(false);

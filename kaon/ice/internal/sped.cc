@@ -92,11 +92,11 @@ bool Sped::in_answers() const {
   return false;
 }
 
-void Sped::write(stun::Builder& builder) {
+void Sped::write(stun::Builder& builder, bool small) {
   std::array<uint8_t, 4 * kMaxAcks> acks;
   for (size_t i = 0; i < ack_count_; ++i) store_be32(&acks[4 * i], acks_[i]);
   builder.add(Attribute::DtlsInStunAck, ByteView(acks).first(4 * ack_count_));
-  if (pending_.empty()) return;
+  if (pending_.empty() || small) return;
   if (next_ >= pending_.size()) next_ = 0;
   builder.add(Attribute::DtlsInStun, pending_[next_++].bytes);
   ++stats_.sent;

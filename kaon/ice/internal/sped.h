@@ -59,8 +59,8 @@ class Sped {
   /// Whether check or answer say anything now.
   bool in_checks() const { return state_ == State::Active; }
   bool in_answers() const;
-  /// The attributes, with the next packet in turn. Before MESSAGE-INTEGRITY.
-  void write(stun::Builder& builder);
+  /// The attributes, with the next packet in turn unless the message is to be small. Before MESSAGE-INTEGRITY.
+  void write(stun::Builder& builder, bool small = false);
 
   const SpedStats& stats() const { return stats_; }
 
