@@ -169,7 +169,7 @@ PARTS = {
     "unit": part_unit,
     "scenario": part_scenario,
     "interop": Program("interop", [sys.executable, "tests/interop/run.py"], "interop", targets=("interop_kaon",)),
-    "dtls": Program("dtls", [sys.executable, "tests/interop/dtls/run.py"], targets=("interop_dtls",)),
+    "dtls": Program("dtls", [sys.executable, "tests/interop/dtls/run.py"], "dtls", targets=("interop_dtls", "interop_dtls_stacks")),
     "bogo": Program("bogo", [sys.executable, "tests/bogo/run.py"], targets=("bogo_shim",)),
     "srtp": Program("srtp", [sys.executable, "tests/interop/srtp/run.py"], targets=("interop_srtp",)),
     "bench": Program("bench", [sys.executable, "benchmarks/smoke.py"], targets=("kaon_benchmarks", "kaon_command_static")),
