@@ -209,10 +209,10 @@ void Agent::send_check(Pair& p, Time now) {
   });
   const bool use_candidate = role_ == Role::Controlling && (p.nominating || p.nominated || (remote_lite_ && best));
 
-  // A flight of several packets, as a ClientHello with ML-KEM is, goes out at once: the peer can do nothing with half
-  // of it, and the next check of this pair is far.
   if (untried(p)) ++tried_[p.kind];
   ++p.attempts;
+  // A flight of several packets, as a ClientHello with ML-KEM is, goes out at once: the peer can do nothing with half
+  // of it, and the next check of this pair is far.
   const size_t count = stays_small(p) ? 1 : std::clamp<size_t>(sped_.pending(), 1, kMaxBurst);
   for (size_t i = 0; i < count; ++i) begin_transaction(p, use_candidate, now);
   const bool succeeded = p.state == PairState::Succeeded;
