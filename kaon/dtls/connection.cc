@@ -51,6 +51,8 @@ Result<void, Error> Connection::send_new_connection_ids(const std::vector<std::v
   return impl_->send_new_connection_ids(ids, usage);
 }
 Result<void, Error> Connection::request_connection_ids(uint8_t count) { return impl_->request_connection_ids(count); }
+Result<size_t, Error> Connection::check_path(Bytes out, Time now) { return impl_->check_path(out, now); }
+size_t Connection::answer_path_check(Bytes out) { return impl_->answer_path_check(out); }
 bool Connection::use_spare_connection_id() { return impl_->use_spare_connection_id(); }
 void Connection::forget_connection_id(ByteView id) { impl_->forget_connection_id(id); }
 void Connection::close() { impl_->close(); }

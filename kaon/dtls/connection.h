@@ -70,7 +70,7 @@ class Connection {
   Time next_timeout() const;
   /// Handshake and alert datagrams, up to Config::mtu bytes. `out` should hold that; a smaller one lowers the size.
   std::optional<net::Transmit> poll_transmit(Bytes out);
-  /// At most nine events ever wait.
+  /// At most ten events ever wait.
   std::optional<Event> poll_event();
 
   /// Plaintext of the next received record, after Connected only. Points into the packet of the last handle_packet(),
@@ -112,6 +112,21 @@ class Connection {
   bool peer_may_have_moved() const;
   /// What we write into our records; empty if nothing.
   ByteView remote_connection_id() const;
+
+  // Return routability checks (RFC 9853), where Config::return_routability says so on both sides.
+
+  /// Bytes of a check's messages without overhead().
+  static constexpr size_t kPathMessageSize = 9;
+  /// How long an answer may take.
+  static constexpr Duration kPathCheckTimeout = std::chrono::seconds(1);
+  /// Writes a datagram, which is to be sent to a new address of the peer and nowhere else, into `out` of
+  /// kPathMessageSize + overhead() bytes (asserted). Whether the answer came is told by PathChecked; until then nothing
+  /// else should be sent to that address, and from then on everything. Busy while another check runs or its event
+  /// waits.
+  [[nodiscard]] Result<size_t, Error> check_path(Bytes out, Time now);
+  /// Whether the packet of the last handle_packet() was such a check by the peer: then the answer, of as many bytes, is
+  /// in `out` (as above) and has to be sent to where the packet came from. Zero if not.
+  size_t answer_path_check(Bytes out);
 
   // Connection ids of 1.3 can be changed (RFC 9147 §9). In 1.2 the next three fail with NoConnectionIds.
 

@@ -141,6 +141,7 @@ std::string_view name_of(ContentType type) {
     case ContentType::Handshake: return "Handshake";
     case ContentType::ApplicationData: return "ApplicationData";
     case ContentType::Ack: return "ACK";
+    case ContentType::ReturnRoutability: return "ReturnRoutability";
     default: return {};
   }
 }

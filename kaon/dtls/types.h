@@ -138,6 +138,9 @@ struct Config {
   /// kMaxConnectionIdSize bytes, not guessable and not in use on another connection. Empty: we want none but write the
   /// peer's. Nothing: there are none in either direction.
   std::optional<std::vector<uint8_t>> connection_id = {};
+  /// Return routability checks (RFC 9853), offered and answered where connection ids are: Connection::check_path() then
+  /// asks whether the peer is at a new address.
+  bool return_routability = false;
   /// Emit KeyLogLine events. They let their reader decrypt everything.
   bool key_log = false;
 };
@@ -187,7 +190,12 @@ struct ConnectionIdsRequested {
   uint8_t count = 0;
 };
 
-using Event = std::variant<KeyLogLine, Connected, Closed, ConnectionIdsRequested>;
+/// What came of Connection::check_path().
+struct PathChecked {
+  bool answered = false;
+};
+
+using Event = std::variant<KeyLogLine, Connected, Closed, ConnectionIdsRequested, PathChecked>;
 
 /// RFC 9147 §9.
 enum class ConnectionIdUsage : uint8_t {
@@ -197,6 +205,7 @@ enum class ConnectionIdUsage : uint8_t {
 
 enum class Error : uint8_t {
   NotConnected,         ///< before Connected or after Closed
+  NoReturnRoutability,  ///< it was not negotiated
   NoConnectionIds,      ///< none were negotiated in that direction, or the connection is of 1.2, where they stay
   InvalidConnectionId,  ///< not of the size of Config::connection_id, known already, or too many
   Busy,                 ///< the last message of this kind has not been acknowledged or answered yet

@@ -96,6 +96,7 @@ void Connection::Impl::handle_packet(Bytes packet, Time now) {
   if (state_ == State::New && role_ == Role::Server) start(now);
   if (state_ == State::New) return dropped_.add(DropReason::AfterClose);
   newest_has_id_ = false;
+  peers_path_challenge_.reset();
   begin_post_handshake(now);
   bool with_id = false;
   while (!packet.empty()) {
@@ -151,6 +152,9 @@ void Connection::Impl::handle_opened(const RecordLayer::Opened& record, Time now
     case ContentType::Alert: return handle_alert(record.plaintext);
     case ContentType::Ack:
       if (is13()) return handle_ack(record.plaintext, now);
+      break;
+    case ContentType::ReturnRoutability:
+      if (session_.return_routability && connected()) return handle_path_message(record.plaintext);
       break;
     case ContentType::None:
     case ContentType::ChangeCipherSpec:
@@ -454,6 +458,7 @@ void Connection::Impl::handle_timeout(Time now) {
     deadlines_[kAck] = kNever;
     ack_due_ = true;
   }
+  if (now >= deadlines_[kPathCheck]) end_path_check(false);
   if (now >= deadlines_[kFinalFlight]) {
     if (is13()) {
       flight_.acknowledge_below(kEpochApplication13);
@@ -497,6 +502,7 @@ size_t Connection::Impl::write_alert(Bytes out) {
 std::optional<Event> Connection::Impl::poll_event() {
   if (events_.empty()) return std::nullopt;
   Event event = events_.pop_front();
+  if (std::holds_alternative<PathChecked>(event)) path_event_waits_ = false;
   if (events_.empty()) events_.release();
   return event;
 }

@@ -41,6 +41,8 @@ class Connection::Impl {
   void set_mtu(size_t mtu) { mtu_ = mtu; }
   bool peer_may_have_moved() const { return connected() && newest_has_id_; }
   ByteView remote_connection_id() const { return records_.peer_connection_id(); }
+  Result<size_t, Error> check_path(Bytes out, Time now);
+  size_t answer_path_check(Bytes out);
   Result<void, Error> send_new_connection_ids(const std::vector<std::vector<uint8_t>>& ids, ConnectionIdUsage usage);
   Result<void, Error> request_connection_ids(uint8_t count);
   bool use_spare_connection_id();
@@ -52,7 +54,7 @@ class Connection::Impl {
  private:
   /// New: not started. Verifying: handshake finished, fingerprints not known yet.
   enum class State : uint8_t { New, Handshaking, Verifying, Connected, Closed };
-  enum Timer : size_t { kRetransmit, kHandshake, kFinalFlight, kAck, kTimers };
+  enum Timer : size_t { kRetransmit, kHandshake, kFinalFlight, kAck, kPathCheck, kTimers };
 
   /// What is needed until the handshake is finished; freed then.
   struct Handshake {
@@ -115,6 +117,11 @@ class Connection::Impl {
   void begin_post_handshake(Time now);
   size_t write_ack(Bytes out);
 
+  // Return routability checks (path_checks.cc).
+  using PathCookie = std::array<uint8_t, Connection::kPathMessageSize - 1>;
+  void handle_path_message(ByteView payload);
+  void end_path_check(bool answered);
+
   void log_keys();
   void verify_fingerprint();
   void fail(const Failure& failure);
@@ -171,6 +178,10 @@ class Connection::Impl {
   /// What records of ours that carry an id carry; known before it is negotiated.
   size_t our_id_size_;
   bool newest_has_id_ = false;
+  /// Of our check that runs, and of the peer's in the last packet.
+  std::optional<PathCookie> path_challenge_;
+  std::optional<PathCookie> peers_path_challenge_;
+  bool path_event_waits_ = false;
   std::optional<PendingAlert> alert_;
   Ring<Event> events_;
   Ring<Bytes> received_;

@@ -62,7 +62,15 @@ std::optional<ByteView> answer_connection_id(HandshakeContext& context, const Cl
   return *ours;
 }
 
+bool answer_return_routability(HandshakeContext& context, const ClientHello& hello, bool with_connection_id) {
+  context.session.return_routability =
+      with_connection_id && context.config.return_routability && hello.return_routability;
+  return context.session.return_routability;
+}
+
 bool take_connection_id(HandshakeContext& context, const ServerHello& hello) {
+  if (hello.return_routability && (!context.config.return_routability || !hello.connection_id)) return false;
+  context.session.return_routability = hello.return_routability;
   if (!hello.connection_id) return true;
   const auto& ours = context.config.connection_id;
   if (!ours || hello.connection_id->size() + kMinMtu > context.mtu) return false;

@@ -32,6 +32,8 @@ struct Session {
   KeySchedule13 keys13;
   std::vector<uint8_t> peer_certificate;
   std::vector<uint8_t> psk_identity;
+  /// RFC 9853 §3.
+  bool return_routability = false;
   /// Epoch of what we send now: of alerts and ACKs during the handshake, of everything afterwards.
   uint64_t write_epoch = kEpochClear;
 
@@ -87,7 +89,10 @@ SrtpProfileId choose_srtp_profile(const Config& config, const ClientHello& hello
 /// A server's: the one it answers with, if the client offered and the configuration wants it. A client's id that leaves
 /// no room in our datagrams is as if it was not offered.
 std::optional<ByteView> answer_connection_id(HandshakeContext& context, const ClientHello& hello);
-/// A client's: false if the server's answer cannot be.
+/// Whether a server answers that it does return routability checks (RFC 9853 §3), kept in the session; to be called
+/// behind answer_connection_id().
+bool answer_return_routability(HandshakeContext& context, const ClientHello& hello, bool with_connection_id);
+/// A client's: false if the server's answer cannot be. Checks of routability go with it.
 bool take_connection_id(HandshakeContext& context, const ServerHello& hello);
 
 /// Whether the suite's peer has a pre-shared key and no certificate.

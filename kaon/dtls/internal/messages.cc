@@ -40,6 +40,7 @@ bool read_client_extension(ClientHello& hello, ExtensionType type, ByteView cont
     case ExtensionType::KeyShare: hello.key_shares = reader.vector16(); break;
     case ExtensionType::Cookie: hello.cookie = reader.vector16(); break;
     case ExtensionType::ConnectionId: hello.connection_id = reader.vector8(); break;
+    case ExtensionType::ReturnRoutability: hello.return_routability = true; break;
     default: return true;
   }
   return reader.ok() && reader.at_end();
@@ -57,6 +58,7 @@ bool read_server_extension(ServerHello& hello, ExtensionType type, ByteView cont
     case ExtensionType::SupportedVersions: hello.selected_version = reader.u16(); break;
     case ExtensionType::Cookie: hello.cookie = reader.vector16(); break;
     case ExtensionType::ConnectionId: hello.connection_id = reader.vector8(); break;
+    case ExtensionType::ReturnRoutability: hello.return_routability = true; break;
     case ExtensionType::KeyShare:
       hello.group = static_cast<crypto::Group>(reader.u16());
       if (!hello.asks_for_retry()) hello.share = reader.vector16();
@@ -141,6 +143,7 @@ std::vector<uint8_t> ClientHelloOffer::write() const {
   write_list_extension(out, ExtensionType::SignatureAlgorithms, verifiable_schemes());
   if (!srtp_profiles.empty()) write_list_extension(out, ExtensionType::UseSrtp, srtp_profiles);
   if (connection_id) write_connection_id(out, *connection_id);
+  if (connection_id && return_routability) write_empty_extension(out, ExtensionType::ReturnRoutability);
   if (max_version == Version::Dtls13) write_extensions13(out);
   out.end_vector(extensions);
   return out.take();
@@ -195,6 +198,7 @@ std::vector<uint8_t> ServerHello::write() const {
   if (srtp_profile != kNoSrtpProfile) write_list_extension(out, ExtensionType::UseSrtp, std::array{srtp_profile});
   if (!alpn.empty()) write_alpn(out, alpn);
   if (connection_id) write_connection_id(out, *connection_id);
+  if (return_routability) write_empty_extension(out, ExtensionType::ReturnRoutability);
   out.end_vector(extensions);
   return out.take();
 }

@@ -60,6 +60,8 @@ struct ClientHello {
   /// RFC 9146 §3.
   std::optional<ByteView> connection_id;
   bool extended_master_secret = false;
+  /// RFC 9853 §3.
+  bool return_routability = false;
 
   static std::optional<ClientHello> parse(ByteView body);
   bool offers(Version version) const;
@@ -81,6 +83,8 @@ struct ClientHelloOffer {
   /// Their shares are sent (1.3).
   std::span<const crypto::KeyExchange> key_exchanges = {};
   std::optional<ByteView> connection_id = {};
+  /// Only with a connection id.
+  bool return_routability = false;
 
   std::vector<uint8_t> write() const;
 
@@ -107,6 +111,8 @@ struct ServerHello {
   /// RFC 9146 §3.
   std::optional<ByteView> connection_id;
   bool extended_master_secret = false;
+  /// RFC 9853 §3.
+  bool return_routability = false;
   /// Has something that no ClientHello of ours asks for (RFC 5246 §7.4.1.4).
   bool unsolicited_extension = false;
 

@@ -33,6 +33,7 @@ std::vector<uint8_t> ServerHello13::write() const {
   }
   if (!cookie.empty()) write_cookie(out, cookie);
   if (connection_id) write_connection_id(out, *connection_id);
+  if (return_routability) write_empty_extension(out, ExtensionType::ReturnRoutability);
   out.end_vector(extensions);
   return out.take();
 }

@@ -21,6 +21,7 @@ struct ServerHello13 {
   ByteView share;
   std::optional<ByteView> connection_id = {};
   ByteView cookie = {};
+  bool return_routability = false;
 
   std::vector<uint8_t> write() const;
 };

@@ -14,7 +14,8 @@ enum class ContentType : uint8_t {
   Handshake = 22,
   ApplicationData = 23,
   Tls12Cid = 25,  ///< a protected record with a connection id; its real type is encrypted
-  Ack = 26
+  Ack = 26,
+  ReturnRoutability = 27,  ///< RFC 9853 §5
 };
 
 /// RFC 5246 §7.4, RFC 6347 §4.3.2, RFC 8446 §4.
@@ -49,7 +50,8 @@ enum class ExtensionType : uint16_t {
   SupportedVersions = 43,
   Cookie = 44,
   KeyShare = 51,
-  ConnectionId = 54,  ///< RFC 9146 §3
+  ConnectionId = 54,       ///< RFC 9146 §3
+  ReturnRoutability = 61,  ///< RFC 9853 §3
   RenegotiationInfo = 0xff01,
 };
 

@@ -87,7 +87,8 @@ Result<Record, DropReason> next_record(Bytes& datagram, size_t id_size) {
   record.fragment = datagram.subspan(reader.position(), length);
   datagram = datagram.subspan(reader.position() + length);
   // RFC 9146 §3: nothing in the clear is of this type.
-  if (!is_known(type) && !(has_id && record.epoch != 0)) return fail(DropReason::UnknownContentType);
+  const bool only_protected = has_id || type == static_cast<uint8_t>(ContentType::ReturnRoutability);
+  if (!is_known(type) && !(only_protected && record.epoch != 0)) return fail(DropReason::UnknownContentType);
   record.type = static_cast<ContentType>(type);
   // RFC 6347 §4.2.1: first ClientHello and HelloVerifyRequest come in records of version 1.0.
   const bool version_ok = record.version == kVersionDtls12 || (record.epoch == 0 && record.version == kVersionDtls10);

@@ -102,6 +102,7 @@ void ServerHandshake12::answer(HandshakeContext& context, const ClientHello& hel
     answer.renegotiation_info = ByteView{};
   if (hello.offers_alpn(kAlpnWebRtc)) answer.alpn = kAlpnWebRtc;
   answer.connection_id = answer_connection_id(context, hello);
+  answer.return_routability = answer_return_routability(context, hello, answer.connection_id.has_value());
 
   context.flight.begin();
   send(context, HandshakeType::ServerHello, 0, answer.write());

@@ -106,6 +106,7 @@ void ServerHandshake13::answer(HandshakeContext& context, const ClientHello& hel
   ServerHello13 answer{.cipher_suite = session.suite->suite, .group = session.group, .share = exchange.share};
   context.env.random.fill(answer.random);
   answer.connection_id = answer_connection_id(context, hello);
+  answer.return_routability = answer_return_routability(context, hello, answer.connection_id.has_value());
   context.flight.begin();
   send(context, HandshakeType::ServerHello, kEpochClear, answer.write());
   install_handshake_keys(context, exchange.secret, Role::Server);

@@ -94,6 +94,7 @@ class Peer {
   std::optional<dtls::Closed> closed;
   std::string last_received;
   bool received = false;  // since somebody looked
+  int paths_checked = 0;
 
  private:
   void flush() {
@@ -102,9 +103,21 @@ class Peer {
       write(ByteView(out).first(transmit->size));
     }
   }
-  void write(ByteView packet) {
-    static_cast<void>(
-        sendto(fd_, packet.data(), packet.size(), 0, reinterpret_cast<const sockaddr*>(&to_), sizeof to_));
+  void write(ByteView packet) { write_to(to_, packet); }
+  void write_to(const sockaddr_in& to, ByteView packet) {
+    static_cast<void>(sendto(fd_, packet.data(), packet.size(), 0, reinterpret_cast<const sockaddr*>(&to), sizeof to));
+  }
+  /// At once, or if the peer answers there.
+  void follow(const sockaddr_in& from) {
+    if (from.sin_port == to_.sin_port) return;
+    std::array<uint8_t, 400> question;
+    const auto size = connection_.check_path(question, now());
+    if (!size) {
+      if (size.error() == dtls::Error::NoReturnRoutability) to_ = from;
+      return;
+    }
+    candidate_ = from;
+    write_to(from, ByteView(question).first(*size));
   }
   ssize_t read(Bytes out, sockaddr_in& from) const {
     socklen_t size = sizeof from;
@@ -116,7 +129,9 @@ class Peer {
     for (ssize_t n; (n = read(packet, from)) > 0;) {
       const Bytes datagram = Bytes(packet).first(static_cast<size_t>(n));
       gate_ ? pass_gate(datagram) : connection_.handle_packet(datagram, now());
-      if (connection_.peer_may_have_moved()) to_ = from;
+      if (connection_.peer_may_have_moved()) follow(from);
+      std::array<uint8_t, 400> answer;
+      if (const size_t size = connection_.answer_path_check(answer)) write_to(from, ByteView(answer).first(size));
       while (const auto data = connection_.poll_application_data()) {
         last_received = as_text(*data);
         if (last_received.ends_with('\n')) last_received.pop_back();  // of OpenSSL's programs
@@ -142,12 +157,18 @@ class Peer {
         while (const auto data = connection_.poll_application_data()) last_received = as_text(*data);
       }
       if (auto* c = std::get_if<dtls::Closed>(&*event)) closed = std::move(*c);
+      if (const auto* path = std::get_if<dtls::PathChecked>(&*event)) {
+        paths_checked += path->answered;
+        if (path->answered) to_ = candidate_;
+        if (path->answered && !client_) send(last_received);  // what went to the old address is lost
+      }
     }
   }
 
   bool client_;
   int fd_;
   sockaddr_in to_{};
+  sockaddr_in candidate_{};
   crypto::SystemRandom random_;
   NullLogger log_;
   Env env_{random_, log_};
@@ -171,6 +192,7 @@ int run(std::map<std::string, std::string> options) {
   }
   if (options["--key-exchange"] == "post-quantum")
     config.groups = dtls::groups_for(dtls::KeyExchangePolicy::PostQuantum);
+  config.return_routability = options.contains("--rrc");
   if (options.contains("--suite")) {
     constexpr std::string_view kIdentity = "kaon";
     config.cipher_suites = {static_cast<dtls::CipherSuite>(std::stoul(options["--suite"], nullptr, 16))};
@@ -194,12 +216,15 @@ int run(std::map<std::string, std::string> options) {
   } else if (!peer.step_until([&] { return peer.last_received == "bye"; }, std::chrono::seconds(60))) {
     give_up("no data within a minute");
   }
+  if (options.contains("--rrc")) peer.step_until([&] { return peer.paths_checked > 0; }, std::chrono::seconds(5));
   std::array<uint8_t, 56> exported;
   if (!peer.connection().export_keying_material(dtls::kSrtpExporterLabel, {}, exported)) give_up("no exporter");
-  std::printf("{\"version\":\"%s\",\"suite\":\"%04x\",\"group\":\"%04x\",\"profile\":%u,\"exported\":\"%s\"}\n",
-              peer.connected->version == dtls::Version::Dtls13 ? "1.3" : "1.2",
-              static_cast<unsigned>(peer.connected->cipher_suite), static_cast<unsigned>(peer.connected->group),
-              static_cast<unsigned>(peer.connected->srtp_profile), to_hex(exported).c_str());
+  std::printf(
+      "{\"version\":\"%s\",\"suite\":\"%04x\",\"group\":\"%04x\",\"profile\":%u,\"paths_checked\":%d,\"exported\":\"%"
+      "s\"}\n",
+      peer.connected->version == dtls::Version::Dtls13 ? "1.3" : "1.2",
+      static_cast<unsigned>(peer.connected->cipher_suite), static_cast<unsigned>(peer.connected->group),
+      static_cast<unsigned>(peer.connected->srtp_profile), peer.paths_checked, to_hex(exported).c_str());
   std::fflush(stdout);
   // The last echo may be lost: the client goes on asking until it has it.
   while (!client && peer.step_until([&] { return std::exchange(peer.received, false); }, std::chrono::seconds(1))) {

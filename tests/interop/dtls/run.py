@@ -55,6 +55,7 @@ def cases(full):
                 yield f"{name}.{pion}-{kaon}", Case(version, role, ids=(pion, kaon))
             yield f"{name}.loss", Case(version, role, 576, 20, ids=(8, 8))
             yield f"{name}.other-address", Case(version, role, ids=(8, 8), moves=True)
+            yield f"{name}.return-routability", Case(version, role, ids=(8, 8), moves=True, rrc=True)
     for name, (suite, stacks) in PSK_SUITES.items():
         for stack in stacks:
             for role in ("client", "server"):
@@ -86,6 +87,7 @@ class Case:
     stack: str = "pion"
     cookies: bool = False  # Kaon's server is behind a CookieGate
     hybrid: bool = False  # X25519MLKEM768, of Pion nothing else
+    rrc: bool = False  # each follows the other only if it answers
     moves: bool = False  # both sides are seen from another address in the middle
 
 
@@ -247,13 +249,14 @@ def run_case(case):
     try:
         client_updates = lambda of: updates if of == "client" else 0  # noqa: E731
         pion = start(PION, path, 0, role, version, mtu, client_updates(role), *ids[0], *suite,
-                     *(["--hybrid"] if case.hybrid else []))
+                     *(["--hybrid"] if case.hybrid else []), *(["--rrc"] if case.rrc else []))
         others.append(pion)
         fingerprint = json.loads(pion.stdout.readline())["fingerprint"].replace(" ", ":")
         kaon_role = "server" if role == "client" else "client"
         kaon = start(KAON, path, 1, kaon_role, version, mtu, client_updates(kaon_role), "--fingerprint", fingerprint,
                      *ids[1], *suite, *(["--cookies", "yes"] if case.cookies else []),
-                     *(["--key-exchange", "post-quantum"] if case.hybrid else []))
+                     *(["--key-exchange", "post-quantum"] if case.hybrid else []),
+                     *(["--rrc", "yes"] if case.rrc else []))
         others.append(kaon)
         results = []
         for name, process in (("pion", pion), ("kaon", kaon)):
@@ -269,6 +272,8 @@ def run_case(case):
             yield f"version {results[1]['version']}"
         if results[1]["group"] != ("11ec" if case.hybrid else "001d"):
             yield f"group {results[1]['group']}"
+        if case.rrc and results[1]["paths_checked"] == 0:
+            yield "Kaon followed without a check"
         if case.ids:
             yield from faults_of_ids(path, case.ids)
         if case.moves and path.mover is not None:

@@ -28,7 +28,7 @@ func check(err error) {
 	}
 }
 
-func options(certificate tls.Certificate, version protocol.Version, mtu int, cid int, suite uint, hybrid bool) []dtls.Option {
+func options(certificate tls.Certificate, version protocol.Version, mtu int, cid int, suite uint, hybrid, rrc bool) []dtls.Option {
 	all := []dtls.Option{
 		dtls.WithInsecureSkipVerify(true),
 		dtls.WithMinVersion(version),
@@ -57,7 +57,11 @@ func options(certificate tls.Certificate, version protocol.Version, mtu int, cid
 	}
 	if cid >= 0 {
 		// Over a path that is not ICE's this would let an attacker point the data at somebody else.
-		all = append(all, dtls.WithConnectionID(dtls.RandomCIDGenerator(cid), dtls.CIDPathMigrationUnsafe))
+		policy := dtls.CIDPathMigrationUnsafe
+		if rrc {
+			policy = dtls.CIDPathMigrationRRC
+		}
+		all = append(all, dtls.WithConnectionID(dtls.RandomCIDGenerator(cid), policy))
 	}
 	return all
 }
@@ -136,6 +140,7 @@ func main() {
 	cid := flag.Int("cid", -1, "size of the own connection id; none if negative")
 	suite := flag.Uint("suite", 0, "cipher suite of 1.2 with a pre-shared key")
 	hybrid := flag.Bool("hybrid", false, "X25519MLKEM768 and nothing else")
+	rrc := flag.Bool("rrc", false, "follow the peer to another address only if it answers there")
 	flag.Parse()
 	wanted := protocol.Version1_3
 	if *version == "1.2" {
@@ -148,7 +153,7 @@ func main() {
 	check(err)
 	fmt.Printf("{\"fingerprint\":\"% X\"}\n", sha256.Sum256(certificate.Certificate[0]))
 	connection, err := connect(*role, socket, &net.UDPAddr{IP: loopback, Port: *to}, *suite != 0,
-		options(certificate, wanted, *mtu, *cid, *suite, *hybrid))
+		options(certificate, wanted, *mtu, *cid, *suite, *hybrid, *rrc))
 	check(err)
 	limit, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
