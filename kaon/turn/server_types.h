@@ -1,8 +1,10 @@
 // What a TURN server is told and what it tells.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -36,6 +38,16 @@ struct User {
   std::string password;
 };
 
+/// Counts allocations over several servers of one program, one per loop, in the place of each by itself. Called on all
+/// their threads.
+class AllocationCount {
+ public:
+  enum class Verdict : uint8_t { Counted, Full, UserFull };
+  virtual ~AllocationCount() = default;
+  virtual Verdict add(std::string_view user) = 0;
+  virtual void remove(std::string_view user) = 0;
+};
+
 struct ServerConfig {
   /// At most kMaxRealm bytes; told to everybody.
   std::string realm = "kaon";
@@ -62,6 +74,10 @@ struct ServerConfig {
   size_t max_allocations = 20'000;
   /// Of one user, or of one USER in time-limited names.
   size_t max_allocations_per_user = 1'000;
+  /// Counts in the place of those two; none: they are for this server alone.
+  std::shared_ptr<AllocationCount> count{};
+  /// Ports may be put aside for another allocation (EVEN-PORT with its R bit), else 508.
+  bool reservations = true;
   /// Both directions together; what exceeds it is dropped, over TCP held back.
   DataRate max_rate_per_user = DataRate::infinite();
   DataRate max_rate = DataRate::infinite();
@@ -172,6 +188,8 @@ struct ServerStats {
   uint64_t bytes_to_clients = 0;
   uint64_t peer_errors = 0;  ///< ICMP messages told to clients
   uint64_t connections = 0;  ///< with peers over TCP, opened or accepted
+
+  ServerStats& operator+=(const ServerStats& other);
 };
 
 /// A datagram that goes on.
