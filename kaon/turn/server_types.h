@@ -20,9 +20,6 @@ namespace kaon::turn {
 /// One relayed transport address, that is, one socket of the server's owner. Never used twice.
 using RelayId = Strong<struct RelayIdTag, uint64_t>;
 
-/// CONNECTION-ID, RFC 6062 §6.2.1: one TCP connection with a peer. Drawn at random, never zero.
-using ConnectionId = Strong<struct ConnectionIdTag, uint32_t>;
-
 /// What RFC 8656 calls the 5-tuple: how a client is reached.
 struct ClientPath {
   net::Endpoint local;

@@ -202,6 +202,31 @@ def turn_own_relay():
         assert alice.bind(0x4003, ("127.0.0.1", server.ports["udp"])) == 403, "not this machine's other addresses"
 
 
+def turn_tcp():
+    """To a peer, which is silent where it should be, and from one; and what is refused."""
+    os.environ["KAON"] = str(World.build / "apps/kaon/kaon")
+    from turn_client import TurnServer, until_connected
+    with TurnServer("--tcp-relays") as server, socket.create_server(("127.0.0.1", 0)) as listener:
+        words = ["turn-tcp", f"127.0.0.1:{server.ports['tcp']}", "u"]
+        program = start(*words, "p", "to", f"127.0.0.1:{listener.getsockname()[1]}", "a question")
+        connection, source = listener.accept()
+        assert program.line() == f"relayed: {source[0]}:{source[1]}"
+        with connection:
+            assert connection.recv(100) == b"a question"
+            connection.sendall(b"an answer" * 100000)
+        assert program.end() == "an answer" * 100000
+        program = start(*words, "p", "from", "127.0.0.1")
+        host, _, port = program.line().removeprefix("relayed: ").rpartition(":")
+        with until_connected((host, int(port))) as peer:
+            peer.sendall(b"echo this")
+            assert peer.recv(100) == b"echo this"
+        assert program.end() == "echo this"
+        for password, target, told in (("wrong", "127.0.0.1:1", "user or password refused"), ("p", "10.0.0.1:1", "error 403"),
+                                       ("p", "127.0.0.1:1", "error 447")):
+            program = start(*words, password, "to", target, "x")
+            assert program.process.wait() == 1 and told in program.error_text(), program.error_text()
+
+
 def play(offers, *files):
     out = ["out" + pathlib.Path(f).suffix for f in files]
     sources = [MEDIA / f for f in files]

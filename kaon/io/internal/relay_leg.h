@@ -27,12 +27,18 @@ class RelayLeg {
     /// After the messages of one read.
     std::function<void()> on_drained;
     std::function<void(LegFailure)> on_failed;
+    /// All that waited has been written, after send() has said no; of streams.
+    std::function<void()> on_writable{};
   };
   virtual ~RelayLeg() = default;
   /// Header, data and so many zero bytes as one message; false if it was dropped.
   virtual bool send(ByteView header, ByteView data, size_t padding) = 0;
   /// Of what is sent from now on, where packets go out by themselves.
   virtual void set_dscp(uint8_t) {}
+  /// From now on `on_message` gets bytes as they come, those behind the present message too; of TCP and TLS.
+  virtual void become_stream() {}
+  /// Reads nothing more, until it is called again with false.
+  virtual void pause(bool) {}
   /// Sends what waits and ends; no handler is called any more.
   virtual void close() = 0;
 };
@@ -42,5 +48,9 @@ std::shared_ptr<RelayLeg> open_relay_udp(Loop& loop, const RelayServer& server, 
 std::shared_ptr<RelayLeg> open_relay_tcp(Loop& loop, const RelayServer& server, RelayLeg::Handlers handlers);
 std::shared_ptr<RelayLeg> open_relay_tls(Loop& loop, const RelayServer& server, RelayLeg::Handlers handlers);
 std::shared_ptr<RelayLeg> open_relay_dtls(Loop& loop, const RelayServer& server, RelayLeg::Handlers handlers);
+
+/// A connection of its own to the server, which binds it to a peer's.
+std::shared_ptr<RelayedStream> open_relayed_stream(Loop& loop, const RelayServer& server, Env env,
+                                                   turn::BindRequest request, RelayedStream::Handlers handlers);
 
 }  // namespace kaon::io
