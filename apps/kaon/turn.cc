@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <thread>
 
 #include "apps/kaon/commands.h"
 #include "apps/kaon/console.h"
@@ -51,6 +52,7 @@ struct TurnOptions {
   Texts alternates;
   std::string alternate_domain;
   uint32_t drain = 0;
+  size_t loops = 1;
   std::string log = "info";
   bool json = false;
   std::string config_file;
@@ -178,40 +180,70 @@ Result<io::TurnHostOptions, std::string> host_options(const TurnOptions& options
   return host;
 }
 
-/// Everything that lives on the loop.
+/// A server on loops of their own, and one more loop for the metrics, which asks the others.
 struct Running {
-  std::unique_ptr<io::TurnHost> host;
+  std::vector<std::unique_ptr<io::Loop>> loops;
+  std::vector<std::unique_ptr<io::TurnHost>> hosts;  // one on each
+  io::Loop control;
   std::unique_ptr<sfu::HttpServer> metrics;
+
+  Running() { control.start(); }
+  TurnFigures figures() {
+    TurnFigures all;
+    for (size_t i = 0; i < hosts.size(); ++i) loops[i]->invoke([&] { all.add(*hosts[i]); });
+    return all;
+  }
+  ~Running() {
+    control.invoke([&] { metrics.reset(); });
+    for (size_t i = 0; i < hosts.size(); ++i) loops[i]->invoke([&] { hosts[i].reset(); });
+    for (const auto& loop : loops) loop->stop(), loop->join();
+    control.stop();
+    control.join();
+  }
 };
 
-Result<Running, std::string> start(io::Loop& loop, const TurnOptions& options, Env env) {
-  KAON_TRY(io::TurnHostOptions host, host_options(options));
-  const auto tell = [&log = env.log, json = options.json](const turn::ServerEvent& event) {
-    if (json) {
-      std::printf("%s\n", event_line(event, true).c_str());
-      std::fflush(stdout);
-    } else if (log.enabled(LogLevel::Info)) {
-      log.write(LogLevel::Info, "turn", event_line(event, false));
-    }
-  };
-  Running running;
-  KAON_TRY(running.host, io::TurnHost::start(loop, std::move(host), env, tell));
-  if (options.metrics.empty()) return running;
+void tell(Logger& log, bool json, const turn::ServerEvent& event) {
+  if (json) {
+    std::printf("%s\n", event_line(event, true).c_str());
+    std::fflush(stdout);
+  } else if (log.enabled(LogLevel::Info)) {
+    log.write(LogLevel::Info, "turn", event_line(event, false));
+  }
+}
+
+Result<void, std::string> start(Running& running, const TurnOptions& options, Env env) {
+  KAON_TRY(const io::TurnHostOptions host, host_options(options));
+  const size_t count = options.loops != 0 ? options.loops : std::max(1u, std::thread::hardware_concurrency());
+  std::vector<io::Loop*> loops;
+  for (size_t i = 0; i < count; ++i) {
+    loops.push_back(running.loops.emplace_back(std::make_unique<io::Loop>()).get());
+    loops.back()->start();
+  }
+  KAON_TRY(running.hosts, io::start_turn_hosts(loops, host, env,
+                                               [&log = env.log, json = options.json](const turn::ServerEvent& event) {
+                                                 tell(log, json, event);
+                                               }));
+  if (options.metrics.empty()) return {};
   const auto address = listen_address(options.metrics);
   if (!address) return fail(cat("'", options.metrics, "' is no ADDR:PORT for --metrics."));
-  const auto answer = [&turn = *running.host](const sfu::HttpRequest& request,
-                                              const sfu::HttpServer::Respond& respond) {
+  const auto answer = [&running](const sfu::HttpRequest& request, const sfu::HttpServer::Respond& respond) {
     if (request.path != "/metrics") return respond(sfu::HttpResponse::error(404, "There is only /metrics here."));
-    respond(sfu::HttpResponse::with(200, "text/plain; version=0.0.4", turn_metrics(turn)));
+    respond(sfu::HttpResponse::with(200, "text/plain; version=0.0.4", turn_metrics(running.figures())));
   };
-  KAON_TRY(running.metrics, sfu::HttpServer::listen(loop, *address, std::nullopt, answer, env.log));
-  return running;
+  std::string problem;
+  running.control.invoke([&] {
+    auto metrics = sfu::HttpServer::listen(running.control, *address, std::nullopt, answer, env.log);
+    if (metrics) running.metrics = std::move(*metrics);
+    if (!metrics) problem = std::move(metrics.error());
+  });
+  if (!problem.empty()) return fail(std::move(problem));
+  return {};
 }
 
 void greet(const Running& running) {
   for (const auto& [protocol, name] : {std::pair(net::Protocol::Udp, "UDP"), std::pair(net::Protocol::Tcp, "TCP"),
                                        std::pair(net::Protocol::Tls, "TLS"), std::pair(net::Protocol::Dtls, "DTLS")}) {
-    for (const net::Endpoint& bound : running.host->bound(protocol)) {
+    for (const net::Endpoint& bound : running.hosts.front()->bound(protocol)) {
       std::printf("TURN over %s: %s\n", name, bound.to_string().c_str());
     }
   }
@@ -221,14 +253,12 @@ void greet(const Running& running) {
 }
 
 // Nobody new is let in; those there may go on for a while.
-void drain(io::Loop& loop, io::TurnHost& host, uint32_t seconds, StopSignal& stop) {
+void drain(Running& running, uint32_t seconds, StopSignal& stop) {
   if (seconds == 0) return;
   stop.reset();
-  loop.invoke([&] { host.drain(); });
+  for (size_t i = 0; i < running.hosts.size(); ++i) running.loops[i]->invoke([&] { running.hosts[i]->drain(); });
   for (uint32_t i = 0; i < 10 * seconds; ++i) {
-    size_t left = 0;
-    loop.invoke([&] { left = host.server().allocations(); });
-    if (left == 0 || stop.wait(100)) return;
+    if (running.figures().all_allocations() == 0 || stop.wait(100)) return;
   }
 }
 
@@ -249,23 +279,13 @@ int turn(const TurnOptions& options) {
   StopSignal stop;
   ConsoleLogger log(log_level(options.log));
   crypto::SystemRandom random;
-  io::Loop loop;
-  loop.start();
-  Result<Running, std::string> running;
-  loop.invoke([&] { running = start(loop, options, {random, log}); });
-  if (running) {
-    raise_descriptor_limit(options.max_allocations, log);
-    greet(*running);
-    stop.wait(-1);
-    drain(loop, *running->host, options.drain, stop);
-    loop.invoke([&] {
-      running->metrics.reset();
-      running->host.reset();
-    });
-  }
-  loop.stop();
-  loop.join();
-  return running ? 0 : fail_with(running.error());
+  Running running;
+  if (const auto started = start(running, options, {random, log}); !started) return fail_with(started.error());
+  raise_descriptor_limit(options.max_allocations, log);
+  greet(running);
+  stop.wait(-1);
+  drain(running, options.drain, stop);
+  return 0;
 }
 
 void add_listeners(CLI::App& command, TurnOptions& options) {
@@ -363,6 +383,12 @@ void add_turn(CLI::App& app, int& status) {
       ->add_option("--drain", options->drain,
                    "At Ctrl-C, give nothing new and wait so long for allocations to end; a second Ctrl-C ends at once")
       ->type_name("SECONDS")
+      ->capture_default_str();
+  command
+      ->add_option("--loops", options->loops,
+                   "Threads that share the clients; 0 takes one per core. With several there is no mobility")
+      ->check(CLI::Range(0, 64))
+      ->type_name("N")
       ->capture_default_str();
   command->add_option("--log", options->log, "How much to log")
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))

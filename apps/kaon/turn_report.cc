@@ -1,5 +1,6 @@
 #include "apps/kaon/turn_report.h"
 
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -115,12 +116,33 @@ std::string event_line(const turn::ServerEvent& event, bool json) {
   return json ? out + "}" : out;
 }
 
-std::string turn_metrics(const io::TurnHost& host) {
-  const turn::ServerStats& s = host.server().stats();
-  const io::TurnHostStats& h = host.stats();
+void TurnFigures::add(const io::TurnHost& host) {
+  const turn::Server& server = host.server();
+  allocations.push_back(server.allocations());
+  connections += host.connections();
+  peer_connections += server.connections();
+  engine += server.stats();
+  edge += host.stats();
+  for (size_t i = 0; i < drops.kSize; ++i) {
+    const auto reason = static_cast<turn::ServerDrop>(i);
+    drops.add(reason, server.drops()[reason]);
+  }
+}
+
+size_t TurnFigures::all_allocations() const {
+  return std::accumulate(allocations.begin(), allocations.end(), size_t{0});
+}
+
+std::string turn_metrics(const TurnFigures& figures) {
+  const turn::ServerStats& s = figures.engine;
+  const io::TurnHostStats& h = figures.edge;
   Metrics m;
-  m.add("allocations", "gauge", "Allocations now", host.server().allocations());
-  m.add("connections", "gauge", "Connections over TCP and TLS and sessions over DTLS now", host.connections());
+  m.add("allocations", "gauge", "Allocations now", figures.all_allocations());
+  m.head("loop_allocations", "gauge", "Allocations now, of each loop");
+  for (size_t i = 0; i < figures.allocations.size(); ++i) {
+    m.labelled("loop_allocations", "loop", cat(i), figures.allocations[i]);
+  }
+  m.add("connections", "gauge", "Connections over TCP and TLS and sessions over DTLS now", figures.connections);
   m.add("allocations_total", "counter", "Allocations made", s.allocations);
   m.add("requests_total", "counter", "Requests received", s.requests);
   m.add("bindings_total", "counter", "Binding requests answered", s.bindings);
@@ -133,12 +155,12 @@ std::string turn_metrics(const io::TurnHost& host) {
   m.head("relayed_bytes_total", "counter", "Bytes of data relayed");
   m.labelled("relayed_bytes_total", "to", "peer", s.bytes_to_peers);
   m.labelled("relayed_bytes_total", "to", "client", s.bytes_to_clients);
-  m.add("peer_connections", "gauge", "TCP connections with peers now", host.server().connections());
+  m.add("peer_connections", "gauge", "TCP connections with peers now", figures.peer_connections);
   m.add("peer_connections_total", "counter", "TCP connections with peers made", s.connections);
   m.add("peer_errors_total", "counter", "ICMP messages about peers told to clients", s.peer_errors);
   m.head("dropped_total", "counter", "Packets dropped");
   for (size_t i = 0; i < std::size(kDrops); ++i) {
-    m.labelled("dropped_total", "reason", kDrops[i], host.server().drops()[static_cast<turn::ServerDrop>(i)]);
+    m.labelled("dropped_total", "reason", kDrops[i], figures.drops[static_cast<turn::ServerDrop>(i)]);
   }
   m.labelled("dropped_total", "reason", "unsent", h.unsent);
   m.add("connections_total", "counter", "Connections and sessions accepted", h.connections);

@@ -32,6 +32,19 @@ class RelayImpl final : public Relay, public std::enable_shared_from_this<RelayI
 
   void start();
   void send(const Outgoing& outgoing) override;
+  bool connect(const net::Endpoint& peer) override {
+    const bool asked = client_->connect(peer, Loop::now());
+    pump_later();
+    return asked;
+  }
+  bool let_in(const net::IpAddress& peer) override {
+    const bool asked = client_->let_in(peer, Loop::now());
+    pump_later();
+    return asked;
+  }
+  std::shared_ptr<RelayedStream> take(const turn::PeerConnected& connected, RelayedStream::Handlers handlers) override {
+    return open_relayed_stream(loop_, server_, env_, client_->bind(connected.id), std::move(handlers));
+  }
   void close() override;
   const std::optional<net::Endpoint>& relayed() const override { return client_->relayed(); }
   std::optional<net::IpAddress> local() const override { return leg_ ? leg_->local() : std::nullopt; }
@@ -46,9 +59,15 @@ class RelayImpl final : public Relay, public std::enable_shared_from_this<RelayI
     config.username = server.username;
     config.password = server.password;
     config.families = server.families;
+    config.tcp = server.tcp;
     return config;
   }
   void send_requests();
+  // Within calls of the user, who is told nothing there.
+  void pump_later() {
+    send_requests();
+    loop_.schedule(timer_, ready_ ? client_->next_timeout() : kNever);
+  }
   void pump();
   void tell();
   void handle_message(Bytes message);
@@ -203,7 +222,7 @@ void RelayImpl::send(const Outgoing& outgoing) {
       ++stats_.dropped;
     }
   }
-  loop_.schedule(timer_, ready_ ? client_->next_timeout() : kNever);
+  pump_later();
 }
 
 void RelayImpl::close() {

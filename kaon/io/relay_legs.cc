@@ -184,7 +184,8 @@ class StreamLeg final : public RelayLeg, public std::enable_shared_from_this<Str
 
  public:
   bool send(ByteView header, ByteView data, size_t padding) override {
-    if (out_.size() + writing_.size() + header.size() + data.size() + padding > Relay::kMaxWaiting) return false;
+    refused_ = out_.size() + writing_.size() + header.size() + data.size() + padding > Relay::kMaxWaiting;
+    if (refused_) return false;
     out_.insert(out_.end(), header.begin(), header.end());
     out_.insert(out_.end(), data.begin(), data.end());
     out_.resize(out_.size() + padding);
@@ -193,6 +194,12 @@ class StreamLeg final : public RelayLeg, public std::enable_shared_from_this<Str
   }
 
   std::optional<net::IpAddress> local() const override { return local_of(stream_.lowest_layer()); }
+  void become_stream() override { is_stream_ = true; }
+  void pause(bool paused) override {
+    if (std::exchange(paused_, paused) == paused || paused || closed_ || reading_) return;
+    LoopAccess::watch_readable(loop_, stream_.lowest_layer().native_handle(), true);
+    read();
+  }
 
   void close() override {
     if (std::exchange(closed_, true)) return;
@@ -222,19 +229,31 @@ class StreamLeg final : public RelayLeg, public std::enable_shared_from_this<Str
     handlers_.on_ready();
   }
   void read() {
+    reading_ = true;
     stream_.async_read_some(asio::buffer(in_.data() + filled_, in_.size() - filled_),
                             [self = this->shared_from_this()](const error_code& failed, size_t size) {
                               if (self->closed_) return;
                               if (failed) return self->fail(failed.message());
                               self->filled_ += size;
                               if (!self->take_messages()) return self->fail("the server speaks no TURN");
-                              if (!self->closed_) self->read();
+                              self->reading_ = false;
+                              self->go_on_reading();
                             });
+  }
+  void go_on_reading() {
+    if (closed_ || reading_) return;
+    if (!paused_) return read();
+    LoopAccess::watch_readable(loop_, stream_.lowest_layer().native_handle(), false);
   }
   bool take_messages() {
     size_t done = 0;
     while (!closed_) {
       const Bytes rest = Bytes(in_).subspan(done, filled_ - done);
+      if (is_stream_) {
+        done = filled_;
+        if (!rest.empty()) handlers_.on_message(rest);
+        break;
+      }
       const auto frame = turn::next_frame(rest);
       if (!frame) return false;
       if (!*frame || (*frame)->total > rest.size()) break;
@@ -259,7 +278,10 @@ class StreamLeg final : public RelayLeg, public std::enable_shared_from_this<Str
                         LoopAccess::watch_writable(self->loop_, self->stream_.lowest_layer().native_handle(), false);
                         if (!failed && !self->out_.empty()) return self->write();
                         if (self->closed_) return self->shut();
-                        if (failed) self->fail(failed.message());
+                        if (failed) return self->fail(failed.message());
+                        if (std::exchange(self->refused_, false) && self->handlers_.on_writable) {
+                          self->handlers_.on_writable();
+                        }
                       });
   }
   void fail(std::string reason, uint16_t proxy_status = 0) {
@@ -291,6 +313,10 @@ class StreamLeg final : public RelayLeg, public std::enable_shared_from_this<Str
   std::vector<uint8_t> writing_;
   bool watched_ = false;
   bool ready_ = false;
+  bool reading_ = false;
+  bool is_stream_ = false;
+  bool paused_ = false;
+  bool refused_ = false;  // something to send, since everything was written
   bool closed_ = false;
 };
 

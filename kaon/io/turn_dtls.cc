@@ -52,7 +52,7 @@ class DtlsLeg final : public TurnLeg, public UdpHandler {
     loop_.remove_timer(timer_);
   }
 
-  std::optional<std::string> open(const net::Endpoint& local, const TurnTls& tls);
+  std::optional<std::string> open(const net::Endpoint& local, PortSharing sharing, const TurnTls& tls);
 
   net::Endpoint bound() const override { return port_->bound().front(); }
   bool send(const turn::ClientPath& client, ByteView message) override;
@@ -177,11 +177,12 @@ std::optional<std::string> DtlsLeg::use(const TurnTls& tls) {
   return tls.client_authorities.empty() ? std::nullopt : use_authorities(context_.get(), tls.client_authorities);
 }
 
-std::optional<std::string> DtlsLeg::open(const net::Endpoint& local, const TurnTls& tls) {
+std::optional<std::string> DtlsLeg::open(const net::Endpoint& local, PortSharing sharing, const TurnTls& tls) {
   if (auto problem = use(tls)) return problem;
   const UdpPort::Member member{&loop_, this};
   UdpOptions options;
   options.bind = {local};
+  options.sharing = sharing;
   auto port = UdpPort::open(std::span(&member, 1), options);
   if (!port) return cat("Cannot listen on UDP ", local, " for DTLS: ", to_string(port.error()), ".");
   port_ = std::move(*port);
@@ -304,10 +305,10 @@ void DtlsLeg::close() {
 
 }  // namespace
 
-Result<std::unique_ptr<TurnLeg>, std::string> listen_dtls(Loop& loop, const net::Endpoint& local, const TurnTls& tls,
-                                                          TurnLegHost& host) {
+Result<std::unique_ptr<TurnLeg>, std::string> listen_dtls(Loop& loop, const net::Endpoint& local, PortSharing sharing,
+                                                          const TurnTls& tls, TurnLegHost& host) {
   auto leg = std::make_unique<DtlsLeg>(loop, host);
-  if (auto problem = leg->open(local, tls)) return fail(std::move(*problem));
+  if (auto problem = leg->open(local, sharing, tls)) return fail(std::move(*problem));
   return leg;
 }
 

@@ -180,6 +180,7 @@ std::optional<std::string> Host::open() {
     UdpOptions udp;
     udp.bind = {local};
     udp.log = &env_.log;
+    udp.sharing = options_.sharing;
     auto port = UdpPort::open(std::span(&member, 1), udp);
     if (!port) return cat("Cannot listen on UDP ", local, ": ", to_string(port.error()), ".");
     udp_.push_back(std::move(*port));
@@ -196,14 +197,15 @@ std::optional<std::string> Host::open() {
   if (!options_.tls && !(options_.tls_endpoints.empty() && options_.dtls.empty())) {
     return std::string("TLS and DTLS want a certificate and its key.");
   }
-  auto problem = listen(net::Protocol::Tcp, options_.tcp, [&](auto& local) { return listen_tcp(loop_, local, *this); });
+  auto problem = listen(net::Protocol::Tcp, options_.tcp,
+                        [&](auto& local) { return listen_tcp(loop_, local, options_.sharing, *this); });
   if (!problem) {
     problem = listen(net::Protocol::Tls, options_.tls_endpoints,
-                     [&](auto& local) { return listen_tls(loop_, local, *options_.tls, *this); });
+                     [&](auto& local) { return listen_tls(loop_, local, options_.sharing, *options_.tls, *this); });
   }
   if (!problem) {
     problem = listen(net::Protocol::Dtls, options_.dtls,
-                     [&](auto& local) { return listen_dtls(loop_, local, *options_.tls, *this); });
+                     [&](auto& local) { return listen_dtls(loop_, local, options_.sharing, *options_.tls, *this); });
   }
   if (!problem && !legs_.empty()) loop_.schedule(sweeper_, Loop::now() + kSweepInterval);
   return problem;

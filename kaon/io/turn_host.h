@@ -1,14 +1,17 @@
 // A TURN server on a loop: its listeners and the sockets of its relays.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "kaon/base/env.h"
 #include "kaon/base/function.h"
 #include "kaon/base/result.h"
+#include "kaon/io/udp.h"
 #include "kaon/net/address.h"
 #include "kaon/turn/server.h"
 
@@ -43,6 +46,8 @@ struct TurnHostOptions {
   turn::PortRange ports{};
   /// Connections over TCP and TLS at once, and sessions over DTLS; further ones are closed or not answered.
   size_t max_connections = 20'000;
+  /// Of several hosts with the same listeners: set by start_turn_hosts().
+  PortSharing sharing = PortSharing::None;
   /// Which families are relayed, whose own addresses are and the wall clock are set by the host.
   turn::ServerConfig server{};
 };
@@ -55,6 +60,8 @@ struct TurnHostStats {
   uint64_t not_turn = 0;     ///< closed because of what they sent
   uint64_t handshakes_failed = 0;
   uint64_t unsent = 0;  ///< packets dropped because a socket or a connection was full
+
+  TurnHostStats& operator+=(const TurnHostStats& other);
 };
 
 /// Drops rather than waits: what does not fit into a socket's buffer, or in that of a connection, is lost and counted.
@@ -67,8 +74,8 @@ class TurnHost {
   static constexpr Duration kPatience = std::chrono::seconds(10);
   /// A connection without an allocation lives so long after its last message.
   static constexpr Duration kIdle = std::chrono::seconds(60);
-  /// Ports tried for a relay before it is refused: others may be bound by other programs.
-  static constexpr int kPortAttempts = 16;
+  /// Ports tried for a relay before it is refused: others may be bound by other programs, or by other loops of ours.
+  static constexpr int kPortAttempts = 64;
 
   /// Events of the engine, but for the orders to open and close relays, which are followed here.
   using OnEvent = Function<void(const turn::ServerEvent&)>;
@@ -87,5 +94,15 @@ class TurnHost {
   /// No new allocations from now on; it is done when server().allocations() is zero.
   virtual void drain() = 0;
 };
+
+/// One server on several loops, with threads of their own: hosts that share the listeners' ports and the quotas, in the
+/// order of the loops. The system gives each client to one of them by its address, for as long as that stays the same,
+/// so there is no mobility, and no port is put aside for another allocation. Relays for TCP want a client's connections
+/// on one loop: with them, the first one has all that come over TCP and TLS. Rates hold for a user on each loop, those
+/// of the server are divided. `on_event` is called on all loops. Called from outside of them; a host is destroyed on
+/// its own.
+Result<std::vector<std::unique_ptr<TurnHost>>, std::string> start_turn_hosts(
+    std::span<Loop* const> loops, const TurnHostOptions& options, Env env,
+    const std::function<void(const turn::ServerEvent&)>& on_event);
 
 }  // namespace kaon::io

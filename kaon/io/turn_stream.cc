@@ -18,6 +18,7 @@ namespace {
 namespace asio = boost::asio;
 using tcp = asio::ip::tcp;
 using boost::system::error_code;
+using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
 net::Endpoint from_tcp(const tcp::endpoint& endpoint) { return {from_asio(endpoint.address()), endpoint.port()}; }
 
@@ -78,7 +79,7 @@ class StreamLeg final : public TurnLeg {
   ~StreamLeg() override { close(); }
 
   std::optional<std::string> use(const TurnTls& tls);
-  std::optional<std::string> listen(const net::Endpoint& local);
+  std::optional<std::string> listen(const net::Endpoint& local, PortSharing sharing);
   net::Endpoint bound() const override {
     error_code error;
     return from_tcp(acceptor_.local_endpoint(error));
@@ -266,13 +267,16 @@ std::optional<std::string> StreamLeg::use(const TurnTls& tls) {
   return std::nullopt;
 }
 
-std::optional<std::string> StreamLeg::listen(const net::Endpoint& local) {
+std::optional<std::string> StreamLeg::listen(const net::Endpoint& local, PortSharing sharing) {
   const tcp::endpoint endpoint(to_asio(local.ip), local.port);
   error_code error;
   acceptor_.open(endpoint.protocol(), error);
   if (!error) acceptor_.set_option(asio::socket_base::reuse_address(true), error);
   if (!error && local.ip.is_v6()) acceptor_.set_option(asio::ip::v6_only(true), error);
+  if (!error && sharing == PortSharing::Join) acceptor_.set_option(ReusePort(true), error);
   if (!error) acceptor_.bind(endpoint, error);
+  // Only now: the port must be free of other programs, then it is shared with ourselves.
+  if (!error && sharing == PortSharing::First) acceptor_.set_option(ReusePort(true), error);
   if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
   if (error) return cat("Cannot listen on TCP ", local, ": ", error.message(), ".");
   LoopAccess::watch(loop_, acceptor_.native_handle());
@@ -331,25 +335,26 @@ void StreamLeg::close() {
   for (const auto& [client, connection] : all) connection->close();
 }
 
-Result<std::unique_ptr<TurnLeg>, std::string> listen_stream(Loop& loop, const net::Endpoint& local, const TurnTls* tls,
-                                                            TurnLegHost& host) {
+Result<std::unique_ptr<TurnLeg>, std::string> listen_stream(Loop& loop, const net::Endpoint& local, PortSharing sharing,
+                                                            const TurnTls* tls, TurnLegHost& host) {
   auto leg = std::make_unique<StreamLeg>(loop, host);
   if (tls != nullptr) {
     if (auto problem = leg->use(*tls)) return fail(*problem);
   }
-  if (auto problem = leg->listen(local)) return fail(*problem);
+  if (auto problem = leg->listen(local, sharing)) return fail(*problem);
   return leg;
 }
 
 }  // namespace
 
-Result<std::unique_ptr<TurnLeg>, std::string> listen_tcp(Loop& loop, const net::Endpoint& local, TurnLegHost& host) {
-  return listen_stream(loop, local, nullptr, host);
+Result<std::unique_ptr<TurnLeg>, std::string> listen_tcp(Loop& loop, const net::Endpoint& local, PortSharing sharing,
+                                                         TurnLegHost& host) {
+  return listen_stream(loop, local, sharing, nullptr, host);
 }
 
-Result<std::unique_ptr<TurnLeg>, std::string> listen_tls(Loop& loop, const net::Endpoint& local, const TurnTls& tls,
-                                                         TurnLegHost& host) {
-  return listen_stream(loop, local, &tls, host);
+Result<std::unique_ptr<TurnLeg>, std::string> listen_tls(Loop& loop, const net::Endpoint& local, PortSharing sharing,
+                                                         const TurnTls& tls, TurnLegHost& host) {
+  return listen_stream(loop, local, sharing, &tls, host);
 }
 
 }  // namespace kaon::io

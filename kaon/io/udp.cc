@@ -39,12 +39,13 @@ class Port final : public UdpPort {
 };
 
 Result<std::unique_ptr<Port>, IoError> Port::try_open(std::span<const Member> members, const UdpOptions& options) {
+  const bool shared = members.size() > 1 || options.sharing != PortSharing::None;
   auto port = std::make_unique<Port>();
   port->bound_ = options.bind;
   for (size_t i = 0; i < members.size(); ++i) {
     auto shard = std::make_shared<Shard>(*members[i].loop, *members[i].handler, i);
     std::optional<IoError> error;
-    members[i].loop->invoke([&] { error = port->open_sockets(*shard, options, members.size() > 1); });
+    members[i].loop->invoke([&] { error = port->open_sockets(*shard, options, shared); });
     if (error) return fail(*error);
     port->shards_.push_back(std::move(shard));
   }

@@ -34,6 +34,10 @@ struct MulticastGroup {
   net::IpAddress interface;
 };
 
+/// Whether several UdpPorts of this process share one port number (SO_REUSEPORT), each on its own: the system gives
+/// the packets of one remote address to one of them. The first of them wants it free of other programs.
+enum class PortSharing : uint8_t { None, First, Join };
+
 struct UdpOptions {
   /// What to listen on, on every loop. A port of 0 means one free port for all of them.
   std::vector<net::Endpoint> bind;
@@ -47,6 +51,7 @@ struct UdpOptions {
   /// Who needs the port's number elsewhere too, such as a listener over TCP, takes it here, on the caller's thread,
   /// once every socket is bound; on false another port is tried, as if this one were taken.
   std::function<bool(std::span<const net::Endpoint> bound)> also_take{};
+  PortSharing sharing = PortSharing::None;
   /// Tell UdpHandler::peer_error() what ICMP says of packets that were sent (IP_RECVERR). Linux only, not the portable
   /// path.
   bool peer_errors = false;

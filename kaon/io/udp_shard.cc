@@ -68,7 +68,8 @@ Result<net::Endpoint, IoError> Shard::open(const net::Endpoint& local, const Udp
   UdpSocket& socket = entry->socket;
   boost::system::error_code error;
   auto endpoint = to_asio(local);
-  if (shared && index_ == 0 && options.groups.empty()) error = bind_alone(LoopAccess::context(loop_), endpoint);
+  const bool first = index_ == 0 && options.sharing != PortSharing::Join;
+  if (shared && first && options.groups.empty()) error = bind_alone(LoopAccess::context(loop_), endpoint);
   if (!error) socket.open(endpoint.protocol(), error);
   // IPv4 has its own socket, so that each address is told and chosen in its own family.
   if (!error && local.ip.is_v6()) socket.set_option(boost::asio::ip::v6_only(true), error);

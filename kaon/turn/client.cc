@@ -74,7 +74,7 @@ void Client::renew(Time now) {
   }
   // What has not been used since it was given ends by itself.
   std::erase_if(permissions_, [&](const Permission& p) {
-    return now >= p.renew && (p.grant == Grant::Refused || p.used <= p.given);
+    return now >= p.renew && (p.grant == Grant::Refused || (p.used <= p.given && !p.kept));
   });
   for (Permission& p : permissions_) {
     if (now < p.renew) continue;
@@ -134,6 +134,9 @@ std::optional<Client::FromPeer> Client::receive(const net::Datagram& packet, Tim
   if (is_channel_data(packet.bytes)) return from_channel(packet, now);
   const auto message = stun::Message::parse(packet.bytes);
   if (!message) return drop(ClientDrop::Malformed);
+  if (message->is(stun::Method::ConnectionAttempt, stun::Class::Indication)) {
+    return handle_attempt(*message), std::nullopt;
+  }
   if (message->message_class() == stun::Class::Indication) return from_indication(*message, packet, now);
   if (message->message_class() == stun::Class::Request) return drop(ClientDrop::UnknownTransaction);
   handle_answer(*message, now);
@@ -147,6 +150,35 @@ std::optional<Client::FromPeer> Client::from_channel(const net::Datagram& packet
   if (it == channels_.end() || it->grant == Grant::Refused) return drop(ClientDrop::UnknownChannel);
   it->used = now;
   return FromPeer{it->peer, packet.bytes.subspan(kChannelHeader, parsed->data.size())};
+}
+
+void Client::tell_peer(ClientEvent event) {
+  if (events_.size() < kMaxEvents) events_.push_back(std::move(event));
+}
+
+// RFC 6062 §4.4. Indications are not authenticated; who cannot be bound comes to nothing.
+void Client::handle_attempt(const stun::Message& message) {
+  const auto peer = message.xor_address(Attribute::XorPeerAddress);
+  const auto id = message.u32(Attribute::ConnectionId);
+  if (!config_.tcp || !peer || !id || !relayed()) return drops_.add(ClientDrop::Malformed);
+  const Permission* p = permission(peer->ip);
+  if (p == nullptr || p->grant == Grant::Refused) return drops_.add(ClientDrop::UnknownPeer);
+  tell_peer(PeerConnected{*peer, ConnectionId(*id), false});
+}
+
+bool Client::connect(const net::Endpoint& peer, Time now) {
+  const auto under_way = std::ranges::count(requests_, Kind::Connect, &Request::kind);
+  if (!config_.tcp || state_ != State::Allocated || static_cast<size_t>(under_way) >= kMaxConnects) return false;
+  ask(Kind::Connect, peer, now);
+  tick(requests_.back(), now);
+  return true;
+}
+
+bool Client::let_in(const net::IpAddress& peer, Time now) {
+  if (!config_.tcp || state_ != State::Allocated) return false;
+  Permission* p = permit(peer, now);
+  if (p != nullptr) p->kept = true;
+  return p != nullptr;
 }
 
 void Client::handle_peer_error(const net::Endpoint& peer, const IcmpError& error) {
@@ -205,7 +237,7 @@ const Client::Channel* Client::channel_to(const net::Endpoint& peer, bool wanted
 }
 
 std::optional<Client::Envelope> Client::wrap(const net::Endpoint& peer, ByteView data, Bytes header, Time now) {
-  if (state_ != State::Allocated) return drop(ClientDrop::NoAllocation);
+  if (state_ != State::Allocated || config_.tcp) return drop(ClientDrop::NoAllocation);
   if (data.size() > 0xffff - kMaxHeader) return drop(ClientDrop::TooBig);
   if (!relayed(peer.ip.family())) return drop(ClientDrop::NoRelay);
   const Permission* permission = permit(peer.ip, now);

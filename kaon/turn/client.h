@@ -15,6 +15,8 @@
 #include "kaon/stun/credentials.h"
 #include "kaon/stun/message.h"
 #include "kaon/stun/transaction.h"
+#include "kaon/turn/bind_request.h"
+#include "kaon/turn/internal/client_credential.h"
 #include "kaon/turn/wire.h"
 
 namespace kaon::turn {
@@ -69,7 +71,18 @@ struct PeerUnreachable {
   net::Endpoint peer;
   IcmpError error;
 };
-using ClientEvent = std::variant<Allocated, ClientFailed, PeerRefused, PeerUnreachable>;
+/// There is a connection with this peer, to be bound within 30 s.
+struct PeerConnected {
+  net::Endpoint peer;
+  ConnectionId id;
+  bool asked = false;  ///< by connect(); else the peer has connected
+};
+/// A connect() came to nothing.
+struct ConnectFailed {
+  net::Endpoint peer;
+  uint16_t number = 0;  ///< of the server's error, 447 if the peer could not be reached; 701: no answer
+};
+using ClientEvent = std::variant<Allocated, ClientFailed, PeerRefused, PeerUnreachable, PeerConnected, ConnectFailed>;
 
 enum class ClientDrop : uint8_t {
   WrongAddress,        ///< not from the server to our address
@@ -97,7 +110,7 @@ class Client {
  public:
   /// Longest user name, realm and nonce (RFC 8489 §14.3, §14.9, §14.10).
   static constexpr size_t kMaxUser = 508;
-  static constexpr size_t kMaxText = 763;
+  static constexpr size_t kMaxText = internal::ClientCredential::kMaxText;
   /// Longest ALTERNATE-DOMAIN (RFC 8489 §14.16).
   static constexpr size_t kMaxDomain = 255;
   /// Largest packet written.
@@ -108,6 +121,8 @@ class Client {
   static constexpr size_t kMaxPermissions = 128;
   /// Later peers are reached by Send indications.
   static constexpr size_t kMaxChannels = 32;
+  /// Connect requests under way.
+  static constexpr size_t kMaxConnects = 64;
   /// Events that wait for poll_event(); later ones of peers are lost.
   static constexpr size_t kMaxEvents = 64;
 
@@ -120,6 +135,9 @@ class Client {
     std::string password;
     /// IPv4 is what a server gives unasked.
     RelayFamilies families = RelayFamilies::V4;
+    /// A relay for TCP (RFC 6062), over Tcp and Tls only: then there is no data here, but connections with peers, each
+    /// bound to a connection of its own to the server by a BindRequest.
+    bool tcp = false;
     stun::Timing timing{.rto = std::chrono::milliseconds(500), .requests = 5, .last_wait = 4};
   };
 
@@ -151,6 +169,14 @@ class Client {
   /// cannot be sent (counted).
   std::optional<Envelope> wrap(const net::Endpoint& peer, ByteView data, Bytes header, Time now);
 
+  // -- TCP connections with peers (RFC 6062), while there is an allocation --------------------------------------------
+  /// Asks for one; PeerConnected or ConnectFailed tells. False if there are too many under way.
+  bool connect(const net::Endpoint& peer, Time now);
+  /// Peers of this address may connect from now on. False if there are too many of them.
+  bool let_in(const net::IpAddress& peer, Time now);
+  /// What binds a connection that an event told of.
+  BindRequest bind(ConnectionId id) const { return BindRequest(id, credential_); }
+
   /// Gives the allocation back: one more request waits for poll_transmit(), whose answer nobody waits for.
   void close(Time now);
 
@@ -168,7 +194,7 @@ class Client {
 
  private:
   enum class State : uint8_t { Allocating, Allocated, Closing, Closed };
-  enum class Kind : uint8_t { Allocate, Refresh, Permission, Channel };
+  enum class Kind : uint8_t { Allocate, Refresh, Permission, Channel, Connect };
   enum class Grant : uint8_t { Asked, Given, Refused, Lapsed };
   struct Permission {
     net::IpAddress ip;
@@ -176,6 +202,7 @@ class Client {
     Time given{};
     Time renew = kNever;
     Time used{};
+    bool kept = false;  // renewed although nothing is sent
   };
   struct Channel {
     net::Endpoint peer;
@@ -193,16 +220,6 @@ class Client {
     bool send = false;
     int nonces = 0;  // new ones got for it
   };
-  /// What the server has asked for, and our answer to that.
-  struct Credential {
-    std::string realm;
-    std::string nonce;
-    std::vector<uint8_t> algorithms;  // PASSWORD-ALGORITHMS as it came
-    stun::PasswordAlgorithm algorithm = stun::PasswordAlgorithm::Md5;
-    bool sha256 = false;  // the integrity attribute of this and of answers
-    bool hide_user = false;
-    crypto::Hmac key;
-  };
 
   // client.cc: life cycle, data
   void become_closed();
@@ -210,6 +227,8 @@ class Client {
   Permission* permit(const net::IpAddress& ip, Time now);
   const Channel* channel_to(const net::Endpoint& peer, bool wanted, Time now);
   std::optional<FromPeer> from_channel(const net::Datagram& packet, Time now);
+  void handle_attempt(const stun::Message& message);
+  void tell_peer(ClientEvent event);
   void handle_peer_error(const net::Endpoint& peer, const IcmpError& error);
   std::optional<FromPeer> from_indication(const stun::Message& message, const net::Datagram& packet, Time now);
   void renew(Time now);
@@ -220,15 +239,12 @@ class Client {
   void ask(Kind kind, const net::Endpoint& peer, Time now, int nonces = 0);
   void tick(Request& request, Time now);
   size_t write(const Request& request, Bytes out) const;
-  void sign(stun::Builder& builder) const;
   void handle_answer(const stun::Message& message, Time now);
-  bool verify(const stun::Message& message) const;
   void handle_success(const Request& request, const stun::Message& message, Time now);
   void handle_allocated(const Request& request, const stun::Message& message, Time now);
   void handle_error(const Request& request, const stun::Message& message, Time now);
   bool ask_for_less(uint16_t number);
   bool take_relayed(const stun::Message& message);
-  bool take_challenge(const stun::Message& message);
   void refuse(const Request& request, uint16_t number, std::string_view reason, Alternate alternate = {});
   void plan_refresh(const stun::Message& message, Time now);
   Permission* permission(const net::IpAddress& ip);
@@ -238,8 +254,8 @@ class Client {
   Config config_;
   State state_ = State::Allocating;
   RelayFamilies asked_;
-  std::array<std::optional<net::Endpoint>, 2> relayed_;  // IPv4, IPv6
-  std::optional<Credential> credential_;
+  std::array<std::optional<net::Endpoint>, 2> relayed_;   // IPv4, IPv6
+  std::optional<internal::ClientCredential> credential_;  // what the server has asked for
   Time refresh_at_ = kNever;
   std::vector<Request> requests_;
   std::vector<Permission> permissions_;

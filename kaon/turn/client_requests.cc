@@ -17,6 +17,8 @@ using stun::ErrorNumber;
 constexpr int kMaxNonces = 3;
 // What RTCPeerConnectionIceErrorEvent tells where nobody has answered.
 constexpr uint16_t kNoAnswer = 701;
+// The server may wait 30 s for the peer (RFC 6062 §5.2), and then has to tell us.
+constexpr stun::Timing kConnectTiming{.reliable = true};
 constexpr Duration kRefreshBefore = seconds(60);
 constexpr Duration kRenewPermission = kPermissionLifetime - seconds(60);
 constexpr Duration kRenewChannel = kChannelLifetime - seconds(60);
@@ -62,6 +64,7 @@ stun::Method Client::method_of(Kind kind) {
     case Kind::Allocate: return stun::Method::Allocate;
     case Kind::Refresh: return stun::Method::Refresh;
     case Kind::Permission: return stun::Method::CreatePermission;
+    case Kind::Connect: return stun::Method::Connect;
     case Kind::Channel: break;
   }
   return stun::Method::ChannelBind;
@@ -78,8 +81,9 @@ Client::Channel* Client::channel(const net::Endpoint& peer) {
 }
 
 void Client::ask(Kind kind, const net::Endpoint& peer, Time now, int nonces) {
+  const auto timing = kind == Kind::Connect ? kConnectTiming : config_.timing;
   requests_.push_back({.kind = kind,
-                       .clock = stun::Transaction(stun::TransactionId::random(env_.random), config_.timing, now),
+                       .clock = stun::Transaction(stun::TransactionId::random(env_.random), timing, now),
                        .peer = peer,
                        .authentic = credential_.has_value(),
                        .nonces = nonces});
@@ -100,7 +104,7 @@ size_t Client::write(const Request& request, Bytes out) const {
   stun::Builder builder(out, method_of(request.kind), stun::Class::Request, request.clock.id());
   switch (request.kind) {
     case Kind::Allocate:
-      builder.add_u32(Attribute::RequestedTransport, requested_transport(kTransportUdp));
+      builder.add_u32(Attribute::RequestedTransport, requested_transport(config_.tcp ? kTransportTcp : kTransportUdp));
       // Servers of RFC 5766 do not know the first of these attributes, and IPv4 is what they give; they skip the
       // second.
       if (asked_ == RelayFamilies::V6) {
@@ -112,6 +116,7 @@ size_t Client::write(const Request& request, Bytes out) const {
     case Kind::Refresh:
       if (state_ == State::Closing) builder.add_u32(Attribute::Lifetime, 0);
       break;
+    case Kind::Connect:
     case Kind::Permission: builder.add_xor_address(Attribute::XorPeerAddress, request.peer); break;
     case Kind::Channel: {
       const auto it = std::ranges::find(channels_, request.peer, &Channel::peer);
@@ -120,31 +125,8 @@ size_t Client::write(const Request& request, Bytes out) const {
       break;
     }
   }
-  if (credential_) sign(builder);
+  if (credential_) credential_->sign(builder);
   return builder.finish().size();
-}
-
-// RFC 8489 §9.2.3.2.
-void Client::sign(stun::Builder& builder) const {
-  const Credential& c = *credential_;
-  if (c.hide_user) {
-    builder.add(Attribute::Userhash, stun::userhash(config_.username, c.realm).view());
-  } else {
-    builder.add_text(Attribute::Username, config_.username);
-  }
-  builder.add_text(Attribute::Realm, c.realm).add_text(Attribute::Nonce, c.nonce);
-  if (!c.sha256) {
-    builder.add_integrity(c.key);
-    return;
-  }
-  builder.add(Attribute::PasswordAlgorithms, c.algorithms).add_password_algorithm(c.algorithm);
-  builder.add_integrity_sha256(c.key);
-}
-
-bool Client::verify(const stun::Message& message) const {
-  if (!credential_) return true;
-  return credential_->sha256 ? message.verify_integrity_sha256(credential_->key)
-                             : message.verify_integrity(credential_->key);
 }
 
 void Client::handle_answer(const stun::Message& message, Time now) {
@@ -156,7 +138,8 @@ void Client::handle_answer(const stun::Message& message, Time now) {
   // Errors may come unsigned: some servers do not sign them, and whoever can see our transaction ids can keep answers
   // from us anyway.
   const bool is_signed = message.has_integrity() || message.has_integrity_sha256();
-  if (it->authentic && (success || is_signed) && !verify(message)) return drops_.add(ClientDrop::BadIntegrity);
+  if (it->authentic && (success || is_signed) && credential_ && !credential_->verify(message))
+    return drops_.add(ClientDrop::BadIntegrity);
   const Request request = *it;
   requests_.erase(it);
   if (success) {
@@ -170,6 +153,11 @@ void Client::handle_success(const Request& request, const stun::Message& message
   switch (request.kind) {
     case Kind::Allocate: return handle_allocated(request, message, now);
     case Kind::Refresh: return plan_refresh(message, now);
+    case Kind::Connect: {
+      const auto id = message.u32(Attribute::ConnectionId);
+      return id ? tell_peer(PeerConnected{request.peer, ConnectionId(*id), true})
+                : tell_peer(ConnectFailed{request.peer});
+    }
     case Kind::Channel:
       if (Channel* c = channel(request.peer)) {
         c->grant = Grant::Given;
@@ -230,7 +218,8 @@ void Client::handle_error(const Request& request, const stun::Message& message, 
   const bool stale = number == ErrorNumber::StaleNonce && request.nonces < kMaxNonces;
   if (first || stale) {
     if (config_.username.empty()) return refuse(request, error->number, error->reason);
-    if (!take_challenge(message)) return fail_with({.error = ClientError::BadResponse, .number = error->number});
+    credential_ = internal::ClientCredential::of(message, config_.username, config_.password);
+    if (!credential_) return fail_with({.error = ClientError::BadResponse, .number = error->number});
     ask(request.kind, request.peer, now, request.nonces + 1);
     return tick(requests_.back(), now);
   }
@@ -258,36 +247,6 @@ bool Client::ask_for_less(uint16_t number) {
   return true;
 }
 
-// REALM and NONCE of a 401 or 438 answer. What the nonce says of the server's abilities must fit the rest, or somebody
-// on the way has taken something out (RFC 8489 §9.2.5).
-bool Client::take_challenge(const stun::Message& message) {
-  const auto realm = message.text(Attribute::Realm);
-  const auto nonce = message.text(Attribute::Nonce);
-  if (!realm || !nonce || nonce->empty() || realm->size() > kMaxText || nonce->size() > kMaxText) return false;
-  const auto features = stun::nonce_features(*nonce).value_or(stun::SecurityFeatures{});
-  const auto offered = message.password_algorithms();
-  if (features.password_algorithms && !message.has(Attribute::PasswordAlgorithms)) return false;
-  auto algorithm = stun::PasswordAlgorithm::Md5;
-  std::vector<uint8_t> algorithms;
-  if (features.password_algorithms) {
-    if (!offered || offered->size == 0) return false;
-    algorithm = offered->algorithms[0];
-    const ByteView raw = *message.find(Attribute::PasswordAlgorithms);
-    if (raw.size() > 64) return false;
-    algorithms.assign(raw.begin(), raw.end());
-  }
-  const crypto::Digest key = stun::long_term_key(config_.username, *realm, config_.password, algorithm);
-  const auto hash = features.password_algorithms ? crypto::HashAlgorithm::Sha256 : crypto::HashAlgorithm::Sha1;
-  credential_.emplace(Credential{.realm = std::string(*realm),
-                                 .nonce = std::string(*nonce),
-                                 .algorithms = std::move(algorithms),
-                                 .algorithm = algorithm,
-                                 .sha256 = features.password_algorithms,
-                                 .hide_user = features.username_anonymity,
-                                 .key = crypto::Hmac(hash, key.view())});
-  return true;
-}
-
 // What a request that came to nothing means. An allocation outlives the refusal of a peer, nothing else.
 void Client::refuse(const Request& request, uint16_t number, std::string_view reason, Alternate alternate) {
   const bool lost = number == static_cast<uint16_t>(ErrorNumber::AllocationMismatch);
@@ -296,6 +255,7 @@ void Client::refuse(const Request& request, uint16_t number, std::string_view re
     return fail_with(
         {.error = error, .number = number, .reason = printable(reason), .alternate = std::move(alternate)});
   }
+  if (request.kind == Kind::Connect) return tell_peer(ConnectFailed{request.peer, number});
   if (request.kind == Kind::Channel) {
     // Data goes on by Send indications; the permission has a request of its own.
     if (Channel* c = channel(request.peer)) c->grant = Grant::Refused;

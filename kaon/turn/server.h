@@ -158,6 +158,8 @@ class Server {
   Result<Wish, stun::ErrorNumber> wish_of(const Request& request) const;
   Result<Wish, stun::ErrorNumber> with_families(const stun::Message& message, Wish wish) const;
   std::optional<stun::ErrorNumber> refusal(const Request& request, const Wish& wish) const;
+  std::optional<stun::ErrorNumber> count_in(const Request& request);
+  stun::ErrorNumber full_for(const ClientPath& client) const;
   const net::Endpoint* alternate_for(const ClientPath& client) const;
   uint32_t begin_allocation(const Request& request, const Wish& wish);
   void take_reserved(uint32_t index, uint64_t token);

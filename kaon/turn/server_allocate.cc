@@ -101,22 +101,38 @@ const net::Endpoint* Server::alternate_for(const ClientPath& client) const {
   return nullptr;
 }
 
+ErrorNumber Server::full_for(const ClientPath& client) const {
+  return alternate_for(client) != nullptr ? ErrorNumber::TryAlternate : ErrorNumber::InsufficientCapacity;
+}
+
 // RFC 8656 §7.2, steps 11 and 12, and what we have no room for.
 std::optional<ErrorNumber> Server::refusal(const Request& request, const Wish& wish) const {
-  if (draining_ || by_client_.size() >= config_.max_allocations || events_.size() >= kMaxEvents) {
-    return alternate_for(request.client) != nullptr ? ErrorNumber::TryAlternate : ErrorNumber::InsufficientCapacity;
-  }
+  const bool full = config_.count == nullptr && by_client_.size() >= config_.max_allocations;
+  if (full || draining_ || events_.size() >= kMaxEvents) return full_for(request.client);
+  if (wish.pair && !config_.reservations) return ErrorNumber::InsufficientCapacity;
   const std::string name(usage_name(request.credential.user));
   if (wish.token) {
     const auto it = by_token_.find(*wish.token);
     if (it == by_token_.end() || allocations_[it->second]->usage_name != name) return ErrorNumber::InsufficientCapacity;
   }
+  if (config_.count != nullptr) return std::nullopt;
   const auto it = usage_.find(name);
   if (config_.max_allocations_per_user == 0 ||
       (it != usage_.end() && it->second->allocations >= config_.max_allocations_per_user)) {
     return ErrorNumber::AllocationQuotaReached;
   }
   return std::nullopt;
+}
+
+// Nothing once it is counted, where several servers are counted together.
+std::optional<ErrorNumber> Server::count_in(const Request& request) {
+  if (config_.count == nullptr) return std::nullopt;
+  switch (config_.count->add(usage_name(request.credential.user))) {
+    case AllocationCount::Verdict::Counted: return std::nullopt;
+    case AllocationCount::Verdict::Full: return full_for(request.client);
+    case AllocationCount::Verdict::UserFull: break;
+  }
+  return ErrorNumber::AllocationQuotaReached;
 }
 
 void Server::allocate(Request& request) {
@@ -131,6 +147,7 @@ void Server::allocate(Request& request) {
   const auto wish = wish_of(request);
   if (!wish) return refuse(request, wish.error());
   if (const auto error = refusal(request, *wish)) return refuse(request, *error);
+  if (const auto error = count_in(request)) return refuse(request, *error);
   const uint32_t index = begin_allocation(request, *wish);
   if (wish->token) {
     take_reserved(index, *wish->token);

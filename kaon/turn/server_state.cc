@@ -19,6 +19,16 @@ uint64_t mix_ip(uint64_t state, const net::IpAddress& ip) {
 
 }  // namespace
 
+ServerStats& ServerStats::operator+=(const ServerStats& other) {
+  using S = ServerStats;
+  for (const auto member : {&S::requests, &S::bindings, &S::allocations, &S::refreshes, &S::unauthenticated, &S::errors,
+                            &S::packets_to_peers, &S::bytes_to_peers, &S::packets_to_clients, &S::bytes_to_clients,
+                            &S::peer_errors, &S::connections}) {
+    this->*member += other.*member;
+  }
+  return *this;
+}
+
 size_t Server::PathHash::operator()(const ClientPath& path) const {
   const uint64_t ports =
       uint64_t{path.local.port} << 32 | uint64_t{path.remote.port} << 8 | static_cast<uint64_t>(path.protocol);
@@ -89,6 +99,7 @@ void Server::close_relays(Allocation& allocation) {
 
 void Server::leave_usage(const Allocation& allocation) {
   KAON_ASSERT(allocation.usage->allocations > 0);
+  if (config_.count != nullptr) config_.count->remove(allocation.usage_name);
   if (--allocation.usage->allocations == 0) usage_.erase(allocation.usage_name);
 }
 

@@ -1,8 +1,10 @@
 // What a TURN server is told and what it tells.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -18,9 +20,6 @@ namespace kaon::turn {
 /// One relayed transport address, that is, one socket of the server's owner. Never used twice.
 using RelayId = Strong<struct RelayIdTag, uint64_t>;
 
-/// CONNECTION-ID, RFC 6062 §6.2.1: one TCP connection with a peer. Drawn at random, never zero.
-using ConnectionId = Strong<struct ConnectionIdTag, uint32_t>;
-
 /// What RFC 8656 calls the 5-tuple: how a client is reached.
 struct ClientPath {
   net::Endpoint local;
@@ -34,6 +33,16 @@ struct ClientPath {
 struct User {
   std::string name;
   std::string password;
+};
+
+/// Counts allocations over several servers of one program, one per loop, in the place of each by itself. Called on all
+/// their threads.
+class AllocationCount {
+ public:
+  enum class Verdict : uint8_t { Counted, Full, UserFull };
+  virtual ~AllocationCount() = default;
+  virtual Verdict add(std::string_view user) = 0;
+  virtual void remove(std::string_view user) = 0;
 };
 
 struct ServerConfig {
@@ -62,6 +71,10 @@ struct ServerConfig {
   size_t max_allocations = 20'000;
   /// Of one user, or of one USER in time-limited names.
   size_t max_allocations_per_user = 1'000;
+  /// Counts in the place of those two; none: they are for this server alone.
+  std::shared_ptr<AllocationCount> count{};
+  /// Ports may be put aside for another allocation (EVEN-PORT with its R bit), else 508.
+  bool reservations = true;
   /// Both directions together; what exceeds it is dropped, over TCP held back.
   DataRate max_rate_per_user = DataRate::infinite();
   DataRate max_rate = DataRate::infinite();
@@ -172,6 +185,8 @@ struct ServerStats {
   uint64_t bytes_to_clients = 0;
   uint64_t peer_errors = 0;  ///< ICMP messages told to clients
   uint64_t connections = 0;  ///< with peers over TCP, opened or accepted
+
+  ServerStats& operator+=(const ServerStats& other);
 };
 
 /// A datagram that goes on.

@@ -6,6 +6,7 @@
 
 #include "kaon/base/bytes.h"
 #include "kaon/base/result.h"
+#include "kaon/base/strong.h"
 #include "kaon/base/time.h"
 #include "kaon/net/address.h"
 #include "kaon/net/datagram.h"
@@ -65,6 +66,9 @@ enum class FrameError : uint8_t { NotTurn };
 Result<std::optional<Frame>, FrameError> next_frame(ByteView stream);
 /// The largest frame there can be: the header of STUN and 65,535 bytes, padded.
 inline constexpr size_t kMaxFrame = 65556;
+
+/// CONNECTION-ID, RFC 6062 §6.2.1: one TCP connection with a peer. Drawn at random, never zero.
+using ConnectionId = Strong<struct ConnectionIdTag, uint32_t>;
 
 /// REQUESTED-TRANSPORT, RFC 8656 §18.8: protocol number of IP in the first byte.
 inline constexpr uint8_t kTransportTcp = 6;

@@ -259,6 +259,48 @@ def ice_proxy():
         assert f"proxy 127.0.0.1:{proxy.port} answers 407" in told and "wants other credentials" in told, told
 
 
+def turn_own_relay():
+    """Two clients, whose relays are on the addresses that were named, talk to each other by them."""
+    from turn_client import RELAYED, TurnClient, read_address
+    server = start("turn-own-relay", "127.0.0.1:0", "u", "p", "127.0.0.2", "127.0.0.3")
+    server.ports = {"udp": int(server.line().rpartition(":")[2])}
+    with TurnClient(server) as alice, TurnClient(server) as bob:
+        relays = [read_address(client.allocate().attributes[RELAYED]) for client in (alice, bob)]
+        assert [ip for ip, port in relays] == ["127.0.0.2", "127.0.0.3"], relays
+        assert [server.line() for _ in relays] == [f"u has {ip}:{port}" for ip, port in relays]
+        assert alice.bind(0x4001, relays[1]) == bob.bind(0x4002, relays[0]) == 0
+        alice.send(0x4001, b"hello")
+        assert bob.receive() == b"\x40\x02\0\5hello"
+        bob.send(0x4002, b"and back")
+        assert alice.receive() == b"\x40\x01\0\x08and back"
+        assert alice.bind(0x4003, ("127.0.0.1", server.ports["udp"])) == 403, "not this machine's other addresses"
+
+
+def turn_tcp():
+    """To a peer, which is silent where it should be, and from one; and what is refused."""
+    os.environ["KAON"] = str(World.build / "apps/kaon/kaon")
+    from turn_client import TurnServer, until_connected
+    with TurnServer("--tcp-relays") as server, socket.create_server(("127.0.0.1", 0)) as listener:
+        words = ["turn-tcp", f"127.0.0.1:{server.ports['tcp']}", "u"]
+        program = start(*words, "p", "to", f"127.0.0.1:{listener.getsockname()[1]}", "a question")
+        connection, source = listener.accept()
+        assert program.line() == f"relayed: {source[0]}:{source[1]}"
+        with connection:
+            assert connection.recv(100) == b"a question"
+            connection.sendall(b"an answer" * 100000)
+        assert program.end() == "an answer" * 100000
+        program = start(*words, "p", "from", "127.0.0.1")
+        host, _, port = program.line().removeprefix("relayed: ").rpartition(":")
+        with until_connected((host, int(port))) as peer:
+            peer.sendall(b"echo this")
+            assert peer.recv(100) == b"echo this"
+        assert program.end() == "echo this"
+        for password, target, told in (("wrong", "127.0.0.1:1", "user or password refused"), ("p", "10.0.0.1:1", "error 403"),
+                                       ("p", "127.0.0.1:1", "error 447")):
+            program = start(*words, password, "to", target, "x")
+            assert program.process.wait() == 1 and told in program.error_text(), program.error_text()
+
+
 def play(offers, *files):
     out = ["out" + pathlib.Path(f).suffix for f in files]
     sources = [MEDIA / f for f in files]

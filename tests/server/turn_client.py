@@ -76,6 +76,23 @@ class TurnServer:
         return {name: int(value) for name, value in pairs}
 
 
+def until_connected(address):
+    """To a relay: it refuses peers until their permission is there."""
+    for _ in range(50):
+        peer = socket.create_connection(address, 5)
+        peer.settimeout(0.2)
+        try:
+            if peer.recv(1) != b"":
+                raise AssertionError("the peer speaks first")
+        except TimeoutError:
+            peer.settimeout(20)
+            return peer
+        except ConnectionResetError:
+            pass
+        peer.close()
+    raise AssertionError("the relay lets nobody in")
+
+
 def xor_address(address):
     ip, port = address
     return struct.pack("!BBHI", 0, 1, port ^ (COOKIE >> 16), struct.unpack("!I", socket.inet_aton(ip))[0] ^ COOKIE)

@@ -23,6 +23,7 @@ struct TestRelay {
     handlers.on_event = [this](const turn::ClientEvent& event) {
       if (const auto* it = std::get_if<turn::Allocated>(&event)) allocated = *it;
       if (const auto* it = std::get_if<turn::ClientFailed>(&event)) failed = *it;
+      if (const auto* it = std::get_if<turn::PeerConnected>(&event)) connected = *it;
     };
     handlers.on_data = [this](std::span<const net::Datagram> batch, Time) {
       local = batch.back().local;
@@ -40,6 +41,7 @@ struct TestRelay {
   NullLogger log;
   std::optional<turn::Allocated> allocated;
   std::optional<turn::ClientFailed> failed;
+  std::optional<turn::PeerConnected> connected;
   std::vector<std::string> received;
   net::Endpoint local;  // that the last packet came to
   std::shared_ptr<Relay> relay;

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "kaon/io/turn_host.h"
+#include "kaon/io/udp.h"
 #include "kaon/turn/server_types.h"
 
 namespace kaon::io {
@@ -53,10 +54,11 @@ class TurnLeg {
   virtual void close() = 0;
 };
 
-Result<std::unique_ptr<TurnLeg>, std::string> listen_tcp(Loop& loop, const net::Endpoint& local, TurnLegHost& host);
-Result<std::unique_ptr<TurnLeg>, std::string> listen_tls(Loop& loop, const net::Endpoint& local, const TurnTls& tls,
+Result<std::unique_ptr<TurnLeg>, std::string> listen_tcp(Loop& loop, const net::Endpoint& local, PortSharing sharing,
                                                          TurnLegHost& host);
-Result<std::unique_ptr<TurnLeg>, std::string> listen_dtls(Loop& loop, const net::Endpoint& local, const TurnTls& tls,
-                                                          TurnLegHost& host);
+Result<std::unique_ptr<TurnLeg>, std::string> listen_tls(Loop& loop, const net::Endpoint& local, PortSharing sharing,
+                                                         const TurnTls& tls, TurnLegHost& host);
+Result<std::unique_ptr<TurnLeg>, std::string> listen_dtls(Loop& loop, const net::Endpoint& local, PortSharing sharing,
+                                                          const TurnTls& tls, TurnLegHost& host);
 
 }  // namespace kaon::io

@@ -22,11 +22,13 @@ inline const net::Endpoint kOther = endpoint("8.8.4.4:7001");
 struct Pair {
   explicit Pair(ServerConfig server = World::default_config(), std::string user = "alice",
                 std::string password = "secret", net::Protocol protocol = net::Protocol::Udp,
-                RelayFamilies families = RelayFamilies::V4)
-      : world(std::move(server)), client(world.env, config(user, password, protocol, families), world.now) {}
+                RelayFamilies families = RelayFamilies::V4, bool tcp = false)
+      : world(std::move(server)), client(world.env, config(user, password, protocol, families, tcp), world.now) {}
 
-  static Client::Config config(std::string user, std::string password, net::Protocol protocol, RelayFamilies families) {
+  static Client::Config config(std::string user, std::string password, net::Protocol protocol, RelayFamilies families,
+                               bool tcp) {
     Client::Config config;
+    config.tcp = tcp;
     config.families = families;
     config.local = kClient;
     config.server = kServer;

@@ -24,8 +24,8 @@ sys.path.insert(0, str(ROOT / "tests/server"))
 
 from cases.command_line import certificate  # noqa: E402
 from cases.turn import ask_with_doctor  # noqa: E402
-from kaon import until  # noqa: E402
-from turn_client import ALLOCATE, CHANNEL, NUMBER, PEER, TRANSPORT, UDP, TurnClient, TurnServer, xor_address6  # noqa: E402
+from kaon import PROGRAM, until  # noqa: E402
+from turn_client import ALLOCATE, CHANNEL, NUMBER, PEER, TRANSPORT, UDP, TurnClient, TurnServer, until_connected, xor_address6  # noqa: E402
 
 sys.path.append(str(ROOT / "tests/interop"))  # not sooner: it has a module called cases, too
 import stacks  # noqa: E402
@@ -109,10 +109,10 @@ def test_two_hundred_clients_of_a_thousand_messages_lose_nothing(full):
 
 
 class Coturn:
-    """coturn's server with its defaults about peers; with TLS and DTLS if `certified`."""
+    """coturn's server with its defaults about peers; with TLS and DTLS if `certified`; with `more` options."""
 
-    def __init__(self, certified=False):
-        self.certified = certified
+    def __init__(self, *more, certified=False):
+        self.more, self.certified = more, certified
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory()
@@ -124,7 +124,7 @@ class Coturn:
             secure = ["--tls-listening-port", self.ports["tls"], "--cert", self.certificate, "--pkey", key]
         command = ["turnserver", "-n", "--no-cli", "-L", "127.0.0.1", "-E", "127.0.0.1", "-E", "::1", "-p", self.ports["udp"], *secure,
                    "-r", "example.org", "-a", "-u", "u:p", "--log-file=stdout", "--userdb",
-                   f"{self.folder.name}/db", "--pidfile", f"{self.folder.name}/pid"]
+                   f"{self.folder.name}/db", "--pidfile", f"{self.folder.name}/pid", *self.more]
         self.process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until(self.answers, "coturn's start")
         return self
@@ -184,6 +184,36 @@ def test_the_machine_itself_is_not_reached_in_disguise(full):
     return f"kaon {answers['kaon']}, coturn {version} {answers['coturn'] or 'lets it through'}"
 
 
+def test_kaons_client_connects_and_is_connected_to_by_tcp(full):
+    """By coturn's server, whose connections have nonces of their own."""
+    program = PROGRAM.parents[2] / "examples/bin/turn-tcp"
+    if not program.exists():
+        raise stacks.Missing("the examples are not built")
+    with Coturn("--allow-loopback-peers") as coturn, socket.create_server(("127.0.0.1", 0)) as listener:
+        def start(*words):
+            return subprocess.Popen([program, f"127.0.0.1:{coturn.ports['udp']}", "u", "p", *words], stdout=subprocess.PIPE, text=True)
+
+        def relayed(client):
+            host, _, port = client.stdout.readline().strip().removeprefix("relayed: ").rpartition(":")
+            return host, int(port)
+
+        listener.settimeout(20)
+        with start("to", f"127.0.0.1:{listener.getsockname()[1]}", "a question") as client:
+            peer, source = listener.accept()
+            assert source == relayed(client)
+            with peer:
+                assert peer.recv(100) == b"a question"
+                peer.sendall(b"an answer" * 100_000)
+            assert client.stdout.read() == "an answer" * 100_000 and client.wait(20) == 0
+        with start("from", "127.0.0.1") as client:
+            with until_connected(relayed(client)) as peer:
+                for i in range(100):
+                    peer.sendall(f"echo {i}".encode())
+                    assert peer.recv(100) == f"echo {i}".encode()
+            assert client.stdout.read().startswith("echo 0echo 1") and client.wait(20) == 0
+    return "0.9 MB from a peer, 100 echoes"
+
+
 def test_pions_client_connects_and_is_connected_to_by_tcp(full):
     """A megabyte each way by Connect, and by a peer that connects."""
     program = stacks.BUILD / "pion_turnclient"
@@ -219,6 +249,7 @@ def main():
     cases["attack.b1_disguised_loopback"] = test_the_machine_itself_is_not_reached_in_disguise
     cases["client.both_families"] = test_kaons_client_asks_for_both_families_and_takes_what_it_gets
     cases["client.transports"] = test_kaons_client_uses_every_transport
+    cases["client.tcp_relays"] = test_kaons_client_connects_and_is_connected_to_by_tcp
     cases["pion.tcp_relays"] = test_pions_client_connects_and_is_connected_to_by_tcp
     cases["load.200x1000"] = test_two_hundred_clients_of_a_thousand_messages_lose_nothing
     failed = False

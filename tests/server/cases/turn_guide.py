@@ -56,6 +56,13 @@ def simple(line, folder):
         relays(server)
 
 
+def multithreaded(line, folder):
+    with start(line, folder, "--allow-peer", "127.0.0.0/8") as server:
+        for _ in range(8):
+            relays(server)
+        assert len([name for name in server.metrics() if "loop_allocations" in name]) == 4
+
+
 def simple_quota(line, folder):
     with start(line, folder) as server:
         clients = [alice(server) for _ in range(3)]
@@ -156,6 +163,7 @@ def stun_only(line, folder):
 
 CHECKS = {
     ("simple",): simple,
+    ("simple-multithreaded",): multithreaded,
     ("simple-quota",): simple_quota,
     ("bw-quota",): bw_quota,
     ("port-range",): port_range,
