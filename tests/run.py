@@ -179,7 +179,7 @@ PARTS = {
     "unit": part_unit,
     "scenario": part_scenario,
     "interop": Program("interop", [sys.executable, "tests/interop/run.py"], "interop", targets=("interop_kaon",)),
-    "dtls": Program("dtls", [sys.executable, "tests/interop/dtls/run.py"], targets=("interop_dtls",)),
+    "dtls": Program("dtls", [sys.executable, "tests/interop/dtls/run.py"], "dtls", targets=("interop_dtls", "interop_dtls_stacks")),
     "bogo": Program("bogo", [sys.executable, "tests/bogo/run.py"], targets=("bogo_shim",)),
     "mlkem": Program("mlkem", [sys.executable, "tests/mlkem/run.py"], "mlkem",
                      targets=("kaon_crypto_test", "kaon_dtls_test", "interop_dtls")),

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what a part of the project needs from Debian's packages, and nothing that is there already:
-#   tools/deps.sh build|test|lint|sanitize|browser|interop|mlkem|wide|turn|nat|package|bench|docs ...
+#   tools/deps.sh build|test|lint|sanitize|browser|interop|dtls|mlkem|wide|turn|nat|package|bench|docs ...
 set -euo pipefail
 
 declare -A GROUPS_OF=(
@@ -17,6 +17,8 @@ declare -A GROUPS_OF=(
   [mlkem]="gcc make perl python3"
   [wide]="libipsec-mb-dev"
   [nat]="iproute2 nftables openssl procps python3"
+  # Firefox's package has the NSS that knows DTLS 1.3.
+  [dtls]="libssl-dev libgnutls28-dev libmbedtls-dev libnss3-dev firefox-esr openssl python3"
   # What the peers of tests/interop link, and what Janus needs, which itself is unpacked and not installed (stacks.py).
   [interop]="ffmpeg python3 python3-venv libssl-dev pkg-config ca-certificates python3-gst-1.0 gir1.2-gst-plugins-base-1.0 gir1.2-gst-plugins-bad-1.0 gstreamer1.0-nice gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad libconfig9 libcurl4 libjansson4 libmicrohttpd12 libnice10 libsrtp2-1 libusrsctp2"
 )

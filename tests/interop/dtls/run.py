@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Kaon's DTLS against Pion's, both roles, both versions, over a path that loses: lines of "ok" or "fail", name and detail.
+"""Kaon's DTLS against that of others, both roles, both versions, over paths that lose: lines of "ok", "fail" or "skip", name
+and detail. The libraries' cells: libraries.py.
 
     tests/interop/dtls/run.py [--full] [WORD...]     only cases with one of the words in their name
     tests/interop/dtls/run.py --ml-kem               those that want a libcrypto with ML-KEM (see tests/mlkem)
 
-KAON_DTLS_PEER names Kaon's program; Pion's is built under build/interop.
+KAON_DTLS_PEER and KAON_DTLS_DRIVER name Kaon's programs; those of others are built under build/interop.
 """
 
 import argparse
@@ -22,6 +23,8 @@ import threading
 import time
 from pathlib import Path
 
+import libraries
+
 ROOT = Path(__file__).resolve().parents[3]
 KAON = Path(os.environ.get("KAON_DTLS_PEER", ROOT / "build/release/tests/interop/dtls/interop_dtls"))
 PION = ROOT / "build/interop/dtls-pion"
@@ -30,7 +33,7 @@ SECONDS = 90
 
 def cases(full):
     """Name, version, what Pion is, and what Case has besides."""
-    mtus, losses = ((256, 576, 900, 1200, 1500), (0, 10, 30, 50)) if full else ((576, 1200), (0, 10))
+    mtus, losses = (libraries.MTUS, libraries.LOSSES) if full else ((576, 1200), (0, 10))
     for version in ("1.3", "1.2"):
         for role in ("client", "server"):
             for mtu in mtus:
@@ -279,30 +282,41 @@ def run_case(case):
         path.close()
 
 
+def tell(verdict, name, detail=""):
+    print(verdict, name, detail, sep="\t", flush=True)
+
+
+def run_processes(chosen):
+    """The cases with Pion and with OpenSSL's programs; whether all are well."""
+    if shutil.which("go") is None:
+        tell("skip", "pion", "go is not installed")
+        return True
+    PION.parent.mkdir(parents=True, exist_ok=True)
+    built = subprocess.run(["go", "build", "-o", PION, "."], cwd=Path(__file__).parent / "pion", text=True,
+                           capture_output=True, check=False)
+    if built.returncode != 0:
+        tell("fail", "pion.build", built.stderr.replace("\n", " | "))
+        return False
+    good = True
+    for name, case in chosen:
+        faults = list(run_openssl_case(case) if case.stack == "openssl" else run_case(case))
+        good = good and not faults
+        tell("fail" if faults else "ok", name, " | ".join(faults))
+    return good
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--ml-kem", action="store_true")
     parser.add_argument("words", nargs="*", metavar="WORD")
     arguments = parser.parse_args()
-    chosen = [case for case in cases(arguments.full) if case[1].hybrid == arguments.ml_kem]
-    if arguments.words:
-        chosen = [case for case in chosen if any(word in case[0] for word in arguments.words)]
-    if shutil.which("go") is None:
-        print("skip", "dtls", "go is not installed", sep="\t", flush=True)
-        return 0
-    PION.parent.mkdir(parents=True, exist_ok=True)
-    built = subprocess.run(["go", "build", "-o", PION, "."], cwd=Path(__file__).parent / "pion", text=True,
-                           capture_output=True, check=False)
-    if built.returncode != 0:
-        print("fail", "dtls.build", built.stderr.replace("\n", " | "), sep="\t", flush=True)
-        return 1
-    failed = False
-    for name, case in chosen:
-        faults = list(run_openssl_case(case) if case.stack == "openssl" else run_case(case))
-        failed = failed or bool(faults)
-        print("fail" if faults else "ok", name, " | ".join(faults), sep="\t", flush=True)
-    return 1 if failed else 0
+    wanted = lambda name: not arguments.words or any(word in name for word in arguments.words)  # noqa: E731
+    in_memory = [cell for cell in libraries.cells(arguments.full) if wanted(cell.name) and not arguments.ml_kem]
+    processes = [case for case in cases(arguments.full) if wanted(case[0]) and case[1].hybrid == arguments.ml_kem]
+    good = not in_memory or libraries.run_cells(in_memory, tell)
+    good = (not processes or run_processes(processes)) and good
+    return 0 if good else 1
 
 
 if __name__ == "__main__":
