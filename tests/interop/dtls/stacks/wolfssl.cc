@@ -63,23 +63,27 @@ class WolfSsl final : public Stack {
   void step() override {
     if (!failure.empty()) return;
     int result = WOLFSSL_SUCCESS;
+    bool data_lies_there = false;
+    const size_t sent_before = outgoing.size();
     if (!connected) {
       result = wolfSSL_SSL_do_handshake(ssl_);
       connected = result == WOLFSSL_SUCCESS;
+      data_lies_there = !connected && wolfSSL_get_error(ssl_, result) == APP_DATA_READY;
       if (!connected) judge(result);
     }
     char buffer[2000];
-    while (connected && (result = wolfSSL_read(ssl_, buffer, sizeof buffer)) > 0)
+    while ((connected || data_lies_there) && (result = wolfSSL_read(ssl_, buffer, sizeof buffer)) > 0)
       received.emplace_back(buffer, buffer + result);
     if (connected && result <= 0) judge(result);
-    arm();
+    arm(outgoing.size() > sent_before);
   }
   std::optional<int64_t> timeout() override {
     if (connected && !dtls13_) return {};
-    if (!due_) arm();
+    if (!due_) arm(true);
     return std::max<int64_t>(0, *due_ - now());
   }
   void on_timeout() override {
+    due_.reset();
     if (const int result = wolfSSL_dtls_got_timeout(ssl_); result != WOLFSSL_SUCCESS) {
       // SOCKET_ERROR_E is what it calls having sent a flight of 1.2 as often as it does.
       const int error = wolfSSL_get_error(ssl_, result);
@@ -100,11 +104,12 @@ class WolfSsl final : public Stack {
   }
 
  private:
-  /// Its user keeps the time.
-  void arm() {
+  /// Its user keeps the time. What only arrives must not put a retransmission off.
+  void arm(bool anew) {
     int64_t wait = int64_t{wolfSSL_dtls_get_current_timeout(ssl_)} * 1'000'000'000;
     if (dtls13_ && wolfSSL_dtls13_use_quick_timeout(ssl_) != 0) wait /= 4;
-    due_ = now() + wait;
+    const int64_t due = now() + wait;
+    due_ = anew || !due_ ? due : std::min(*due_, due);
   }
   void must(int result) {
     if (result != WOLFSSL_SUCCESS) fail("wolfSSL: " + text_of(result), false);
