@@ -33,6 +33,8 @@ class Agent {
   static constexpr size_t kMaxPacket = 768 + internal::Sped::kMaxSize;
   /// Largest packet that embed() takes.
   static constexpr size_t kMaxEmbedded = internal::Sped::kMaxPacket;
+  /// Most that a check or its answer has besides, with the user fragments that are usual, and TURN around it.
+  static constexpr size_t kCheckOverhead = 200;
   /// A check goes out once for each packet that is to be carried, at most so often.
   static constexpr size_t kMaxBurst = 4;
   static constexpr size_t kMaxLocalCandidates = 32;

@@ -1,5 +1,8 @@
 #include "kaon/peer/internal/transport.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace kaon::peer::internal {
 namespace {
 
@@ -67,7 +70,9 @@ void Transport::begin_dtls(const NegotiatedSession& session, std::vector<crypto:
   dtls_early_ = dtls_started_ = session.sped && !ice_.selected();
   ice_.begin_embedding(dtls_early_);
   if (!dtls_early_) return;
-  dtls_->set_mtu(std::min(config_.mtu, ice::Agent::kMaxEmbedded));
+  // With the check around it a packet must fit the path as well.
+  const size_t room = config_.mtu - std::min(config_.mtu, ice::Agent::kCheckOverhead);
+  dtls_->set_mtu(std::min(room, ice::Agent::kMaxEmbedded));
   dtls_->start(now);
   embed_handshake(now);
 }
