@@ -1,5 +1,5 @@
 // How long a data channel takes to open at who offers it, over a path of 200 ms: Kaon with Chromium in both roles beside Chromium with
-// Chromium, as they are by default and with Chromium's trials for SPED and SNAP. Descriptions take no time.
+// Chromium, as they are by default. Descriptions take no time.
 
 import { emptyPage } from '../lib/chromium.mjs';
 import { startPeer, until } from '../lib/kaon.mjs';
@@ -9,7 +9,6 @@ export const seconds = 180;
 
 const DELAY = 100;
 const SLACK = 90; // of a busy machine and the pace of checks; half a round trip is 100
-const TRIALS = 'WebRTC-IceHandshakeDtls/Enabled/WebRTC-Sctp-Snap/Enabled/';
 const sleep = ms => new Promise(done => { setTimeout(done, ms); });
 
 /** A connection of a page, under a name. */
@@ -84,7 +83,7 @@ const median = values => [...values].sort((a, b) => a - b)[values.length >> 1];
 
 export default async function run({ full, onEnd }) {
   const told = [];
-  for (const [what, trials] of [['default', ''], ['SPED and SNAP', TRIALS]]) {
+  for (const [what, trials] of [['default', '']]) {
     const view = await emptyPage(onEnd, trials);
     const pairs = {
       'Chromium with Chromium': () => [chromium(view, 'a'), chromium(view, 'b')],
