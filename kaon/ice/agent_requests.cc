@@ -158,8 +158,12 @@ void Agent::respond(const stun::Message& request, const net::Datagram& packet, u
   response.id = request.transaction_id();
   response.path = {packet.local, packet.remote, packet.protocol};
   response.generation = number;
+  if (Pair* p = pair(id)) {
+    // As checks do: the peer that asks again and again may not get the large ones.
+    response.small = p->counters.responses_sent > 2 && p->counters.responses_sent % 2 == 1;
+    ++p->counters.responses_sent;
+  }
   responses_.push_back(response);
-  if (Pair* p = pair(id)) ++p->counters.responses_sent;
 }
 
 // Never larger than the request, and few of them.
@@ -191,7 +195,7 @@ size_t Agent::write_response(const Response& response, Bytes out) {
     if (!response.unknown.empty()) builder.add_unknown_attributes(response.unknown.view());
   } else {
     builder.add_xor_address(Attribute::XorMappedAddress, response.path.remote);
-    if (sped_.in_answers() && response.generation == generation_) sped_.write(builder);
+    if (sped_.in_answers() && response.generation == generation_) sped_.write(builder, response.small);
   }
   builder.add_integrity(*g->local_key).add_fingerprint();
   return builder.finish().size();

@@ -92,7 +92,7 @@ struct Response {
   stun::TransactionId id;
   Path path;
   uint32_t generation = 0;
-  PairId pair;
+  bool small = false;  // carries no packet of SPED
   std::optional<stun::ErrorNumber> error;
   stun::AttributeList unknown;
 };
