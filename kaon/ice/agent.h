@@ -252,7 +252,7 @@ class Agent {
   void refresh_previous(const stun::Message& message, const net::Datagram& packet, Time now);
   void accept_request(const stun::Message& message, const net::Datagram& packet, Time now);
   Pair* pair_for_request(const stun::Message& message, const net::Datagram& packet, Time now);
-  void respond(const stun::Message& request, const net::Datagram& packet, uint32_t generation, PairId pair);
+  void respond(const stun::Message& request, const net::Datagram& packet, uint32_t generation, PairId pair, Time now);
   void respond_error(const stun::Message& request, const net::Datagram& packet, uint32_t generation,
                      stun::ErrorNumber error, const stun::AttributeList& unknown, Time now);
   size_t write_response(const Response& response, Bytes out);

@@ -35,9 +35,9 @@ constexpr Duration kTriggerHoldOff = milliseconds(10);
 // First checks follow each other so much faster than repeated ones.
 constexpr int kFirstPaceDivisor = 4;
 
-// Checks that carry packets may be too large for the path: after two without an answer every other one carries none.
-bool stays_small(const internal::Pair& p) {
-  return p.state == PairState::InProgress && p.attempts > 2 && p.attempts % 2 == 1;
+// Every other one, of a pair that has been silent for long.
+bool stays_small(const internal::Pair& p, Time now) {
+  return p.state == PairState::InProgress && now - p.unanswered_since >= internal::kLargeFor && p.attempts % 2 == 1;
 }
 
 Duration retry_delay(int attempts, bool succeeded) {
@@ -213,7 +213,7 @@ void Agent::send_check(Pair& p, Time now) {
   ++p.attempts;
   // A flight of several packets, as a ClientHello with ML-KEM is, goes out at once: the peer can do nothing with half
   // of it, and the next check of this pair is far.
-  const size_t count = stays_small(p) ? 1 : std::clamp<size_t>(sped_.pending(), 1, kMaxBurst);
+  const size_t count = stays_small(p, now) ? 1 : std::clamp<size_t>(sped_.pending(), 1, kMaxBurst);
   for (size_t i = 0; i < count; ++i) begin_transaction(p, use_candidate, now);
   const bool succeeded = p.state == PairState::Succeeded;
   if (!succeeded) p.state = PairState::InProgress;
@@ -288,7 +288,7 @@ size_t Agent::write_check(const Pair& p, const stun::TransactionId& id, Bytes ou
   // RFC 8445 §7.1.1: the priority of the peer-reflexive candidate that this check may uncover.
   builder.add_u32(stun::Attribute::Priority,
                   candidate_priority(CandidateType::PeerReflexive, local->preference, 1, p.path.protocol));
-  if (sped_.in_checks() && p.generation == generation_) sped_.write(builder, stays_small(p));
+  if (sped_.in_checks() && p.generation == generation_) sped_.write(builder, stays_small(p, sent.at));
   builder.add_integrity(*g->remote_key).add_fingerprint();
   return builder.finish().size();
 }

@@ -73,7 +73,7 @@ void Agent::refresh_previous(const stun::Message& message, const net::Datagram& 
   if (p == nullptr) return drops_.add(Drop::UnknownUfrag);
   p->last_received = std::max(p->last_received, now);
   ++p->counters.requests_received;
-  respond(message, packet, number, p->id);
+  respond(message, packet, number, p->id, now);
   update(now);
 }
 
@@ -128,7 +128,8 @@ void Agent::accept_request(const stun::Message& message, const net::Datagram& pa
   Pair* p = pair_for_request(message, packet, now);
   if (p == nullptr) return;
   take_embedded(message, packet);
-  respond(message, packet, generation_, p->id);
+  if (p->heard_since == kNever) p->heard_since = now;
+  respond(message, packet, generation_, p->id, now);
   ++p->counters.requests_received;
   p->last_received = std::max(p->last_received, now);
   p->sent_unheard_since = kNever;
@@ -152,15 +153,14 @@ void Agent::take_embedded(const stun::Message& message, const net::Datagram& pac
   embedded_ = packet.bytes.subspan(static_cast<size_t>(embedded->data() - packet.bytes.data()), embedded->size());
 }
 
-void Agent::respond(const stun::Message& request, const net::Datagram& packet, uint32_t number, PairId id) {
+void Agent::respond(const stun::Message& request, const net::Datagram& packet, uint32_t number, PairId id, Time now) {
   if (responses_.size() >= kMaxResponses) return drops_.add(Drop::QueueFull);
   Response response;
   response.id = request.transaction_id();
   response.path = {packet.local, packet.remote, packet.protocol};
   response.generation = number;
   if (Pair* p = pair(id)) {
-    // As checks do: the peer that asks again and again may not get the large ones.
-    response.small = p->counters.responses_sent > 2 && p->counters.responses_sent % 2 == 1;
+    response.small = now - p->heard_since >= internal::kLargeFor && p->counters.responses_sent % 2 == 1;
     ++p->counters.responses_sent;
   }
   responses_.push_back(response);

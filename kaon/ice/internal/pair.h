@@ -72,6 +72,7 @@ struct Pair {
   Time unanswered_since = kNever;
   Time last_response = Time::min();
   Time last_received = Time::min();
+  Time heard_since = kNever;         // the first check of the peer
   Time sent_unheard_since = kNever;  // data has gone out and nothing has come back
   bool heard_data = false;           // since the last answer to a check
   Time moved_at = kNever;            // the peer turned up here, while it was somewhere else
@@ -86,6 +87,10 @@ struct OutgoingCheck {
   PairId pair;
   stun::TransactionId id;
 };
+
+/// So long all checks and answers of a pair carry packets of SPED, if there are any; who is still asking then, or being
+/// asked, may have a path that is too small for them, and every other message goes without.
+inline constexpr Duration kLargeFor = std::chrono::milliseconds(500);
 
 /// An answer that waits for poll_transmit().
 struct Response {
