@@ -34,6 +34,7 @@ struct ServeOptions {
   bool ice_lite = false;
   bool ice_tcp = false;
   std::string max_dtls = "1.3";
+  bool no_sped = false;
   std::vector<std::string> public_ips;
   std::vector<std::string> ice_servers;
   std::string turn;
@@ -150,6 +151,7 @@ Result<sfu::ServerConfig, std::string> server_config(const ServeOptions& options
   config.ice_lite = options.ice_lite;
   config.ice_tcp = options.ice_tcp;
   if (options.max_dtls == "1.2") config.max_dtls_version = dtls::Version::Dtls12;
+  config.sped = !options.no_sped;
   config.token = options.token;
   KAON_TRY(config.turn, turn_options(options, config.public_addresses));
   if (const char* file = std::getenv("SSLKEYLOGFILE")) config.key_log_file = file;
@@ -215,6 +217,8 @@ void add_serve(CLI::App& app, int& status) {
   command->add_option("--max-dtls", options->max_dtls, "Highest DTLS version, for paths that lose records of 1.3")
       ->check(CLI::IsMember({"1.2", "1.3"}))
       ->capture_default_str();
+  command->add_flag("--no-sped", options->no_sped,
+                    "No DTLS within connectivity checks, for tools that look for it by itself");
   command->add_option("--public-ip", options->public_ips, "Address to announce instead of private ones (1:1 NAT)")
       ->type_name("IP");
   command

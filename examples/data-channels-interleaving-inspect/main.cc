@@ -44,6 +44,7 @@ int main(int argc, char** argv) {
   Inspector inspector;
   Configuration configuration;
   configuration.data.sctp.interleaving = !off;
+  configuration.snap = false;  // with it the INITs would be in the descriptions, and no packet would show them
   configuration.trace = &inspector;
   std::unique_ptr<PeerConnection> connection;
   std::vector<std::shared_ptr<DataChannel>> channels;

@@ -48,6 +48,8 @@ struct ServerConfig {
   /// Media over TCP too, on the same port number, for clients whose network blocks UDP (RFC 6544).
   bool ice_tcp = false;
   dtls::Version max_dtls_version = dtls::Version::Dtls13;
+  /// The handshake begins within connectivity checks, with clients that can do it.
+  bool sped = true;
   size_t max_sessions = kMaxSessions;
   /// Told to who publishes, watches, or asks by OPTIONS with the right token.
   std::vector<IceServer> ice_servers;

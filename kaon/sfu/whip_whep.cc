@@ -143,6 +143,7 @@ void Control::answer_on_loop(SessionEntry& entry, std::shared_ptr<Stream> stream
   peer::Config config{.certificate = certificate_};
   config.ice.lite = config_.ice_lite;
   config.max_dtls_version = config_.max_dtls_version;
+  config.sped = config_.sped;
   config.key_log = !config_.key_log_file.empty();
   loops_[entry.loop]->post([this, number = entry.number, id = entry.id, role = entry.role, loop = entry.loop,
                             stream = std::move(stream), offer = std::move(offer), config = std::move(config),

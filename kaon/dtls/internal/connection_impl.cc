@@ -450,7 +450,7 @@ void Connection::Impl::handle_timeout(Time now) {
     return end(CloseReason::Timeout, hint);
   }
   if (now >= deadlines_[kRetransmit]) {
-    flight_.rewind();
+    flight_.timed_out();
     timeout_.back_off();
     flight_sent_again(now);
   }

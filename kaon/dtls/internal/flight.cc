@@ -43,12 +43,26 @@ void Flight::acknowledge(RecordNumber number) {
     Message& message = messages_[sent.message];
     message.acknowledged.resize(message.body.size());
     const auto begin = message.acknowledged.begin() + static_cast<ptrdiff_t>(sent.offset);
-    std::fill(begin, begin + static_cast<ptrdiff_t>(sent.size), true);
+    const auto end = begin + static_cast<ptrdiff_t>(sent.size);
+    if (std::find(begin, end, false) != end) silent_timeouts_ = 0;
+    std::fill(begin, end, true);
   }
   skip_acknowledged();
 }
 
+// Pion acknowledges a record as soon as it can read it, and may then drop what is in it, because a message before is
+// missing. Both sides would wait for ever.
+void Flight::timed_out() {
+  if (++silent_timeouts_ > kMaxSilentTimeouts) {
+    for (Message& message : messages_)
+      if (message.epoch >= std::max(sure_below_, kEpochHandshake13)) message.acknowledged.clear();
+    silent_timeouts_ = 0;
+  }
+  rewind();
+}
+
 void Flight::acknowledge_below(uint64_t epoch) {
+  sure_below_ = std::max(sure_below_, epoch);
   for (Message& message : messages_)
     if (message.epoch < epoch) message.acknowledged.assign(message.body.size(), true);
   skip_acknowledged();
@@ -93,7 +107,7 @@ bool Flight::took_several_records() const {
 
 // RFC 9147 §5.5: a record may hold several messages. In the clear and in 1.2 there are peers that look at the first
 // only, and NSS throws away what stands behind a message that it has already: a fragment there would never come
-// through.
+// through. Pion in turn may hang if each message has a record of its own, so that is done now and then only.
 size_t Flight::write_record(RecordLayer& records, Bytes out, bool first) {
   const uint64_t epoch = messages_[next_].epoch;
   const ContentType content = messages_[next_].content;

@@ -14,6 +14,10 @@ namespace kaon::dtls {
 /// The plaintext of one flight; each transmission makes new records of it, as record numbers are never used twice.
 class Flight {
  public:
+  /// So many times messages share records; from then on in turns with each having one of its own.
+  static constexpr size_t kTogether = 3;
+  /// So many timeouts without an ACK that tells anything new, and what was acknowledged is sent again too.
+  static constexpr size_t kMaxSilentTimeouts = 2;
   /// Fragments that are remembered to understand ACKs; of more, the oldest are forgotten and sent again at worst.
   static constexpr size_t kMaxSentFragments = 128;
 
@@ -23,6 +27,9 @@ class Flight {
   void begin() {
     messages_.clear();
     sent_.clear();
+    silent_timeouts_ = 0;
+    sure_below_ = 0;
+    times_ = 0;
     rewind();
   }
   /// Adds a message and returns it in the form that goes into the transcript: whole, with its header.
@@ -34,9 +41,12 @@ class Flight {
   /// Send all again that is not acknowledged.
   void rewind() {
     next_ = offset_ = 0;
-    apart_ = took_several_records();
+    if (times_++ == 1) several_ = took_several_records();
+    apart_ = times_ > kTogether && times_ % 2 == 0 && several_;
     skip_acknowledged();
   }
+  /// As rewind(), because no answer came in time.
+  void timed_out();
   /// Forgets the messages and gives the memory back; message numbers go on.
   void release() {
     const uint16_t next_sequence = next_sequence_;
@@ -50,8 +60,8 @@ class Flight {
   bool acknowledged_below(uint64_t epoch) const;
   bool all_acknowledged() const { return acknowledged_below(UINT64_MAX); }
   /// Packs what is pending into one datagram of at most out.size() bytes (at least kMinMtu): as many messages as fit,
-  /// split where they do not, and in 1.3 those of an epoch in one record, unless they are sent again. Zero if the
-  /// sequence numbers are used up.
+  /// split where they do not, and in 1.3 those of an epoch in one record, but for kTogether. Zero if the sequence
+  /// numbers are used up.
   size_t write_datagram(RecordLayer& records, Bytes out);
 
  private:
@@ -78,9 +88,13 @@ class Flight {
 
   std::vector<Message> messages_;
   std::vector<SentFragment> sent_;
-  size_t next_ = 0;     // message to send next
-  size_t offset_ = 0;   // where in its body
-  bool apart_ = false;  // each message in a record of its own
+  size_t next_ = 0;       // message to send next
+  size_t offset_ = 0;     // where in its body
+  size_t times_ = 0;      // sent
+  bool several_ = false;  // records, the first time
+  bool apart_ = false;    // each message in a record of its own
+  size_t silent_timeouts_ = 0;
+  uint64_t sure_below_ = 0;  // of lower epochs the peer has shown by more than an ACK that it has all
   uint16_t next_sequence_ = 0;
 };
 

@@ -62,7 +62,7 @@ def test_captures_hold_what_was_sent_in_the_clear_and_as_it_was():
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         clear, wire, keys, trace = (folder / file for file in ("clear.pcapng", "wire.pcapng", "keys.txt", "events.jsonl"))
-        with Server("--max-dtls", "1.2", "--capture", clear, "--capture-wire", wire, "--trace", trace, "--loops", 2,
+        with Server("--max-dtls", "1.2", "--no-sped", "--capture", clear, "--capture-wire", wire, "--trace", trace, "--loops", 2,
                     env={"SSLKEYLOGFILE": str(keys)}) as server:
             port = server.udp_port
             send_and_record(server, folder)
