@@ -60,9 +60,9 @@ AeadAlgorithm aead_of(const std::string& name, size_t key_size, bool short_tag) 
 
 TEST(Wycheproof, Aead) {
   for (const auto& [name, count] : {std::pair("aes_gcm", 133), {"aes_ccm", 86}, {"chacha20_poly1305", 316}})
-    for_each_vector(name, count, [name = std::string(name)](const Vector& v) {
+    for_each_vector(name, count, [algorithm = std::string(name)](const Vector& v) {
       const Data key = v.field(0), nonce = v.field(1), aad = v.field(2), plaintext = v.field(3), sealed = v.field(4);
-      Aead aead(aead_of(name, key.size(), sealed.size() - plaintext.size() == 8), key);
+      Aead aead(aead_of(algorithm, key.size(), sealed.size() - plaintext.size() == 8), key);
       Data out(plaintext.size());
       ASSERT_EQ(aead.open(nonce, aad, sealed, out), v.valid());
       if (!v.valid()) return;

@@ -47,16 +47,12 @@ TEST(C14PostHandshake, AFloodOfKeyUpdatesThatAskForOthersGetsOneAtATime) {
   for (const bool attack_client : {true, false}) {
     Connected13 world(attack_client);
     size_t answers = 0;
-    size_t updates = 0;
     for (int i = 0; i < 5000; ++i) {
       world.say_message(kKeyUpdate, {1});
       ASSERT_FALSE(world.victim.closed) << world.victim.closed->detail;
       world.keys->update();
       world.sequence = 0;
-      for (const Packet& packet : world.victim.take_packets()) {
-        ++answers;
-        updates += packet.size() > 60;  // an ACK of one record is shorter than a KeyUpdate with anything behind it
-      }
+      answers += world.victim.take_packets().size();
     }
     // An ACK each, and the victim's only KeyUpdate, for which it gets no ACK.
     EXPECT_LE(answers, 5001u);
