@@ -91,12 +91,21 @@ export default async function run({ onEnd }) {
     ['without the trials', '', [], false],
   ];
   let calls = 0;
+  let crashes = 0;
   for (const [what, trials, args, used] of cases) {
-    const page = await emptyPage(onEnd, trials);
+    let page = await emptyPage(onEnd, trials);
     for (const [role, setup] of [['offerer', []], ['answerer', []], ['answerer', ['--setup', 'active']]]) {
       const name = `${what}, Kaon as ${role} ${setup.join(' ')}`;
-      check(await call(page, path.join(files, `${calls++}.pcapng`), role, [...args, ...setup]), name, used);
+      const attempt = () => call(page, path.join(files, `${calls++}.pcapng`), role, [...args, ...setup]);
+      const told = await attempt().catch(async error => {
+        // A page of Chromium with its trials has been seen to crash, once in some dozen calls on a busy machine.
+        if (!trials || crashes > 0 || !/crashed/.test(error.message)) throw error;
+        crashes++;
+        page = await emptyPage(onEnd, trials);
+        return attempt();
+      });
+      check(told, name, used);
     }
   }
-  return `${calls} calls, 3 of them with SNAP and SPED`;
+  return `${calls - crashes} calls, 3 of them with SNAP and SPED${crashes ? '; Chromium crashed once' : ''}`;
 }
