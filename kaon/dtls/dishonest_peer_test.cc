@@ -4,7 +4,6 @@
 
 #include "kaon/base/writer.h"
 #include "kaon/dtls/internal/dishonest_peer.h"
-#include "kaon/dtls/internal/flight.h"
 #include "kaon/dtls/internal/handshake.h"
 #include "kaon/dtls/internal/messages.h"
 
@@ -190,24 +189,6 @@ TEST(Flight13, MessagesOfOneEpochShareARecord) {
   }
   // ClientHello; ServerHello and the rest; the client's flight; the ACK.
   EXPECT_THAT(records, ::testing::ElementsAre(1, 2, 1, 1));
-}
-
-// As Pion: it acknowledges what it can read, and drops it because a message before is missing.
-TEST(Flight13, WhatIsAcknowledgedButNotThereIsSentAgainInTheEnd) {
-  Pair pair = pair_with_key_log();
-  pair.client.connection.start(kStart);
-  pair.server.give(pair.client.take_packets().at(0), kStart);
-  EXPECT_THAT(pair.server.take_packets(), SizeIs(1));  // lost
-  const Packet lie = ack_of({{kEpochHandshake13, 0}});
-  pair.server.give(record_from_peer(pair.server, Role::Client, kEpochHandshake13, kAck, lie), kStart);
-  for (size_t timeouts = 0; !pair.client.connected && timeouts < 4; ++timeouts) {
-    const Time now = pair.server.connection.next_timeout();
-    pair.server.connection.handle_timeout(now);
-    for (const Packet& packet : pair.server.take_packets()) pair.client.give(packet, now);
-    EXPECT_EQ(pair.client.connected.has_value(), timeouts == Flight::kMaxSilentTimeouts);
-  }
-  for (const Packet& packet : pair.client.take_packets()) pair.server.give(packet, kStart);
-  EXPECT_TRUE(pair.server.connected);
 }
 
 TEST(KeyUpdate13, BehindTheFinalFlightIsNotSentTwiceWhenThatIsAcknowledged) {

@@ -450,7 +450,7 @@ void Connection::Impl::handle_timeout(Time now) {
     return end(CloseReason::Timeout, hint);
   }
   if (now >= deadlines_[kRetransmit]) {
-    flight_.timed_out();
+    flight_.rewind();
     timeout_.back_off();
     flight_sent_again(now);
   }

@@ -43,26 +43,12 @@ void Flight::acknowledge(RecordNumber number) {
     Message& message = messages_[sent.message];
     message.acknowledged.resize(message.body.size());
     const auto begin = message.acknowledged.begin() + static_cast<ptrdiff_t>(sent.offset);
-    const auto end = begin + static_cast<ptrdiff_t>(sent.size);
-    if (std::find(begin, end, false) != end) silent_timeouts_ = 0;
-    std::fill(begin, end, true);
+    std::fill(begin, begin + static_cast<ptrdiff_t>(sent.size), true);
   }
   skip_acknowledged();
 }
 
-// Pion acknowledges a record as soon as it can read it, and may then drop what is in it, because a message before is
-// missing. Both sides would wait for ever.
-void Flight::timed_out() {
-  if (++silent_timeouts_ > kMaxSilentTimeouts) {
-    for (Message& message : messages_)
-      if (message.epoch >= std::max(sure_below_, kEpochHandshake13)) message.acknowledged.clear();
-    silent_timeouts_ = 0;
-  }
-  rewind();
-}
-
 void Flight::acknowledge_below(uint64_t epoch) {
-  sure_below_ = std::max(sure_below_, epoch);
   for (Message& message : messages_)
     if (message.epoch < epoch) message.acknowledged.assign(message.body.size(), true);
   skip_acknowledged();

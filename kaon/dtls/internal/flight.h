@@ -16,8 +16,6 @@ class Flight {
  public:
   /// So many times messages share records; from then on in turns with each having one of its own.
   static constexpr size_t kTogether = 3;
-  /// So many timeouts without an ACK that tells anything new, and what was acknowledged is sent again too.
-  static constexpr size_t kMaxSilentTimeouts = 2;
   /// Fragments that are remembered to understand ACKs; of more, the oldest are forgotten and sent again at worst.
   static constexpr size_t kMaxSentFragments = 128;
 
@@ -27,8 +25,6 @@ class Flight {
   void begin() {
     messages_.clear();
     sent_.clear();
-    silent_timeouts_ = 0;
-    sure_below_ = 0;
     times_ = 0;
     rewind();
   }
@@ -45,8 +41,6 @@ class Flight {
     apart_ = times_ > kTogether && times_ % 2 == 0 && several_;
     skip_acknowledged();
   }
-  /// As rewind(), because no answer came in time.
-  void timed_out();
   /// Forgets the messages and gives the memory back; message numbers go on.
   void release() {
     const uint16_t next_sequence = next_sequence_;
@@ -93,8 +87,6 @@ class Flight {
   size_t times_ = 0;      // sent
   bool several_ = false;  // records, the first time
   bool apart_ = false;    // each message in a record of its own
-  size_t silent_timeouts_ = 0;
-  uint64_t sure_below_ = 0;  // of lower epochs the peer has shown by more than an ACK that it has all
   uint16_t next_sequence_ = 0;
 };
 
