@@ -1,6 +1,7 @@
 # kaon_module(NAME): one folder is one target kaon_NAME; x.cc are its sources, x_test.cc its tests (one program per module). What
 # it links is what tests/lint/layers.txt allows it to include. Its headers outside internal/ are installed, but for those behind
-# NOT_INSTALLED; and those behind INSTALLED too.
+# NOT_INSTALLED; and those behind INSTALLED too. Files whose names match an expression behind COLD, and each describe.cc, are compiled
+# small rather than fast (half the size): no packet of media or data passes there, or one whose cost is the kernel's.
 
 set(KAON_EDGE_MODULES io webrtc capture sfu c)  # may throw and may use RTTI, because the libraries below them do
 
@@ -69,7 +70,7 @@ endif()
 
 function(kaon_module name)
   kaon_layer_of(${name} layer)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "INSTALLED;NOT_INSTALLED")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "INSTALLED;NOT_INSTALLED;COLD")
   file(GLOB headers CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} *.h)
   list(FILTER headers EXCLUDE REGEX "test")
   list(APPEND headers ${arg_INSTALLED})
@@ -84,6 +85,11 @@ function(kaon_module name)
   if(tests)
     list(REMOVE_ITEM sources ${tests})
   endif()
+  list(JOIN arg_COLD "|" cold_names)
+  set(cold ${sources})
+  list(FILTER cold INCLUDE REGEX "/(describe|${cold_names})\\.cc$")
+  # The option does not fit the precompiled header.
+  set_source_files_properties(${cold} PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-Os> SKIP_PRECOMPILE_HEADERS ON)
   set(flags kaon_core_flags)
   if(name IN_LIST KAON_EDGE_MODULES)
     set(flags kaon_flags)

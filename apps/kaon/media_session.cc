@@ -2,14 +2,13 @@
 
 #include <chrono>
 
-#include "apps/kaon/signals.h"
+#include "apps/kaon/gathering.h"
 #include "kaon/base/text.h"
 
 namespace kaon::apps {
 namespace {
 
 constexpr int kPollMilliseconds = 20;
-constexpr auto kGatheringLimit = std::chrono::seconds(5);
 constexpr auto kConnectLimit = std::chrono::seconds(30);
 
 }  // namespace
@@ -51,17 +50,7 @@ Result<std::string, std::string> MediaSession::make_offer(const Prepare& prepare
     if (!set) prepared = fail(cat("No offer: ", peer::to_string(set.error()), "."));
   });
   if (!prepared) return fail(prepared.error());
-  // All candidates go with the offer.
-  const auto limit = std::chrono::steady_clock::now() + kGatheringLimit;
-  bool complete = false;
-  std::string sdp;
-  do {
-    loop_.invoke([&] {
-      complete = connection_->ice_gathering_complete();
-      sdp = connection_->local_description().sdp;
-    });
-  } while (!complete && std::chrono::steady_clock::now() < limit && !stop.wait(kPollMilliseconds));
-  return sdp;
+  return gathered_description(loop_, *connection_, stop);
 }
 
 Result<void, std::string> MediaSession::use_answer(const std::string& answer) {

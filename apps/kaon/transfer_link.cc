@@ -6,8 +6,8 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 
+#include "apps/kaon/gathering.h"
 #include "apps/kaon/mailbox_client.h"
-#include "apps/kaon/signals.h"
 #include "kaon/base/text.h"
 #include "kaon/sfu/server.h"
 #include "kaon/transfer/mailboxes.h"
@@ -22,7 +22,6 @@ using Kind = Invitation::Kind;
 constexpr int kPollMilliseconds = 20;
 /// The mailbox stays for so long after the last wrong code, whose giver still has to learn that it was wrong.
 constexpr int kLastWord = 1000;  // ms
-constexpr auto kGatheringLimit = std::chrono::seconds(5);
 constexpr auto kConnectLimit = std::chrono::seconds(60);
 /// As long as a person may take to carry a line to the other machine and one back.
 constexpr auto kPersonLimit = std::chrono::minutes(15);
@@ -161,16 +160,7 @@ Result<std::string, std::string> TransferLink::local_invitation(Kind kind, StopS
     if (!set) made = fail(cat("No description: ", peer::to_string(set.error()), "."));
   });
   if (!made) return fail(made.error());
-  const auto limit = std::chrono::steady_clock::now() + kGatheringLimit;
-  bool complete = false;
-  std::string sdp;
-  do {
-    loop_.invoke([&] {
-      complete = connection_->ice_gathering_complete();
-      sdp = connection_->local_description().sdp;
-    });
-  } while (!complete && std::chrono::steady_clock::now() < limit && !stop.wait(kPollMilliseconds));
-  const auto description = sdp::SessionDescription::parse(sdp);
+  const auto description = sdp::SessionDescription::parse(gathered_description(loop_, *connection_, stop));
   if (!description) return fail(std::string("The connection could not be started."));
   return Invitation::of(kind, *description).to_text();
 }

@@ -1,5 +1,6 @@
 #include "kaon/container/ivf.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "kaon/base/assert.h"

@@ -1,6 +1,7 @@
 #include "kaon/trace/json.h"
 
 #include <concepts>
+#include <utility>
 
 #include "kaon/base/text.h"
 
