@@ -259,7 +259,7 @@ Time Agent::next_check_of(const Pair& p) const {
   if (p.queued || !can_check(p)) return kNever;
   if (p.triggered) return std::max(p.next_check, last_check_ + kMinPace);
   const Time at = due(p);
-  return at == kNever ? kNever : std::max(at, paced(p));
+  return std::min(at == kNever ? kNever : std::max(at, paced(p)), early_at(p));
 }
 
 std::optional<net::Transmit> Agent::poll_transmit(Bytes out) {

@@ -220,6 +220,8 @@ class Agent {
   // agent_checks.cc: our requests and their answers
   Time due(const Pair& pair) const;
   Time quiet_at(const Pair& pair) const;
+  Time early_at(const Pair& pair) const;
+  Duration early_distance() const;
   Time next_check_of(const Pair& pair) const;
   bool can_check(const Pair& pair) const;
   int max_attempts(const Pair& pair) const;
@@ -228,11 +230,12 @@ class Agent {
   Pair* next_triggered(Time now);
   Pair* next_repeat(Time now);
   Pair* next_untried(Time now);
+  Pair* next_early(Time now);
   void run_checks(Time now);
   bool run_triggered(Time now);
   bool run_ordinary(Time now);
   void give_up(Pair& pair, Time now);
-  void send_check(Pair& pair, Time now);
+  void send_check(Pair& pair, Time now, bool early = false);
   void begin_transaction(Pair& pair, bool use_candidate, Time now);
   void trigger(Pair& pair, Time now);
   Duration pace() const;

@@ -128,7 +128,10 @@ void Agent::accept_request(const stun::Message& message, const net::Datagram& pa
   Pair* p = pair_for_request(message, packet, now);
   if (p == nullptr) return;
   take_embedded(message, packet);
-  if (p->heard_since == kNever) p->heard_since = now;
+  if (p->heard_since == kNever) {
+    p->heard_since = now;
+    p->early = 0;
+  }
   respond(message, packet, generation_, p->id, now);
   ++p->counters.requests_received;
   p->last_received = std::max(p->last_received, now);

@@ -77,7 +77,7 @@ void Agent::recheck_all(Time now) {
     if (p.id == selected_ || p.generation != generation_) continue;
     p.state = PairState::Waiting;
     p.nominated = p.nominating = false;
-    p.attempts = 0;
+    p.attempts = p.early = 0;
     p.unanswered_since = kNever;
     p.next_check = now;
   }

@@ -48,7 +48,7 @@ struct Sent {
 
 struct Pair {
   /// Checks of one pair that an answer may still come to. With the distances of kRetryDelays this spans two seconds.
-  static constexpr size_t kMaxSent = 6;
+  static constexpr size_t kMaxSent = 8;
 
   PairId id;
   uint32_t generation = 0;
@@ -69,6 +69,8 @@ struct Pair {
   uint32_t nomination_number = 0;
   int attempts = 0;  // checks since the last answer
   Time next_check = kNever;
+  int early = 0;  // checks that were repeated before next_check
+  Time next_early = kNever;
   Time unanswered_since = kNever;
   Time last_response = Time::min();
   Time last_received = Time::min();
