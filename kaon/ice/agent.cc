@@ -330,7 +330,8 @@ void Agent::count_received(const Path& path, size_t packets, size_t bytes, Time 
     deadline(Timer::Check) = std::min(deadline(Timer::Check), next_check_of(*current));
     deadline(Timer::Liveness) = std::min(deadline(Timer::Liveness), std::max(now, stale_at(*current)));
   }
-  if (!std::exchange(p->heard_data, true)) deadline(Timer::Check) = std::min(deadline(Timer::Check), next_check_of(*p));
+  const size_t before = std::exchange(p->heard_data, std::min(p->heard_data + packets, internal::kSteady));
+  if (before < internal::kSteady) deadline(Timer::Check) = std::min(deadline(Timer::Check), next_check_of(*p));
 }
 
 // A TCP connection does not move: a new one begins with a check.

@@ -68,7 +68,7 @@ Time Agent::quiet_at(const Pair& p) const {
   if (p.unanswered_since != kNever) return kNever;
   const Duration wait = std::max(kMinQuiet, p.rtt * 3);
   const Time sent = p.sent_unheard_since == kNever ? kNever : p.sent_unheard_since + wait;
-  return p.heard_data ? std::min(sent, p.last_received + wait) : sent;
+  return p.heard_data == internal::kSteady ? std::min(sent, p.last_received + wait) : sent;
 }
 
 bool Agent::worth_a_try(const Pair& spare) const {
@@ -390,7 +390,7 @@ void Agent::handle_success(Pair& p, const stun::Message& message, const internal
   p.unanswered_since = kNever;
   p.last_response = p.last_received = std::max(p.last_received, now);
   p.sent_unheard_since = kNever;
-  p.heard_data = false;
+  p.heard_data = 0;
   p.state = PairState::Succeeded;
   p.triggered = false;
   p.next_check = now + consent_interval();

@@ -180,6 +180,39 @@ TEST(IceNetworkChange, AnAddressThatWasNotUsedGoesUnnoticed) {
   EXPECT_EQ(call.a.agent.local_candidates().size(), 1u);
 }
 
+// -- pauses ----------------------------------------------------------------------------------------------------------
+
+uint64_t checks_of(const Node& node) {
+  uint64_t sent = 0;
+  for (const PairStats& p : node.agent.pair_stats()) sent += p.requests_sent;
+  return sent;
+}
+
+// Perhaps it is we who have moved.
+TEST(IcePause, OfAFlowBringsOnACheck) {
+  Call call;
+  const Path path = *call.a.path();
+  for (int i = 0; i < 10; ++i) {
+    call.a.agent.count_received(path, 1, 100, call.world.now);
+    call.world.run(milliseconds(20));
+  }
+  const uint64_t before = checks_of(call.a);
+  call.world.run(milliseconds(500));
+  EXPECT_EQ(checks_of(call.a), before + 1);
+}
+
+TEST(IcePause, OfWhatComesNowAndThenDoesNot) {
+  Call call;
+  const Path path = *call.a.path();
+  const uint64_t before = checks_of(call.a);
+  for (int i = 0; i < 20; ++i) {
+    call.a.agent.count_received(path, 1, 100, call.world.now);
+    call.world.run(seconds(1));
+  }
+  // Consent, every four to six seconds.
+  EXPECT_LE(checks_of(call.a), before + 5);
+}
+
 // -- names -----------------------------------------------------------------------------------------------------------
 
 TEST(IceHiddenAddress, IsNotToldByAnyCandidate) {
