@@ -134,6 +134,7 @@ void Agent::go_silent() {
   triggered_.clear();
   outgoing_checks_.clear();
   responses_.clear();
+  knocks_.clear();
   clients_.clear();
   deadlines_.fill(kNever);
 }
@@ -274,6 +275,10 @@ std::optional<net::Transmit> Agent::poll_transmit(Bytes out) {
   while (!responses_.empty()) {
     const Response response = responses_.pop_front();
     if (const size_t size = write_response(response, out); size != 0) return transmit(response.path, size);
+  }
+  while (!knocks_.empty()) {
+    const Path path = knocks_.pop_front();
+    if (find_base(path.local, path.protocol) != nullptr) return transmit(path, write_knock(out));
   }
   while (!outgoing_checks_.empty()) {
     const internal::OutgoingCheck check = outgoing_checks_.pop_front();

@@ -188,6 +188,12 @@ void Agent::respond_error(const stun::Message& request, const net::Datagram& pac
   responses_.push_back(response);
 }
 
+// RFC 8445 §11.
+size_t Agent::write_knock(Bytes out) {
+  const auto id = stun::TransactionId::random(env_.random);
+  return stun::Builder(out, stun::Method::Binding, stun::Class::Indication, id).add_fingerprint().finish().size();
+}
+
 size_t Agent::write_response(const Response& response, Bytes out) {
   const internal::Generation* g = generation(response.generation);
   if (g == nullptr) return 0;
