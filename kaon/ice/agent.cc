@@ -134,6 +134,7 @@ void Agent::go_silent() {
   triggered_.clear();
   outgoing_checks_.clear();
   responses_.clear();
+  knocks_.clear();
   clients_.clear();
   deadlines_.fill(kNever);
 }
@@ -259,7 +260,7 @@ Time Agent::next_check_of(const Pair& p) const {
   if (p.queued || !can_check(p)) return kNever;
   if (p.triggered) return std::max(p.next_check, last_check_ + kMinPace);
   const Time at = due(p);
-  return at == kNever ? kNever : std::max(at, paced(p));
+  return std::min(at == kNever ? kNever : std::max(at, paced(p)), early_at(p));
 }
 
 std::optional<net::Transmit> Agent::poll_transmit(Bytes out) {
@@ -274,6 +275,10 @@ std::optional<net::Transmit> Agent::poll_transmit(Bytes out) {
   while (!responses_.empty()) {
     const Response response = responses_.pop_front();
     if (const size_t size = write_response(response, out); size != 0) return transmit(response.path, size);
+  }
+  while (!knocks_.empty()) {
+    const Path path = knocks_.pop_front();
+    if (find_base(path.local, path.protocol) != nullptr) return transmit(path, write_knock(out));
   }
   while (!outgoing_checks_.empty()) {
     const internal::OutgoingCheck check = outgoing_checks_.pop_front();
@@ -330,7 +335,8 @@ void Agent::count_received(const Path& path, size_t packets, size_t bytes, Time 
     deadline(Timer::Check) = std::min(deadline(Timer::Check), next_check_of(*current));
     deadline(Timer::Liveness) = std::min(deadline(Timer::Liveness), std::max(now, stale_at(*current)));
   }
-  if (!std::exchange(p->heard_data, true)) deadline(Timer::Check) = std::min(deadline(Timer::Check), next_check_of(*p));
+  const size_t before = std::exchange(p->heard_data, std::min(p->heard_data + packets, internal::kSteady));
+  if (before < internal::kSteady) deadline(Timer::Check) = std::min(deadline(Timer::Check), next_check_of(*p));
 }
 
 // A TCP connection does not move: a new one begins with a check.

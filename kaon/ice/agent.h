@@ -187,6 +187,7 @@ class Agent {
 
   // agent_gather.cc: local candidates
   void announce(const Local& local);
+  void knock(const Local& relayed);
   void start_gathering(const Local& host, const net::Endpoint& server, Time now);
   void drain_client(stun::Client& client);
   void add_reflexive(CandidateType type, const Local& base, const net::IpAddress& server, const net::Endpoint& mapped);
@@ -220,6 +221,8 @@ class Agent {
   // agent_checks.cc: our requests and their answers
   Time due(const Pair& pair) const;
   Time quiet_at(const Pair& pair) const;
+  Time early_at(const Pair& pair) const;
+  Duration early_distance() const;
   Time next_check_of(const Pair& pair) const;
   bool can_check(const Pair& pair) const;
   int max_attempts(const Pair& pair) const;
@@ -228,11 +231,12 @@ class Agent {
   Pair* next_triggered(Time now);
   Pair* next_repeat(Time now);
   Pair* next_untried(Time now);
+  Pair* next_early(Time now);
   void run_checks(Time now);
   bool run_triggered(Time now);
   bool run_ordinary(Time now);
   void give_up(Pair& pair, Time now);
-  void send_check(Pair& pair, Time now);
+  void send_check(Pair& pair, Time now, bool early = false);
   void begin_transaction(Pair& pair, bool use_candidate, Time now);
   void trigger(Pair& pair, Time now);
   Duration pace() const;
@@ -256,6 +260,7 @@ class Agent {
   void respond_error(const stun::Message& request, const net::Datagram& packet, uint32_t generation,
                      stun::ErrorNumber error, const stun::AttributeList& unknown, Time now);
   size_t write_response(const Response& response, Bytes out);
+  size_t write_knock(Bytes out);
   void take_embedded(const stun::Message& message, const net::Datagram& packet);
 
   // agent_select.cc: nomination, selection, consent
@@ -302,11 +307,13 @@ class Agent {
 
   PairId selected_{};
   std::optional<Path> selected_path_;
-  bool reported_nominated_ = false;  // what the last SelectedPairChanged said
-  uint32_t nomination_number_ = 0;   // highest sent or received
+  std::optional<net::Endpoint> peer_at_;  // where data went last, unless the peer hides that from TURN servers
+  bool reported_nominated_ = false;       // what the last SelectedPairChanged said
+  uint32_t nomination_number_ = 0;        // highest sent or received
   Ring<PairId> triggered_;
   Ring<internal::OutgoingCheck> outgoing_checks_;
   Ring<Response> responses_;
+  Ring<Path> knocks_;
   Ring<Event> events_;
   std::array<Time, static_cast<size_t>(Timer::Count)> deadlines_;
   Time last_check_ = Time::min();

@@ -17,6 +17,11 @@ using std::chrono::milliseconds;
 constexpr std::array<Duration, 7> kRetryDelays{milliseconds(200), milliseconds(300),  milliseconds(450),
                                                milliseconds(675), milliseconds(1000), milliseconds(1500),
                                                milliseconds(2000)};
+// While there is no path a check is also repeated sooner, unless the round trip is known to be longer, and then after
+// twice that time: a loss shall not cost 200 ms. So many times, and so many again once the peer has been heard; only
+// when the pace allows a check that no other pair wants.
+constexpr Duration kEarlyDistance = milliseconds(50);
+constexpr int kMaxEarly = 2;
 // A pair that carries data is asked again less hastily: one lost answer means nothing.
 constexpr Duration kMinConsentRetry = milliseconds(500);
 constexpr Duration kMaxConsentRetry = milliseconds(1000);
@@ -63,7 +68,7 @@ Time Agent::quiet_at(const Pair& p) const {
   if (p.unanswered_since != kNever) return kNever;
   const Duration wait = std::max(kMinQuiet, p.rtt * 3);
   const Time sent = p.sent_unheard_since == kNever ? kNever : p.sent_unheard_since + wait;
-  return p.heard_data ? std::min(sent, p.last_received + wait) : sent;
+  return p.heard_data == internal::kSteady ? std::min(sent, p.last_received + wait) : sent;
 }
 
 bool Agent::worth_a_try(const Pair& spare) const {
@@ -94,6 +99,19 @@ Time Agent::due(const Pair& p) const {
     }
   }
   return kNever;
+}
+
+Duration Agent::early_distance() const {
+  const auto known = rtt();
+  return known ? std::max(*known * 3 / 2, kMinPace) : kEarlyDistance;
+}
+
+// With pacing.
+Time Agent::early_at(const Pair& p) const {
+  if (p.next_early == kNever || p.state != PairState::InProgress || p.triggered || p.queued) return kNever;
+  const Pair* current = pair(selected_);
+  if (current != nullptr && current->generation == generation_) return kNever;
+  return std::max({p.next_early, last_check_ + kMinPace, last_repeat_ + pace()});
 }
 
 // RFC 8445 §14.2: at most one check per Ta; Ta may be short where the round trip is.
@@ -149,6 +167,14 @@ Agent::Pair* Agent::next_untried(Time now) {
   return next;
 }
 
+Agent::Pair* Agent::next_early(Time now) {
+  Pair* next = nullptr;
+  for (Pair& p : pairs_) {
+    if (early_at(p) <= now && (next == nullptr || p.next_early < next->next_early)) next = &p;
+  }
+  return next;
+}
+
 // Triggered checks go first (RFC 8445 §6.1.4.2), but by turns if ordinary ones wait too: two translators that map by
 // port show each other a new address with every answer, and the relay's pairs would never be tried.
 void Agent::run_checks(Time now) {
@@ -175,8 +201,13 @@ bool Agent::run_ordinary(Time now) {
     p = next_untried(now);
     if (p != nullptr) last_first_ = now;
   }
-  if (p == nullptr) return false;
-  send_check(*p, now);
+  const bool early = p == nullptr;
+  if (early) {
+    p = next_early(now);
+    if (p == nullptr) return false;
+    last_repeat_ = now;
+  }
+  send_check(*p, now, early);
   last_was_triggered_ = false;
   return true;
 }
@@ -201,7 +232,7 @@ void Agent::begin_transaction(Pair& p, bool use_candidate, Time now) {
   ++p.counters.requests_sent;
 }
 
-void Agent::send_check(Pair& p, Time now) {
+void Agent::send_check(Pair& p, Time now, bool early) {
   // RFC 8445 §7.2.5.3.4. A lite peer sends nothing before it is told, so the best pair is nominated with its first
   // check.
   const bool best = std::ranges::none_of(pairs_, [&](const Pair& other) {
@@ -210,15 +241,17 @@ void Agent::send_check(Pair& p, Time now) {
   const bool use_candidate = role_ == Role::Controlling && (p.nominating || p.nominated || (remote_lite_ && best));
 
   if (untried(p)) ++tried_[p.kind];
-  ++p.attempts;
+  ++(early ? p.early : p.attempts);
   // A flight of several packets, as a ClientHello with ML-KEM is, goes out at once: the peer can do nothing with half
   // of it, and the next check of this pair is far.
-  const size_t count = stays_small(p, now) ? 1 : std::clamp<size_t>(sped_.pending(), 1, kMaxBurst);
+  const size_t count = early || stays_small(p, now) ? 1 : std::clamp<size_t>(sped_.pending(), 1, kMaxBurst);
   for (size_t i = 0; i < count; ++i) begin_transaction(p, use_candidate, now);
   const bool succeeded = p.state == PairState::Succeeded;
   if (!succeeded) p.state = PairState::InProgress;
   if (p.unanswered_since == kNever) p.unanswered_since = now;
-  p.next_check = now + retry_delay(p.attempts, succeeded && !p.nominating && !p.nominate_on_success);
+  if (!early) p.next_check = now + retry_delay(p.attempts, succeeded && !p.nominating && !p.nominate_on_success);
+  const Time sooner = now + early_distance() * (1 + p.early);
+  p.next_early = p.early < kMaxEarly && sooner < p.next_check ? sooner : kNever;
   p.queued = true;
   last_check_ = now;
   if (succeeded) ++p.counters.consent_requests_sent;
@@ -357,7 +390,7 @@ void Agent::handle_success(Pair& p, const stun::Message& message, const internal
   p.unanswered_since = kNever;
   p.last_response = p.last_received = std::max(p.last_received, now);
   p.sent_unheard_since = kNever;
-  p.heard_data = false;
+  p.heard_data = 0;
   p.state = PairState::Succeeded;
   p.triggered = false;
   p.next_check = now + consent_interval();

@@ -92,6 +92,18 @@ void Agent::announce(const Local& local) {
   told.ufrag = local_credentials().ufrag;
   if (!told.hostname.empty()) told.address.ip = {};
   push_event(LocalCandidate{std::move(told)});
+  knock(local);
+}
+
+// The peer that we are about to tell of a relayed address checks it at once, and most likely from where it was heard
+// last. A packet of ours has to have gone there before, for which the TURN client asks for a permission (RFC 8656 §9);
+// a check would have to wait for the peer's answer to our restart. It is an indication, which nobody answers.
+void Agent::knock(const Local& relayed) {
+  const Candidate& c = relayed.candidate;
+  if (!peer_at_ || c.type != CandidateType::Relayed || c.protocol != net::Protocol::Udp) return;
+  if (peer_at_->ip.family() == relayed.base.ip.family() && knocks_.size() < kMaxLocalCandidates) {
+    knocks_.push_back({relayed.base, *peer_at_, c.protocol});
+  }
 }
 
 Agent::Local* Agent::find_base(const net::Endpoint& base, net::Protocol protocol) {

@@ -128,7 +128,10 @@ void Agent::accept_request(const stun::Message& message, const net::Datagram& pa
   Pair* p = pair_for_request(message, packet, now);
   if (p == nullptr) return;
   take_embedded(message, packet);
-  if (p->heard_since == kNever) p->heard_since = now;
+  if (p->heard_since == kNever) {
+    p->heard_since = now;
+    p->early = 0;
+  }
   respond(message, packet, generation_, p->id, now);
   ++p->counters.requests_received;
   p->last_received = std::max(p->last_received, now);
@@ -183,6 +186,12 @@ void Agent::respond_error(const stun::Message& request, const net::Datagram& pac
   response.error = error;
   response.unknown = unknown;
   responses_.push_back(response);
+}
+
+// RFC 8445 §11.
+size_t Agent::write_knock(Bytes out) {
+  const auto id = stun::TransactionId::random(env_.random);
+  return stun::Builder(out, stun::Method::Binding, stun::Class::Indication, id).add_fingerprint().finish().size();
 }
 
 size_t Agent::write_response(const Response& response, Bytes out) {

@@ -77,7 +77,7 @@ void Agent::recheck_all(Time now) {
     if (p.id == selected_ || p.generation != generation_) continue;
     p.state = PairState::Waiting;
     p.nominated = p.nominating = false;
-    p.attempts = 0;
+    p.attempts = p.early = 0;
     p.unanswered_since = kNever;
     p.next_check = now;
   }
@@ -169,6 +169,8 @@ void Agent::select(Pair& p) {
   const bool news = selected_ != p.id || reported_nominated_ != p.nominated;
   selected_ = p.id;
   selected_path_ = p.path;
+  const bool named = !remote_of(p).candidate.hostname.empty();
+  peer_at_ = named || p.path.protocol != net::Protocol::Udp ? std::nullopt : std::optional(p.path.remote);
   reported_nominated_ = p.nominated;
   if (p.nominated && p.generation == generation_) retire_previous_generation();
   if (news) push_event(SelectedPairChanged{local_of(p).candidate, remote_of(p).candidate, p.path, p.rtt, p.nominated});

@@ -19,14 +19,25 @@ uint64_t mix(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-uint64_t mix_ip(uint64_t state, const net::IpAddress& ip) {
+void split(const net::IpAddress& ip, uint64_t& high, uint64_t& low, uint32_t& scope) {
   const ByteView bytes = ip.bytes();
-  if (bytes.size() == 4) return mix(state ^ load_be32(bytes.data()));
-  if (bytes.size() == 16) return mix(mix(state ^ load_be64(bytes.data())) ^ load_be64(bytes.data() + 8));
-  return state;
+  if (ip.is_v4()) {
+    low = load_be32(bytes.data());
+  } else if (ip.is_v6()) {
+    high = load_be64(bytes.data());
+    low = load_be64(bytes.data() + 8);
+    scope = ip.scope();
+  }
 }
 
 }  // namespace
+
+Mux::Key::Key(const net::Endpoint& local, const net::Endpoint& remote, net::Protocol protocol)
+    : ports(uint64_t{remote.port} | uint64_t{local.port} << 16 | static_cast<uint64_t>(protocol) << 32 |
+            static_cast<uint64_t>(remote.ip.family()) << 40 | static_cast<uint64_t>(local.ip.family()) << 48) {
+  split(remote.ip, remote_high, remote_low, remote_scope);
+  split(local.ip, local_high, local_low, local_scope);
+}
 
 Mux::Mux(uint64_t seed) : seed_(seed), slots_(kMinSlots) {}
 
@@ -62,7 +73,7 @@ void Mux::remove(ConnectionId id) {
 Result<void, MuxError> Mux::bind(ConnectionId id, const Path& path) {
   const auto it = connections_.find(id);
   if (it == connections_.end()) return fail(MuxError::UnknownConnection);
-  const Key key{path.local, path.remote, path.protocol};
+  const Key key(path);
   if (const size_t slot = find_slot(key); slots_[slot].used) {
     if (slots_[slot].id == id) return {};
     // The address has moved to another peer, for example through a NAT that reuses ports.
@@ -88,7 +99,7 @@ void Mux::bind_ssrc(ConnectionId id, uint32_t ssrc) {
 }
 
 std::optional<ConnectionId> Mux::owner(const Path& path) const {
-  const Slot& slot = slots_[find_slot({path.local, path.remote, path.protocol})];
+  const Slot& slot = slots_[find_slot(Key(path))];
   return slot.used ? std::optional(slot.id) : std::nullopt;
 }
 
@@ -109,7 +120,7 @@ std::optional<ConnectionId> Mux::route(const net::Datagram& packet) {
     const auto id = route_stun(packet.bytes, decided);
     if (decided) return id;
   }
-  const Slot& slot = slots_[find_slot({packet.local, packet.remote, packet.protocol})];
+  const Slot& slot = slots_[find_slot(Key(packet.local, packet.remote, packet.protocol))];
   if (slot.used) return slot.id;
   if (const auto ssrc = ssrc_of(packet.bytes)) {
     const auto it = by_ssrc_.find(*ssrc);
@@ -146,10 +157,11 @@ std::optional<ConnectionId> Mux::route_stun(ByteView bytes, bool& decided) {
   return std::nullopt;
 }
 
+// What the peer chooses goes through mix() word by word, what we have chosen is just added.
 uint64_t Mux::hash(const Key& key) const {
-  const uint64_t ports =
-      (static_cast<uint64_t>(key.protocol) << 32) | (uint64_t{key.local.port} << 16) | key.remote.port;
-  return mix(mix_ip(mix_ip(seed_ ^ ports, key.remote.ip), key.local.ip));
+  uint64_t state = mix(seed_ ^ key.ports) ^ key.remote_low;
+  if (key.remote_high != 0) state = mix(state) ^ key.remote_high;
+  return mix(state + key.local_low + key.local_high);
 }
 
 // The slot of this key, or the free one where it belongs. Never full: grow() keeps a quarter free.

@@ -64,17 +64,28 @@ class Mux {
   const Counters<MuxDrop>& drops() const { return drops_; }
 
  private:
+  // A path in the order of its words' use: the first two tell IPv4 ones of one port apart.
   struct Key {
-    net::Endpoint local;
-    net::Endpoint remote;
-    net::Protocol protocol = net::Protocol::Udp;
+    explicit Key(const Path& path) : Key(path.local, path.remote, path.protocol) {}
+    Key(const net::Endpoint& local, const net::Endpoint& remote, net::Protocol protocol);
+    Key() = default;
     bool operator==(const Key&) const = default;
+
+    uint64_t remote_low = 0;
+    uint64_t ports = 0;  // and protocol and families
+    uint64_t local_low = 0;
+    uint64_t remote_high = 0;
+    uint64_t local_high = 0;
+    uint32_t remote_scope = 0;
+    uint32_t local_scope = 0;
   };
-  struct Slot {
+  static constexpr size_t kCacheLine = 64;
+  struct alignas(kCacheLine) Slot {
     Key key;
     ConnectionId id;
     bool used = false;
   };
+  static_assert(sizeof(Slot) == kCacheLine);
   struct Connection {
     std::vector<std::string> ufrags;
     std::vector<Key> paths;

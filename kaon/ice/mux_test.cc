@@ -105,6 +105,34 @@ TEST_F(IceMux, ARestartAddsAUfragAndDropsTheOldestInTheEnd) {
   EXPECT_EQ(route(request("cccc:x"), remote(1)), ConnectionId(7));
 }
 
+TEST_F(IceMux, PathsThatDifferInOnePartAreOthers) {
+  const auto scoped = [](uint32_t scope) {
+    return net::Endpoint{net::IpAddress::from_bytes(at("[fe80::1]:1").ip.bytes(), scope), 9};
+  };
+  const net::Endpoint v4 = at("1.2.3.4:9"), v6 = at("[2001:db8::1]:9");
+  const std::vector<Path> paths{{kPort, v4},
+                                {kPort, at("1.2.3.5:9")},
+                                {kPort, at("1.2.3.4:10")},
+                                {kPort, at("[::1.2.3.4]:9")},
+                                {at("192.0.2.2:3478"), v4},
+                                {at("192.0.2.1:3479"), v4},
+                                {kPort, v4, net::Protocol::Tcp},
+                                {v6, v6},
+                                {v6, at("[2001:db8:0:1::1]:9")},
+                                {v6, at("[2001:db8::2]:9")},
+                                {at("[2001:db8::2]:9"), v6},
+                                {at("[2001:db8:0:1::1]:9"), v6},
+                                {scoped(1), scoped(1)},
+                                {scoped(1), scoped(2)},
+                                {scoped(2), scoped(1)}};
+  for (uint64_t i = 0; i < paths.size(); ++i) {
+    ASSERT_TRUE(mux_.add(ConnectionId(i), cat("u", i), static_cast<uint32_t>(i)).has_value());
+    ASSERT_TRUE(mux_.bind(ConnectionId(i), paths[i]).has_value());
+  }
+  EXPECT_EQ(mux_.paths(), paths.size());
+  for (uint64_t i = 0; i < paths.size(); ++i) EXPECT_EQ(mux_.owner(paths[i]), ConnectionId(i)) << i;
+}
+
 TEST_F(IceMux, DuplicatesAreRefused) {
   ASSERT_TRUE(mux_.add(ConnectionId(7), "aaaa", 1).has_value());
   EXPECT_EQ(mux_.add(ConnectionId(8), "aaaa", 2).error(), MuxError::DuplicateUfrag);

@@ -180,6 +180,115 @@ TEST(IceNetworkChange, AnAddressThatWasNotUsedGoesUnnoticed) {
   EXPECT_EQ(call.a.agent.local_candidates().size(), 1u);
 }
 
+// -- pauses ----------------------------------------------------------------------------------------------------------
+
+uint64_t checks_of(const Node& node) {
+  uint64_t sent = 0;
+  for (const PairStats& p : node.agent.pair_stats()) sent += p.requests_sent;
+  return sent;
+}
+
+// Perhaps it is we who have moved.
+TEST(IcePause, OfAFlowBringsOnACheck) {
+  Call call;
+  const Path path = *call.a.path();
+  for (int i = 0; i < 10; ++i) {
+    call.a.agent.count_received(path, 1, 100, call.world.now);
+    call.world.run(milliseconds(20));
+  }
+  const uint64_t before = checks_of(call.a);
+  call.world.run(milliseconds(500));
+  EXPECT_EQ(checks_of(call.a), before + 1);
+}
+
+TEST(IcePause, OfWhatComesNowAndThenDoesNot) {
+  Call call;
+  const Path path = *call.a.path();
+  const uint64_t before = checks_of(call.a);
+  for (int i = 0; i < 20; ++i) {
+    call.a.agent.count_received(path, 1, 100, call.world.now);
+    call.world.run(seconds(1));
+  }
+  // Consent, every four to six seconds.
+  EXPECT_LE(checks_of(call.a), before + 5);
+}
+
+// -- relays of a peer that is known already --------------------------------------------------------------------------
+
+struct Knocks {
+  explicit Knocks(World& world) {
+    world.tap = [this](const Packet& packet) {
+      const auto message = stun::Message::parse(packet.bytes);
+      if (message && message->message_class() == stun::Class::Indication) all.push_back(packet);
+      return true;
+    };
+  }
+  std::vector<Packet> all;
+};
+
+void add_relayed(Call& call, const char* address) {
+  const LocalAddress relayed{.type = CandidateType::Relayed, .address = at(address)};
+  ASSERT_TRUE(call.a.agent.add_local_candidate(relayed, call.world.now).has_value());
+  call.world.drain(call.a);
+}
+
+// So that its permission is there before the peer's first check, which some send only once in 200 ms.
+TEST(IceKnock, ANewRelayLetsThePeerInFromWhereItWasLast) {
+  Call call;
+  Knocks knocks(call.world);
+  call.lose(call.a, "10.0.0.1:1000");
+  EXPECT_TRUE(knocks.all.empty());
+  add_relayed(call, "198.51.100.9:5000");
+  ASSERT_EQ(knocks.all.size(), 1u);
+  EXPECT_EQ(knocks.all[0].from, at("198.51.100.9:5000"));
+  EXPECT_EQ(knocks.all[0].to, at("10.0.0.2:2000"));
+  ASSERT_TRUE(call.a.agent.restart(call.world.now).has_value());
+  call.world.drain(call.a);
+  EXPECT_EQ(knocks.all.size(), 2u) << "its permission may be old";
+}
+
+TEST(IceKnock, NobodyIsKnockedAtWhoHasNotAnswered) {
+  World world(1);
+  Node& node = world.add(config(Role::Controlling));
+  Knocks knocks(world);
+  const LocalAddress relayed{.type = CandidateType::Relayed, .address = at("198.51.100.9:5000")};
+  ASSERT_TRUE(node.agent.add_local_candidate(relayed, world.now).has_value());
+  ASSERT_TRUE(node.agent.set_remote_credentials({"abcd", "0123456789012345678901"}, false, world.now).has_value());
+  ASSERT_TRUE(
+      node.agent.add_remote_candidate(*Candidate::parse("candidate:1 1 udp 9 10.0.0.2 2000 typ host"), world.now)
+          .has_value());
+  ASSERT_TRUE(node.agent.restart(world.now).has_value());
+  world.drain(node);
+  world.run(seconds(1));
+  EXPECT_TRUE(knocks.all.empty());
+}
+
+TEST(IceKnock, AServerOfAnotherFamilyIsNoWay) {
+  Call call;
+  Knocks knocks(call.world);
+  add_relayed(call, "[2001:db8::9]:5000");
+  EXPECT_TRUE(knocks.all.empty());
+}
+
+TEST(IceKnock, APeerThatHidesBehindANameIsNotToldToTheServer) {
+  World world(1);
+  Node& a = world.add(config(Role::Controlling));
+  Node& b = world.add(config(Role::Controlled));
+  world.trickle = false;
+  a.add_address("10.0.0.1:1000");
+  b.add_address("10.0.0.2:2000");
+  world.connect(a, b);
+  Candidate remote = *Candidate::parse(cat("candidate:1 1 udp 2113937151 ", kName, " 2000 typ host"));
+  remote.address.ip = at("10.0.0.2:1").ip;
+  ASSERT_TRUE(a.agent.add_remote_candidate(remote, world.now).has_value());
+  ASSERT_TRUE(world.run(seconds(5), [&] { return a.path().has_value(); }));
+  Knocks knocks(world);
+  const LocalAddress relayed{.type = CandidateType::Relayed, .address = at("198.51.100.9:5000")};
+  ASSERT_TRUE(a.agent.add_local_candidate(relayed, world.now).has_value());
+  world.drain(a);
+  EXPECT_TRUE(knocks.all.empty());
+}
+
 // -- names -----------------------------------------------------------------------------------------------------------
 
 TEST(IceHiddenAddress, IsNotToldByAnyCandidate) {

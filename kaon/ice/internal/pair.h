@@ -48,7 +48,7 @@ struct Sent {
 
 struct Pair {
   /// Checks of one pair that an answer may still come to. With the distances of kRetryDelays this spans two seconds.
-  static constexpr size_t kMaxSent = 6;
+  static constexpr size_t kMaxSent = 8;
 
   PairId id;
   uint32_t generation = 0;
@@ -69,18 +69,24 @@ struct Pair {
   uint32_t nomination_number = 0;
   int attempts = 0;  // checks since the last answer
   Time next_check = kNever;
+  int early = 0;  // checks that were repeated before next_check
+  Time next_early = kNever;
   Time unanswered_since = kNever;
   Time last_response = Time::min();
   Time last_received = Time::min();
   Time heard_since = kNever;         // the first check of the peer
   Time sent_unheard_since = kNever;  // data has gone out and nothing has come back
-  bool heard_data = false;           // since the last answer to a check
+  size_t heard_data = 0;             // packets since the last answer to a check, up to kSteady
   Time moved_at = kNever;            // the peer turned up here, while it was somewhere else
   Duration rtt = Duration::zero();   // smoothed
   std::array<Sent, kMaxSent> sent;
   size_t sent_count = 0;  // ever; the newest is sent[(sent_count - 1) % kMaxSent]
   PairCounters counters;
 };
+
+/// So many packets of data are a flow, whose pause means something; fewer come and go, and a check for each would cost
+/// more than they do.
+inline constexpr size_t kSteady = 8;
 
 /// A check that waits for poll_transmit().
 struct OutgoingCheck {
