@@ -28,8 +28,9 @@ def tell(verdict, name, detail=""):
 def run_gtest(module, env):
     program = RELEASE / f"kaon/{module}/kaon_{module}_test"
     with tempfile.NamedTemporaryFile(suffix=".json") as report:
-        done = subprocess.run([program, f"--gtest_output=json:{report.name}"], env=env, text=True, errors="replace",
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        # Those of WideGcm are left out: they run in the part "wide", whose build they want.
+        done = subprocess.run([program, f"--gtest_output=json:{report.name}", "--gtest_filter=-*WideGcm*"], env=env, text=True,
+                              errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         try:
             suites = json.load(report)["testsuites"]
         except json.JSONDecodeError:

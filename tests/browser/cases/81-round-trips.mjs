@@ -72,6 +72,7 @@ async function once(offerer, answerer, setup, choose) {
     const offer = path.near(...[await offerer.offer()].flat());
     const answer = path.far(...[await answerer.answer(choose(offer, setup))].flat());
     if (!answer.includes(`a=setup:${setup}`)) throw new Error(`the answer is not ${setup}: ${answer}`);
+    path.begin();
     return await offerer.accept(answer);
   } finally {
     for (const side of [offerer, answerer]) await side.close().catch(() => {});
