@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # A build of one's own is used as it is.
 OWN_BUILD = os.environ.get("KAON_BENCH_BUILD")
 BUILD = Path(OWN_BUILD or ROOT / "build" / "release").resolve()
-sys.path.append(str(ROOT / "tests" / "interop"))
+sys.path.extend([str(ROOT / "tests"), str(ROOT / "tests" / "interop")])
 
 import stacks  # noqa: E402
 

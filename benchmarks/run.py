@@ -86,6 +86,8 @@ def parse():
     parser.add_argument("--seconds", type=float, default=8, help="length of the measured window")
     parser.add_argument("--burst", type=int, help="setup: this many connections at once instead of one after another")
     parser.add_argument("--cached-certificate", action="store_true", help="setup: one certificate for all connections")
+    parser.add_argument("--openssl35", action="store_true",
+                        help="roundtrips: with ML-KEM too, of an OpenSSL 3.5 that is built for it (tests/openssl35.py)")
     parser.add_argument("--message-size", type=int, default=65536, help="datachannel: bytes of a message")
     parser.add_argument("--channels", type=int, default=1, help="datachannel: channels at once")
     parser.add_argument("--latency", action="store_true",

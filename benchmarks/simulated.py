@@ -3,15 +3,17 @@
 import json
 import subprocess
 
+import openssl35
 from base import Bench, Unavailable
+from crates import Broken
 from peers import BUILD
 
 # Simulated seconds for one of --seconds; the last three quarters of them are measured: from second 10 to 40 by default.
 STRETCH = 5
 
 
-def run(program, *options):
-    done = subprocess.run([BUILD / "benchmarks" / program, *map(str, options)], text=True, capture_output=True, check=False)
+def run(program, *options, env=None):
+    done = subprocess.run([BUILD / "benchmarks" / program, *map(str, options)], text=True, capture_output=True, env=env, check=False)
     if done.returncode != 0:
         raise Unavailable(f"{program}: {done.stderr[-500:]}")
     return done.stdout
@@ -62,16 +64,21 @@ class RoundTrips(Simulated):
     COUNT = 200
 
     def settings(self, arguments):
-        return {"rtt_ms": 200, "losses_percent": self.LOSSES, "count": arguments.count or self.COUNT, "runs": arguments.runs}
+        return {"rtt_ms": 200, "losses_percent": self.LOSSES, "count": arguments.count or self.COUNT,
+                "libcrypto": f"OpenSSL {openssl35.OPENSSL}" if arguments.openssl35 else "the system's", "runs": arguments.runs}
 
     def summary(self, _arguments):
         return ("round trips from an offer until media may be sent and a channel is open, simulated, 200 ms; descriptions take half a round "
                 "trip each and are not lost; 0 to 25 % of the packets are")
 
     def run(self, peer, arguments):
+        try:
+            env = openssl35.environment() if arguments.openssl35 else None
+        except (openssl35.ToolMissing, Broken) as why:
+            raise Unavailable(str(why)) from why
         rows = {}
         for line in run("sim_roundtrips", "--loss", self.LOSSES, "--count", self.settings(arguments)["count"], "--seed",
-                        self.seed(peer)).splitlines():
+                        self.seed(peer), env=env).splitlines():
             told = json.loads(line)
             for metric, value in told.items():
                 # Without losses every connection takes the same time; with them the side that offers is enough.

@@ -1,7 +1,6 @@
 #include "kaon/crypto/key_exchange.h"
 
 #include <array>
-#include <cstring>
 
 #include "kaon/crypto/internal/openssl.h"
 
@@ -54,7 +53,6 @@ KeyPtr generate_ml_kem(Random& random) {
 }
 
 const char* curve_of(Group group) { return group == Group::Secp256r1 ? "P-256" : "P-384"; }
-size_t point_size(Group group) { return group == Group::Secp256r1 ? 65 : 97; }
 
 /// The private key of an (EC)DH group.
 KeyPtr generate_dh(Group group, Random& random) {
@@ -69,21 +67,7 @@ KeyPtr parse_dh_share(Group group, ByteView share) {
     if (share.size() != kX25519Size) return nullptr;
     return KeyPtr(EVP_PKEY_new_raw_public_key_ex(nullptr, "X25519", nullptr, share.data(), share.size()));
   }
-  constexpr uint8_t kUncompressed = 4;  // the only form of TLS 1.3 (RFC 8446 §4.2.8.2) and RFC 8422 §5.1.2
-  if (share.size() != point_size(group) || share[0] != kUncompressed) return nullptr;
-  char curve[6];
-  std::strcpy(curve, curve_of(group));
-  OSSL_PARAM params[] = {
-      OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, curve, 0),
-      OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, const_cast<uint8_t*>(share.data()), share.size()),
-      OSSL_PARAM_END};
-  const KeyContextPtr context(EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr));
-  EVP_PKEY* key = nullptr;
-  if (EVP_PKEY_fromdata_init(context.get()) != 1 ||
-      EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, params) != 1) {
-    return nullptr;
-  }
-  return KeyPtr(key);
+  return internal::ec_public_key(curve_of(group), share);
 }
 
 std::optional<Secret> derive(Group group, EVP_PKEY* own, ByteView share) {

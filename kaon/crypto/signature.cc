@@ -1,8 +1,10 @@
 // PublicKey: verifying what a peer signed.
 #include <openssl/rsa.h>
 
+#include <algorithm>
 #include <cstring>
 
+#include "kaon/base/reader.h"
 #include "kaon/crypto/certificate.h"
 #include "kaon/crypto/internal/openssl.h"
 #include "kaon/crypto/internal/signature.h"
@@ -57,6 +59,71 @@ bool configure(EVP_PKEY_CTX* context, const SignatureParameters& parameters) {
 
 }  // namespace internal
 
+namespace {
+
+constexpr uint8_t kInteger = 0x02;
+constexpr uint8_t kBitString = 0x03;
+constexpr uint8_t kSequence = 0x30;
+constexpr uint8_t kVersion = 0xa0;
+
+/// The content of a value of this type, definite in length (X.690 §8.1.3, §10.1).
+ByteView der_value(Reader& reader, uint8_t type) {
+  if (reader.u8() != type) reader.fail();
+  const uint8_t length = reader.u8();
+  switch (length) {
+    case 0x81: return reader.vector8();
+    case 0x82: return reader.vector16();
+    default: return reader.bytes(length < 0x80 ? length : SIZE_MAX);
+  }
+}
+
+/// SubjectPublicKeyInfo with its header, by the structure of RFC 5280 §4.1; empty if that is another.
+ByteView public_key_info(ByteView der) {
+  Reader outer(der);
+  Reader whole(der_value(outer, kSequence));
+  Reader body(der_value(whole, kSequence));
+  der_value(whole, kSequence);
+  der_value(whole, kBitString);
+  if (!outer.ok() || !outer.at_end() || !whole.ok() || !whole.at_end()) return {};
+  const ByteView fields = body.rest();
+  Reader reader(fields);
+  if (!fields.empty() && fields[0] == kVersion) der_value(reader, kVersion);
+  der_value(reader, kInteger);
+  for (int names_and_dates = 0; names_and_dates < 4; ++names_and_dates) der_value(reader, kSequence);
+  const size_t begin = reader.position();
+  der_value(reader, kSequence);
+  return reader.ok() ? fields.subspan(begin, reader.position() - begin) : ByteView{};
+}
+
+/// The keys that everybody has. libcrypto's decoders would take several times as long as verifying a signature.
+internal::KeyPtr common_key(ByteView info) {
+  // What stands before the key (RFC 5480, RFC 8410).
+  static constexpr uint8_t kP256[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
+                                      0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00};
+  static constexpr uint8_t kP384[] = {0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02,
+                                      0x01, 0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22, 0x03, 0x62, 0x00};
+  static constexpr uint8_t kEd25519[] = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
+  const auto behind = [&](ByteView prefix) {
+    const bool fits = info.size() > prefix.size() && std::ranges::equal(info.first(prefix.size()), prefix);
+    return fits ? info.subspan(prefix.size()) : ByteView{};
+  };
+  if (const ByteView point = behind(kP256); !point.empty()) return internal::ec_public_key("P-256", point);
+  if (const ByteView point = behind(kP384); !point.empty()) return internal::ec_public_key("P-384", point);
+  if (const ByteView raw = behind(kEd25519); !raw.empty())
+    return internal::KeyPtr(EVP_PKEY_new_raw_public_key_ex(nullptr, "ED25519", nullptr, raw.data(), raw.size()));
+  return nullptr;
+}
+
+/// Any other, RSA for example.
+internal::KeyPtr decoded_key(ByteView der) {
+  const uint8_t* cursor = der.data();
+  const internal::X509Ptr certificate(d2i_X509(nullptr, &cursor, static_cast<long>(der.size())));
+  if (certificate == nullptr || cursor != der.data() + der.size()) return nullptr;
+  return internal::KeyPtr(X509_get_pubkey(certificate.get()));
+}
+
+}  // namespace
+
 struct PublicKey::Key {
   internal::KeyPtr key;
 };
@@ -68,10 +135,8 @@ PublicKey::~PublicKey() = default;
 
 std::optional<PublicKey> PublicKey::from_certificate(ByteView der) {
   const internal::ErrorScope scope;
-  const uint8_t* cursor = der.data();
-  const internal::X509Ptr certificate(d2i_X509(nullptr, &cursor, static_cast<long>(der.size())));
-  if (certificate == nullptr || cursor != der.data() + der.size()) return std::nullopt;
-  internal::KeyPtr key(X509_get_pubkey(certificate.get()));
+  internal::KeyPtr key = common_key(public_key_info(der));
+  if (key == nullptr) key = decoded_key(der);
   if (key == nullptr) return std::nullopt;
   const std::optional<KeyType> type = internal::type_of(key.get());
   if (!type) return std::nullopt;

@@ -520,15 +520,15 @@ TEST(KeyUpdate, OfAServerThatNeverAcknowledgesIsGivenUpWithTheHandshakeKeys) {
   pair.client.connection.start(kStart);
   pair.server.give(pair.client.take_packets().at(0), kStart);
   for (const Packet& packet : pair.server.take_packets()) pair.client.give(packet, kStart);
-  ASSERT_TRUE(pair.client.connected);
+  pair.server.give(pair.client.take_packets().at(0), kStart);
+  pair.client.give(pair.server.protect("here"), kStart);  // all but its ACKs comes through
   ASSERT_TRUE(pair.client.connection.update_keys());
+  std::vector<Packet> last;
   for (pair.now = kStart; pair.now < kStart + seconds(600); pair.now = pair.client.connection.next_timeout()) {
     pair.client.connection.handle_timeout(pair.now);
-    for (const Packet& packet : pair.client.take_packets()) EXPECT_FALSE(packet.empty());
+    last = pair.client.take_packets();
   }
   // Only the KeyUpdate goes on being sent, in epoch 3.
-  pair.client.connection.handle_timeout(pair.now);
-  const auto last = pair.client.take_packets();
   ASSERT_THAT(last, SizeIs(1));
   EXPECT_EQ(last[0][0] & 3, 3);
 }

@@ -17,6 +17,7 @@ namespace {
 
 using crypto::KeyType;
 using testing::certificate;
+using testing::config13_of;
 using testing::config_of;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
@@ -25,6 +26,7 @@ using testing::milliseconds;
 using testing::Packet;
 using testing::Pair;
 using testing::Path;
+using testing::seconds;
 using testing::Side;
 using ::testing::SizeIs;
 
@@ -370,7 +372,7 @@ TEST(Timers, FollowTheRoundTripTimeOfIce) {
 TEST(Timers, BeginAnewWithAPathThatComesLater) {
   for (const bool lost : {false, true}) {
     Config config = config_of(Role::Client);
-    config.handshake_timeout = testing::seconds(30);
+    config.handshake_timeout = seconds(30);
     Side client(config, 1);
     client.connection.start(kStart);
     EXPECT_THAT(client.take_packets(), SizeIs(1));
@@ -381,7 +383,7 @@ TEST(Timers, BeginAnewWithAPathThatComesLater) {
     EXPECT_EQ(client.connection.next_timeout(), path + milliseconds(150));
     client.connection.handle_timeout(path + milliseconds(150));
     EXPECT_THAT(client.take_packets(), SizeIs(1));
-    client.connection.handle_timeout(path + testing::seconds(30));
+    client.connection.handle_timeout(path + seconds(30));
     client.drain();
     EXPECT_TRUE(client.closed) << "its patience begins with the path too";
   }
@@ -389,10 +391,10 @@ TEST(Timers, BeginAnewWithAPathThatComesLater) {
 
 TEST(Timers, HandshakeGivesUp) {
   Config config = config_of(Role::Client);
-  config.handshake_timeout = testing::seconds(30);
+  config.handshake_timeout = seconds(30);
   Side client(config, 1);
   client.connection.start(kStart);
-  client.connection.handle_timeout(kStart + testing::seconds(30));
+  client.connection.handle_timeout(kStart + seconds(30));
   client.drain();
   EXPECT_EQ(client.closed->reason, CloseReason::Timeout);
   EXPECT_EQ(client.connection.next_timeout(), kNever);
@@ -400,7 +402,7 @@ TEST(Timers, HandshakeGivesUp) {
 
 TEST(Timers, WaitingForFingerprintsGivesUpToo) {
   Config server = config_of(Role::Server);
-  server.handshake_timeout = testing::seconds(30);
+  server.handshake_timeout = seconds(30);
   Pair pair(config_of(Role::Client), server, 1, false);
   pair.client.connection.set_remote_fingerprints({certificate(KeyType::EcdsaP256, 2).fingerprint()});
   pair.run();
@@ -442,6 +444,35 @@ TEST(Connection, TellsDtlsByItsFirstByte) {
     EXPECT_EQ(Connection::is_dtls(ByteView(&byte, 1)), first >= 20 && first <= 63);
   }
   EXPECT_FALSE(Connection::is_dtls({}));
+}
+
+// RFC 9147 §5.8.1. A server that misses some of it may wait without a timer of its own, as NSS does: nobody would ever
+// tell that nothing comes through.
+TEST(FinalFlight13, ThatIsNeverAcknowledgedEndsTheConnection) {
+  for (const bool server_speaks : {false, true}) {
+    Pair pair(config13_of(Role::Client), config13_of(Role::Server));
+    pair.client.connection.start(kStart);
+    pair.server.give(pair.client.take_packets().at(0), kStart);
+    pair.client.give(pair.server.take_packets().at(0), kStart);
+    ASSERT_TRUE(pair.client.connected);
+    const auto final_flight = pair.client.take_packets();
+    if (server_speaks) {  // all but its ACK comes through
+      for (const Packet& packet : final_flight) pair.server.give(packet, kStart);
+      pair.client.give(pair.server.protect("here"), kStart);
+    }
+    Time now = kStart;
+    while (pair.client.connection.next_timeout() != kNever) {
+      now = pair.client.connection.next_timeout();
+      pair.client.connection.handle_timeout(now);
+      pair.client.drain();
+      pair.client.take_packets();
+    }
+    EXPECT_EQ(now, kStart + seconds(240));
+    ASSERT_EQ(pair.client.closed.has_value(), !server_speaks);
+    if (server_speaks) continue;
+    EXPECT_EQ(pair.client.closed->reason, CloseReason::Timeout);
+    EXPECT_EQ(pair.client.closed->detail, "the server never acknowledged our last flight");
+  }
 }
 
 }  // namespace

@@ -116,7 +116,7 @@ struct Loop::Impl {
   std::vector<net::Datagram> datagrams;
   std::shared_ptr<void> udp_messages;
   std::weak_ptr<Mdns> mdns;
-  std::weak_ptr<NetworkMonitor> network_monitor;
+  std::shared_ptr<NetworkMonitor> network_monitor;
 
   void post(Posted work, Loop& loop);
   void on_wake();
@@ -239,6 +239,7 @@ Loop::~Loop() {
   join();
   // A stepped loop may have been left with work; what that owns must go before the loop does.
   while (impl_->has_posted()) impl_->run_posted();
+  impl_->network_monitor.reset();
 }
 
 void Loop::start() {
@@ -420,7 +421,7 @@ Bytes LoopAccess::receive_memory(Loop& loop) {
 std::vector<net::Datagram>& LoopAccess::datagrams(Loop& loop) { return loop.impl_->datagrams; }
 std::shared_ptr<void>& LoopAccess::udp_messages(Loop& loop) { return loop.impl_->udp_messages; }
 std::weak_ptr<Mdns>& LoopAccess::mdns(Loop& loop) { return loop.impl_->mdns; }
-std::weak_ptr<NetworkMonitor>& LoopAccess::network_monitor(Loop& loop) { return loop.impl_->network_monitor; }
+std::shared_ptr<NetworkMonitor>& LoopAccess::network_monitor(Loop& loop) { return loop.impl_->network_monitor; }
 
 void LoopAccess::watch(Loop& loop, int fd) { loop.impl_->shadow.watch(fd); }
 void LoopAccess::watch_readable(Loop& loop, int fd, bool on) { loop.impl_->shadow.watch_readable(fd, on); }

@@ -40,13 +40,15 @@ class Monitor final : public NetworkMonitor, public std::enable_shared_from_this
     if (socket_.is_open()) LoopAccess::unwatch(loop_, socket_.native_handle());
   }
 
-  void start() {
+  /// Whether it will know of changes.
+  bool start() {
     const int fd = open_netlink();
-    if (fd < 0) return;
+    if (fd < 0) return false;
     socket_.assign(fd);
     socket_.non_blocking(true);
     LoopAccess::watch(loop_, fd);
     wait();
+    return true;
   }
 
   std::span<const Interface> interfaces() const override { return interfaces_; }
@@ -97,11 +99,10 @@ class Monitor final : public NetworkMonitor, public std::enable_shared_from_this
 }  // namespace
 
 std::shared_ptr<NetworkMonitor> NetworkMonitor::of(Loop& loop) {
-  std::weak_ptr<NetworkMonitor>& existing = LoopAccess::network_monitor(loop);
-  if (auto monitor = existing.lock()) return monitor;
+  std::shared_ptr<NetworkMonitor>& kept = LoopAccess::network_monitor(loop);
+  if (kept) return kept;
   auto monitor = std::make_shared<Monitor>(loop);
-  monitor->start();
-  existing = monitor;
+  if (monitor->start()) kept = monitor;
   return monitor;
 }
 

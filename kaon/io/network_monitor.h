@@ -11,8 +11,8 @@ namespace kaon::io {
 
 class Loop;
 
-/// One per loop, made when it is first asked for and kept by those who hold it. By rtnetlink; outside Linux nothing is
-/// told. The loop's thread.
+/// One per loop, made when it is first asked for and kept until the loop ends: to make one costs as much as a tenth of
+/// a connection. By rtnetlink; where there is none nothing is told, and each is new. The loop's thread.
 class NetworkMonitor {
  public:
   /// Called on the loop, later, with the addresses that there are now.

@@ -350,12 +350,37 @@ TEST(Negotiator, ANewCertificateNeedsAnIceRestart) {
   EXPECT_TRUE(b->session()->new_association);
 }
 
+// docs/adr/0007.
+TEST(Negotiator, AnswersActiveToDataAloneWithoutSped) {
+  const auto answer = [](bool media, bool sped_a, bool sped_b, std::optional<sdp::Setup> fixed) {
+    Peer a(1), b(2, {.answer_setup = fixed});
+    for (auto& [peer, sped] : {std::pair(&a, sped_a), {&b, sped_b}}) {
+      LocalTransport transport = peer->negotiator.transport();
+      if (sped) transport.ice_options.emplace_back(kSped);
+      peer->negotiator.set_transport(transport);
+    }
+    if (media) a->add_transceiver(MediaKind::Audio).value();
+    a->want_data();
+    exchange(a, b);
+    return sdp::SessionDescription::parse(b->local_description())->media[0].transport.setup;
+  };
+  using sdp::Setup;
+  EXPECT_EQ(answer(false, false, false, {}), Setup::Active);
+  EXPECT_EQ(answer(false, true, false, {}), Setup::Active);
+  EXPECT_EQ(answer(false, false, true, {}), Setup::Active);
+  EXPECT_EQ(answer(false, true, true, {}), Setup::Passive);
+  EXPECT_EQ(answer(true, false, false, {}), Setup::Passive);
+  EXPECT_EQ(answer(true, true, true, {}), Setup::Passive);
+  for (const Setup fixed : {Setup::Active, Setup::Passive})
+    for (const bool both : {false, true}) EXPECT_EQ(answer(both, both, both, fixed), fixed);
+}
+
 TEST(Negotiator, ARunningAssociationKeepsItsRoles) {
   Peer a(1), b(2);
   a->want_data();
   exchange(a, b);
   auto offer = *a->create_offer();
-  offer.media[0].transport.setup = sdp::Setup::Passive;  // would make us the client
+  offer.media[0].transport.setup = sdp::Setup::Active;  // would make us the server
   ASSERT_TRUE(b->set_remote_description(SdpType::Offer, offer));
   EXPECT_EQ(b->set_local_description(SdpType::Answer).error(), NegotiationError::BadSetup);
   EXPECT_EQ(b->state(), SignalingState::HaveRemoteOffer);

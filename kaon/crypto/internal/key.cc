@@ -32,7 +32,36 @@ BignumPtr draw_scalar(const EC_GROUP* group, Random& random) {
   return scalar;
 }
 
+/// A key without a point. To copy one is less work than to make a group of its name.
+KeyPtr make_parameters(const char* curve) {
+  const OSSL_PARAM params[] = {
+      OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, const_cast<char*>(curve), 0), OSSL_PARAM_END};
+  const KeyContextPtr context(EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr));
+  EVP_PKEY* key = nullptr;
+  KAON_ASSERT(EVP_PKEY_fromdata_init(context.get()) == 1 &&
+              EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_KEY_PARAMETERS, const_cast<OSSL_PARAM*>(params)) == 1);
+  return KeyPtr(key);
+}
+
+const EVP_PKEY* parameters_of(const char* curve) {
+  static const KeyPtr kP256 = make_parameters("P-256");
+  static const KeyPtr kP384 = make_parameters("P-384");
+  return std::strcmp(curve, "P-256") == 0 ? kP256.get() : kP384.get();
+}
+
 }  // namespace
+
+KeyPtr ec_public_key(const char* curve, ByteView point) {
+  constexpr uint8_t kUncompressed = 4;  // the only form of RFC 8422 §5.1.2, RFC 8446 §4.2.8.2 and RFC 5480 here
+  const size_t size = std::strcmp(curve, "P-256") == 0 ? 65 : 97;
+  if (point.size() != size || point[0] != kUncompressed) return nullptr;
+  KeyPtr key(EVP_PKEY_new());
+  if (EVP_PKEY_copy_parameters(key.get(), parameters_of(curve)) != 1 ||
+      EVP_PKEY_set1_encoded_public_key(key.get(), point.data(), point.size()) != 1) {
+    return nullptr;
+  }
+  return key;
+}
 
 KeyPtr generate_ec_key(const char* curve, Random& random) {
   const EC_GROUP* group = group_of(curve);

@@ -184,6 +184,8 @@ class Connection::Impl {
   bool path_event_waits_ = false;
   std::optional<PendingAlert> alert_;
   Ring<Event> events_;
+  /// Application data has come.
+  bool peer_spoke_ = false;
   Ring<Bytes> received_;
   Ring<std::vector<uint8_t>> early_;
   size_t early_bytes_ = 0;

@@ -25,9 +25,10 @@ struct LoopAccess {
   /// Where a batch is put together, and what its system calls need; like the memory, for all sockets of the loop.
   static std::vector<net::Datagram>& datagrams(Loop& loop);
   static std::shared_ptr<void>& udp_messages(Loop& loop);
-  /// The loop's one Mdns and NetworkMonitor, while somebody holds them.
+  /// The loop's one Mdns, while somebody holds it.
   static std::weak_ptr<Mdns>& mdns(Loop& loop);
-  static std::weak_ptr<NetworkMonitor>& network_monitor(Loop& loop);
+  /// The loop's one NetworkMonitor; null before it is first asked for.
+  static std::shared_ptr<NetworkMonitor>& network_monitor(Loop& loop);
   /// A stepped loop's poll_fd() watches the sockets beside Asio.
   static void watch(Loop& loop, int fd);
   static void watch_readable(Loop& loop, int fd, bool on);

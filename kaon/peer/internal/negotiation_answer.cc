@@ -14,12 +14,12 @@ class AnswerBuilder {
  public:
   AnswerBuilder(const LocalState& state, const sdp::SessionDescription& offer, const BundleView& bundle)
       : state_(state), offer_(offer) {
-    if (!bundle.sections.empty()) setup_ = setup_for(offer.media[bundle.sections.front()]);
     cryptex_ = state.config.header_encryption != HeaderEncryption::Off && encrypts_headers(offer, bundle);
     const auto remote = remote_transport(offer, bundle);
     const auto change = remote ? compare_transport(state.session, *remote) : TransportChange{};
     new_association_ = change && change->new_association;
     sped_ = remote && has_sped(remote->ice_options);
+    if (!bundle.sections.empty()) setup_ = setup_for(bundle);
   }
 
   MediaDescription rtp_section(const MediaDescription& offered, const Transceiver& transceiver) const {
@@ -87,14 +87,23 @@ class AnswerBuilder {
   }
 
   // RFC 8842 §5.3: the role of a running association stays.
-  sdp::Setup setup_for(const MediaDescription& tagged) const {
-    switch (transport_of(offer_, tagged).setup.value_or(sdp::Setup::Active)) {
+  sdp::Setup setup_for(const BundleView& bundle) const {
+    switch (transport_of(offer_, offer_.media[bundle.sections.front()]).setup.value_or(sdp::Setup::Active)) {
       case sdp::Setup::Active: return sdp::Setup::Passive;
       case sdp::Setup::Passive: return sdp::Setup::Active;
       default: break;
     }
-    if (state_.session == nullptr || state_.session->bundle.empty()) return state_.config.answer_setup;
+    if (state_.session == nullptr || state_.session->bundle.empty())
+      return state_.config.answer_setup.value_or(best_setup(bundle));
     return state_.session->dtls_role == DtlsRole::Client ? sdp::Setup::Active : sdp::Setup::Passive;
+  }
+
+  // A client need not wait until the answer has arrived, unless checks carry the handshake anyway; but the server
+  // chooses the SRTP profile.
+  sdp::Setup best_setup(const BundleView& bundle) const {
+    const bool media = std::ranges::any_of(bundle.sections, [&](size_t i) { return offer_.media[i].is_rtp(); });
+    const bool in_checks = sped_ && has_sped(state_.transport.ice_options);
+    return media || in_checks ? sdp::Setup::Passive : sdp::Setup::Active;
   }
 
   static void accept_codec(const MediaDescription& offered, const sdp::PayloadFormat& theirs, const Codec& ours,

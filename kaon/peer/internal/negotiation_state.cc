@@ -53,9 +53,10 @@ uint32_t Negotiator::State::new_ssrc() {
 }
 
 std::string Negotiator::State::random_text(size_t size) {
-  constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+  constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   std::string out(size, ' ');
-  for (char& c : out) c = kLetters[env.random.below(kLetters.size())];
+  env.random.fill({reinterpret_cast<uint8_t*>(out.data()), out.size()});
+  for (char& c : out) c = kLetters[static_cast<uint8_t>(c) % kLetters.size()];
   return out;
 }
 

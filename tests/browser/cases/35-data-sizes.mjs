@@ -70,6 +70,7 @@ async function exchange(sizes) {
 
 async function exchangeOver(page, onEnd, { kinds, sizes, loss = 0, most = 0 }) {
   const path = loss ? await delayedPath(0, loss) : null;
+  path?.begin();
   const peer = startPeer(onEnd, ['--role', 'answerer', '--case', 'data', ...(most ? ['--max-message-size', String(most)] : [])]);
   const offered = await page.evaluate(offer, kinds);
   peer.say({ description: { type: 'offer', sdp: path ? path.near(offered) : offered } });

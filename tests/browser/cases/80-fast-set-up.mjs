@@ -4,12 +4,10 @@
 
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
-import { emptyPage } from '../lib/chromium.mjs';
+import { retryingPage, TRIALS } from '../lib/chromium.mjs';
 import { folder, program, startPeer, until } from '../lib/kaon.mjs';
 
 export const seconds = 120;
-
-const TRIALS = 'WebRTC-IceHandshakeDtls/Enabled/WebRTC-Sctp-Snap/Enabled/';
 
 // In the page. As answerer it sends everything back, as Kaon's peer wants it; as offerer it sends one message and waits for it.
 const prepare = role => {
@@ -93,19 +91,12 @@ export default async function run({ onEnd }) {
   let calls = 0;
   let crashes = 0;
   for (const [what, trials, args, used] of cases) {
-    let page = await emptyPage(onEnd, trials);
-    for (const [role, setup] of [['offerer', []], ['answerer', []], ['answerer', ['--setup', 'active']]]) {
-      const name = `${what}, Kaon as ${role} ${setup.join(' ')}`;
-      const attempt = () => call(page, path.join(files, `${calls++}.pcapng`), role, [...args, ...setup]);
-      const told = await attempt().catch(async error => {
-        // A page of Chromium with its trials has been seen to crash, once in some dozen calls on a busy machine.
-        if (!trials || crashes > 0 || !/crashed/.test(error.message)) throw error;
-        crashes++;
-        page = await emptyPage(onEnd, trials);
-        return attempt();
-      });
-      check(told, name, used);
+    const { call: onPage, crashes: crashesNow } = await retryingPage(onEnd, trials);
+    for (const [role, setup] of [['offerer', []], ['answerer', ['--setup', 'passive']], ['answerer', ['--setup', 'active']]]) {
+      const told = await onPage(page => call(page, path.join(files, `${calls++}.pcapng`), role, [...args, ...setup]));
+      check(told, `${what}, Kaon as ${role} ${setup.join(' ')}`, used);
     }
+    crashes += crashesNow();
   }
   return `${calls - crashes} calls, 3 of them with SNAP and SPED${crashes ? '; Chromium crashed once' : ''}`;
 }

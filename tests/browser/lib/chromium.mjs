@@ -42,6 +42,23 @@ export async function emptyPage(onEnd, trials) {
   return page;
 }
 
+/** What switches SPED and SNAP on. */
+export const TRIALS = 'WebRTC-IceHandshakeDtls/Enabled/WebRTC-Sctp-Snap/Enabled/';
+
+/** Runs attempts on an empty page, once more in a new browser if it crashes: with its trials Chromium has been seen to, once in some dozen
+ *  calls on a busy machine. `crashes()` counts. */
+export async function retryingPage(onEnd, trials) {
+  let page = await emptyPage(onEnd, trials);
+  let crashes = 0;
+  const call = attempt => attempt(page).catch(async error => {
+    if (!trials || crashes > 0 || !/crashed/.test(error.message)) throw error;
+    crashes++;
+    page = await emptyPage(onEnd, trials);
+    return attempt(page);
+  });
+  return { call, crashes: () => crashes };
+}
+
 /** A page of the server in a context of its own; its uncaught errors go into `page.faults`. */
 export async function open(browser, url, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });

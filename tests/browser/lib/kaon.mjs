@@ -31,13 +31,13 @@ export function start(onEnd, args, options = {}) {
   return { process: child, output: () => text, ended };
 }
 
-export async function until(condition, what, seconds = 20) {
+export async function until(condition, what, seconds = 20, every = 50) {
   const end = Date.now() + seconds * 1000;
   for (;;) {
     const value = await condition();
     if (value) return value;
     if (Date.now() > end) throw new Error(`${what}: not within ${seconds} s`);
-    await new Promise(done => setTimeout(done, 50));
+    await new Promise(done => setTimeout(done, every));
   }
 }
 

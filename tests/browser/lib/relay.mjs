@@ -13,21 +13,24 @@ function bind() {
   });
 }
 
-/** A path of `delay` ms each way for one call, which loses a share of `loss` of all packets, closed by `close()`. `near(sdp, lines)` and `far(sdp, lines)` give what to tell the other side
+/** A path of `delay` ms each way for one call, which loses a share of `loss` of all packets, closed by `close()`. What comes before `begin()` is
+ *  as if it came then, so that nobody has a head start while descriptions are handed over. `near(sdp, lines)` and `far(sdp, lines)` give what to tell the other side
  *  of a description: the same with one candidate, which leads here. The candidates are those in it and in `lines` ("candidate:…"). */
 export async function delayedPath(delay, loss = 0) {
   const sides = [{ socket: await bind() }, { socket: await bind() }];
   const count = { lost: 0, passed: 0 };
   let open = true;
+  let begin;
+  const begun = new Promise(done => { begin = done; });
   // What comes to the socket that stands for one side is for that side, and comes from the other.
   for (const [at, side] of sides.entries()) {
     side.socket.on('message', bytes => {
       const lost = Math.random() < loss;
       count[lost ? 'lost' : 'passed']++;
       if (lost) return;
-      setTimeout(() => {
+      void begun.then(() => setTimeout(() => {
         if (open && side.address) sides[1 - at].socket.send(bytes, side.address.port, side.address.host);
-      }, delay);
+      }, delay));
     });
   }
   const tell = side => (sdp, lines = []) => {
@@ -39,6 +42,7 @@ export async function delayedPath(delay, loss = 0) {
   };
   return {
     count,
+    begin,
     near: tell(sides[0]),
     far: tell(sides[1]),
     close() {
