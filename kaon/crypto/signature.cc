@@ -1,10 +1,10 @@
 // PublicKey: verifying what a peer signed.
+#include <openssl/asn1.h>
 #include <openssl/rsa.h>
 
 #include <algorithm>
 #include <cstring>
 
-#include "kaon/base/reader.h"
 #include "kaon/crypto/certificate.h"
 #include "kaon/crypto/internal/openssl.h"
 #include "kaon/crypto/internal/signature.h"
@@ -61,38 +61,21 @@ bool configure(EVP_PKEY_CTX* context, const SignatureParameters& parameters) {
 
 namespace {
 
-constexpr uint8_t kInteger = 0x02;
-constexpr uint8_t kBitString = 0x03;
-constexpr uint8_t kSequence = 0x30;
-constexpr uint8_t kVersion = 0xa0;
+void free_sequence(ASN1_SEQUENCE_ANY* sequence) { sk_ASN1_TYPE_pop_free(sequence, ASN1_TYPE_free); }
+using SequencePtr = internal::Handle<ASN1_SEQUENCE_ANY, free_sequence>;
 
-/// The content of a value of this type, definite in length (X.690 §8.1.3, §10.1).
-ByteView der_value(Reader& reader, uint8_t type) {
-  if (reader.u8() != type) reader.fail();
-  const uint8_t length = reader.u8();
-  switch (length) {
-    case 0x81: return reader.vector8();
-    case 0x82: return reader.vector16();
-    default: return reader.bytes(length < 0x80 ? length : SIZE_MAX);
-  }
+/// The values of a SEQUENCE; null if `der` is not one, or more than one.
+SequencePtr sequence(ByteView der) {
+  const uint8_t* cursor = der.data();
+  SequencePtr values(d2i_ASN1_SEQUENCE_ANY(nullptr, &cursor, static_cast<long>(der.size())));
+  return cursor == der.data() + der.size() ? std::move(values) : nullptr;
 }
 
-/// SubjectPublicKeyInfo with its header, by the structure of RFC 5280 §4.1; empty if that is another.
-ByteView public_key_info(ByteView der) {
-  Reader outer(der);
-  Reader whole(der_value(outer, kSequence));
-  Reader body(der_value(whole, kSequence));
-  der_value(whole, kSequence);
-  der_value(whole, kBitString);
-  if (!outer.ok() || !outer.at_end() || !whole.ok() || !whole.at_end()) return {};
-  const ByteView fields = body.rest();
-  Reader reader(fields);
-  if (!fields.empty() && fields[0] == kVersion) der_value(reader, kVersion);
-  der_value(reader, kInteger);
-  for (int names_and_dates = 0; names_and_dates < 4; ++names_and_dates) der_value(reader, kSequence);
-  const size_t begin = reader.position();
-  der_value(reader, kSequence);
-  return reader.ok() ? fields.subspan(begin, reader.position() - begin) : ByteView{};
+/// The SEQUENCE at this place, with its header; empty if there is none.
+ByteView sequence_at(const SequencePtr& values, int index) {
+  const ASN1_TYPE* value = values == nullptr ? nullptr : sk_ASN1_TYPE_value(values.get(), index);
+  if (value == nullptr || value->type != V_ASN1_SEQUENCE) return {};
+  return {value->value.sequence->data, static_cast<size_t>(value->value.sequence->length)};
 }
 
 /// The keys that everybody has. libcrypto's decoders would take several times as long as verifying a signature.
@@ -114,12 +97,21 @@ internal::KeyPtr common_key(ByteView info) {
   return nullptr;
 }
 
+/// By the structure of RFC 5280 §4.1; null if that is another, or the key none of the above.
+internal::KeyPtr common_key_of(ByteView certificate) {
+  const SequencePtr parts = sequence(certificate);
+  const SequencePtr to_be_signed = sequence(sequence_at(parts, 0));
+  // Version 1 has no version.
+  const int public_key = to_be_signed != nullptr && sk_ASN1_TYPE_num(to_be_signed.get()) == 6 ? 5 : 6;
+  return common_key(sequence_at(to_be_signed, public_key));
+}
+
 /// Any other, RSA for example.
-internal::KeyPtr decoded_key(ByteView der) {
-  const uint8_t* cursor = der.data();
-  const internal::X509Ptr certificate(d2i_X509(nullptr, &cursor, static_cast<long>(der.size())));
-  if (certificate == nullptr || cursor != der.data() + der.size()) return nullptr;
-  return internal::KeyPtr(X509_get_pubkey(certificate.get()));
+internal::KeyPtr decoded_key(ByteView certificate) {
+  const uint8_t* cursor = certificate.data();
+  const internal::X509Ptr x509(d2i_X509(nullptr, &cursor, static_cast<long>(certificate.size())));
+  if (x509 == nullptr || cursor != certificate.data() + certificate.size()) return nullptr;
+  return internal::KeyPtr(X509_get_pubkey(x509.get()));
 }
 
 }  // namespace
@@ -135,7 +127,7 @@ PublicKey::~PublicKey() = default;
 
 std::optional<PublicKey> PublicKey::from_certificate(ByteView der) {
   const internal::ErrorScope scope;
-  internal::KeyPtr key = common_key(public_key_info(der));
+  internal::KeyPtr key = common_key_of(der);
   if (key == nullptr) key = decoded_key(der);
   if (key == nullptr) return std::nullopt;
   const std::optional<KeyType> type = internal::type_of(key.get());

@@ -41,6 +41,7 @@ void Connection::set_remote_fingerprints(std::vector<crypto::Fingerprint> finger
   impl_->set_remote_fingerprints(std::move(fingerprints));
 }
 void Connection::set_rtt(Duration rtt) { impl_->set_rtt(rtt); }
+void Connection::peer_has_keys() { impl_->peer_has_keys(); }
 void Connection::path_ready(bool flight_lost, Time now) { impl_->path_ready(flight_lost, now); }
 void Connection::set_mtu(size_t mtu) { impl_->set_mtu(mtu); }
 Result<void, Error> Connection::update_keys() { return impl_->update_keys(); }

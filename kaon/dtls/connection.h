@@ -99,6 +99,9 @@ class Connection {
   /// For a handshake that began before there was a path, and whose packets went another way: the path works from now
   /// on, and all timers begin anew. `flight_lost`: what was sent last is not known to have arrived and is due again.
   void path_ready(bool flight_lost, Time now);
+  /// The peer has shown otherwise, by SRTP for example, that the handshake is complete on its side: it need not
+  /// acknowledge our last flight any more.
+  void peer_has_keys();
   /// Largest datagram from here on; raised to kMinMtu and the peer's connection id if smaller.
   void set_mtu(size_t mtu);
   /// New keys for what we send (RFC 9147 §8); they are used once the peer has acknowledged that. Done by itself after

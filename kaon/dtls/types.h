@@ -151,7 +151,7 @@ enum class CloseReason : uint8_t {
   LocalClose,           ///< close() was called
   PeerClose,            ///< the peer said close_notify
   PeerAlert,            ///< an authenticated fatal alert
-  Timeout,              ///< Config::handshake_timeout passed, or 240 s without an ACK of a client's last flight of 1.3
+  Timeout,              ///< no handshake in time, or nothing that shows that the peer has a client's last flight
   HandshakeFailure,     ///< the peer broke the protocol, or there is nothing in common
   FingerprintMismatch,  ///< the peer's certificate is not the one of its session description
   KeyLimit,             ///< sequence numbers used up, or too many forgeries (RFC 9147 §4.5.3)

@@ -353,7 +353,7 @@ void Connection::Impl::handle_alert(ByteView payload) {
 }
 
 void Connection::Impl::handle_application_data(Bytes payload) {
-  peer_spoke_ = true;
+  peer_has_keys_ = true;
   if (state_ == State::Connected) {
     // In 1.2 the client speaks in its new epoch only after our final flight.
     if (role_ == Role::Server && !is13() && !flight_.empty() && !flight_.pending()) flight_done();
@@ -463,7 +463,7 @@ void Connection::Impl::handle_timeout(Time now) {
   if (now >= deadlines_[kFinalFlight]) {
     if (is13()) {
       // A server that misses something waits for it, maybe without a timer of its own: nothing would ever come of it.
-      if (!flight_.acknowledged_below(kEpochApplication13) && !peer_spoke_)
+      if (!flight_.acknowledged_below(kEpochApplication13) && !peer_has_keys_)
         return end(CloseReason::Timeout, "the server never acknowledged our last flight");
       flight_.acknowledge_below(kEpochApplication13);
       forget_handshake_keys();

@@ -37,6 +37,7 @@ class Connection::Impl {
   void set_remote_fingerprints(std::vector<crypto::Fingerprint> fingerprints);
   void set_rtt(Duration rtt) { timeout_.set_rtt(rtt); }
   void path_ready(bool flight_lost, Time now);
+  void peer_has_keys() { peer_has_keys_ = true; }
   Result<void, Error> update_keys();
   void set_mtu(size_t mtu) { mtu_ = mtu; }
   bool peer_may_have_moved() const { return connected() && newest_has_id_; }
@@ -184,8 +185,8 @@ class Connection::Impl {
   bool path_event_waits_ = false;
   std::optional<PendingAlert> alert_;
   Ring<Event> events_;
-  /// Application data has come.
-  bool peer_spoke_ = false;
+  /// Application data has come, or SRTP.
+  bool peer_has_keys_ = false;
   Ring<Bytes> received_;
   Ring<std::vector<uint8_t>> early_;
   size_t early_bytes_ = 0;

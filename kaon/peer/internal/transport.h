@@ -46,7 +46,10 @@ class Transport {
   bool replay_held(Time now);
   std::optional<Bytes> poll_application_data();
   /// A packet of the peer's media was authentic.
-  void media_heard() { ice_.end_embedding(); }
+  void media_heard() {
+    ice_.end_embedding();
+    dtls_->peer_has_keys();
+  }
   void handle_timeout(Time now);
   Time next_timeout() const;
   /// ICE checks and handshake packets.
