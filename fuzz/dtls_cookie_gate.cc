@@ -34,8 +34,11 @@ Config config_of(Role role, unsigned kind) {
 
 class World {
  public:
-  explicit World(fuzz::Choices& choices)
-      : choices_(choices), gate_({random_, log_}, config_of(Role::Server, 0), 10s), client_(new_client()) {}
+  World(fuzz::Choices& choices, uint64_t seed)
+      : choices_(choices),
+        random_(seed),
+        gate_({random_, log_}, config_of(Role::Server, 0), 10s),
+        client_(new_client()) {}
 
   void run() {
     for (size_t i = 0; i < 200 && !choices_.empty(); ++i) operation();
@@ -130,7 +133,7 @@ class World {
 
   fuzz::Choices& choices_;
   Time now_{1000s};
-  SeededRandom random_{1};
+  SeededRandom random_;
   NullLogger log_;
   CookieGate gate_;
   Connection client_;
@@ -144,5 +147,5 @@ class World {
 
 KAON_FUZZ_TARGET(dtls_cookie_gate) {
   kaon::fuzz::Choices choices(input);
-  kaon::dtls::World(choices).run();
+  kaon::dtls::World(choices, kaon::fuzz::seed_of(input)).run();
 }

@@ -17,6 +17,13 @@ Duration Choices::step() {
   return kSteps[below(kSteps.size())];
 }
 
+// FNV-1a.
+uint64_t seed_of(ByteView input) {
+  uint64_t seed = 0xcbf29ce484222325;
+  for (const uint8_t byte : input) seed = (seed ^ byte) * 0x100000001b3;
+  return seed;
+}
+
 void mutate(std::vector<uint8_t>& packet, Choices& choices) {
   if (packet.empty()) return;
   const size_t position = choices.below(std::min<size_t>(packet.size(), 65536));

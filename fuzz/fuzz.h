@@ -61,6 +61,10 @@ class Choices {
   Reader reader_;
 };
 
+/// A seed that the whole input decides, for the keys of what must not be forged: a fuzzer sees what one run compares,
+/// an authentic packet for example, and sends it in the next.
+uint64_t seed_of(ByteView input);
+
 /// A copy of `bytes` on the heap, so that AddressSanitizer sees the first byte read or written past their end.
 inline std::vector<uint8_t> copy(ByteView bytes) {
   std::vector<uint8_t> exact(bytes.begin(), bytes.end());

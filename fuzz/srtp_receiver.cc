@@ -1,5 +1,6 @@
 // What an attacker without the key can do to SRTP: nothing is accepted that was not sent, and nothing twice.
 #include "fuzz/fuzz.h"
+#include "kaon/base/random.h"
 #include "kaon/srtp/receiver.h"
 #include "kaon/srtp/sender.h"
 
@@ -80,7 +81,7 @@ KAON_FUZZ_TARGET(srtp_receiver) {
   fuzz::Choices choices(input);
   const Profile profile = kPreferredProfiles[choices.below(kPreferredProfiles.size())];
   std::array<uint8_t, 64> master{};
-  for (size_t i = 0; i < master.size(); ++i) master[i] = static_cast<uint8_t>(i);
+  SeededRandom(fuzz::seed_of(input)).fill(master);
   const uint8_t form = choices.u8();
   Session session(profile, master, (form & 1) != 0, (form & 2) != 0);
   for (size_t i = 0; i < 200 && !choices.empty(); ++i) {
