@@ -231,10 +231,10 @@ class Agent {
   Pair* next_triggered(Time now);
   Pair* next_repeat(Time now);
   Pair* next_untried(Time now);
-  Pair* next_early(Time now);
   void run_checks(Time now);
   bool run_triggered(Time now);
   bool run_ordinary(Time now);
+  void run_early(Time now);
   void give_up(Pair& pair, Time now);
   void send_check(Pair& pair, Time now, bool early = false);
   void begin_transaction(Pair& pair, bool use_candidate, Time now);

@@ -17,9 +17,9 @@ using std::chrono::milliseconds;
 constexpr std::array<Duration, 7> kRetryDelays{milliseconds(200), milliseconds(300),  milliseconds(450),
                                                milliseconds(675), milliseconds(1000), milliseconds(1500),
                                                milliseconds(2000)};
-// While there is no path a check is also repeated sooner, unless the round trip is known to be longer, and then after
-// twice that time: a loss shall not cost 200 ms. So many times, and so many again once the peer has been heard; only
-// when the pace allows a check that no other pair wants.
+// While there is no path a check is repeated sooner as well, because a loss shall not cost 200 ms: after this time, or
+// one and a half round trips if the path before a restart tells how long they are, then after twice that. So many
+// times, and so many again once the peer has been heard; only where the pace allows a check that no other pair wants.
 constexpr Duration kEarlyDistance = milliseconds(50);
 constexpr int kMaxEarly = 2;
 // A pair that carries data is asked again less hastily: one lost answer means nothing.
@@ -167,20 +167,12 @@ Agent::Pair* Agent::next_untried(Time now) {
   return next;
 }
 
-Agent::Pair* Agent::next_early(Time now) {
-  Pair* next = nullptr;
-  for (Pair& p : pairs_) {
-    if (early_at(p) <= now && (next == nullptr || p.next_early < next->next_early)) next = &p;
-  }
-  return next;
-}
-
 // Triggered checks go first (RFC 8445 §6.1.4.2), but by turns if ordinary ones wait too: two translators that map by
 // port show each other a new address with every answer, and the relay's pairs would never be tried.
 void Agent::run_checks(Time now) {
   if (now < last_check_ + kMinPace) return;
   if (last_was_triggered_ && run_ordinary(now)) return;
-  if (!run_triggered(now)) run_ordinary(now);
+  if (!run_triggered(now) && !run_ordinary(now)) run_early(now);
 }
 
 bool Agent::run_triggered(Time now) {
@@ -201,15 +193,20 @@ bool Agent::run_ordinary(Time now) {
     p = next_untried(now);
     if (p != nullptr) last_first_ = now;
   }
-  const bool early = p == nullptr;
-  if (early) {
-    p = next_early(now);
-    if (p == nullptr) return false;
-    last_repeat_ = now;
-  }
-  send_check(*p, now, early);
+  if (p == nullptr) return false;
+  send_check(*p, now);
   last_was_triggered_ = false;
   return true;
+}
+
+void Agent::run_early(Time now) {
+  Pair* p = nullptr;
+  for (Pair& other : pairs_) {
+    if (early_at(other) <= now && (p == nullptr || other.next_early < p->next_early)) p = &other;
+  }
+  if (p == nullptr) return;
+  last_repeat_ = now;
+  send_check(*p, now, true);
 }
 
 // Until the peer asks, or for a while.
