@@ -1,9 +1,9 @@
 // One bulk transfer over a long path in virtual time: how much of the bottleneck it uses and how long the queue gets,
 // beside a model of TCP CUBIC on the same path.
 //   sim_longpath [--controllers cubic,delay-cubic,new-reno,tcp-cubic] [--rate MBIT] [--rtt MS,...] [--loss PERCENT,...]
-//                [--queue BDP,...] [--seconds N] [--seed N] [--json]
+//                [--queue BDP,...] [--seconds N] [--seed N] [--timer-tick MS] [--arrival-tick MS] [--json]
 // The bottleneck's queue holds so many times the path's product of rate and round trip. Figures are those from a
-// quarter of the time to its end.
+// quarter of the time to its end. The ticks are those of LongPath: a sender that is not woken at once.
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -18,7 +18,7 @@ namespace {
 
 constexpr const char* kUsage =
     "usage: sim_longpath [--controllers cubic,delay-cubic,new-reno,tcp-cubic] [--rate MBIT] [--rtt MS,...] "
-    "[--loss PERCENT,...] [--queue BDP,...] [--seconds N] [--seed N] [--json]\n";
+    "[--loss PERCENT,...] [--queue BDP,...] [--seconds N] [--seed N] [--timer-tick MS] [--arrival-tick MS] [--json]\n";
 
 struct Controller {
   const char* name;
@@ -49,6 +49,8 @@ std::vector<double> numbers(const char* text) {
   return out;
 }
 
+Duration milliseconds(const char* text) { return Duration(static_cast<int64_t>(1e6 * std::strtod(text, nullptr))); }
+
 bool take(Options& options, const std::string& name, const char* value) {
   if (name == "--controllers") {
     options.controllers = value;
@@ -61,7 +63,11 @@ bool take(Options& options, const std::string& name, const char* value) {
   } else if (name == "--queue") {
     options.queues = numbers(value);
   } else if (name == "--seconds") {
-    options.path.duration = std::chrono::milliseconds(static_cast<int64_t>(1e3 * std::strtod(value, nullptr)));
+    options.path.duration = 1000 * milliseconds(value);
+  } else if (name == "--timer-tick") {
+    options.path.timer_tick = milliseconds(value);
+  } else if (name == "--arrival-tick") {
+    options.path.arrival_tick = milliseconds(value);
   } else if (name == "--seed") {
     options.path.seed = std::strtoull(value, nullptr, 10);
   } else {

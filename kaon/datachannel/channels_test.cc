@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <span>
+
 #include "kaon/datachannel/internal/channels_test_support.h"
 #include "kaon/datachannel/internal/dcep.h"
 #include "kaon/datachannel/internal/utf8.h"
@@ -33,6 +36,30 @@ TEST(Channels, OpenInBandWithEverythingTheOptionsSay) {
   EXPECT_EQ(info->options.priority, 512);
   EXPECT_TRUE(info->remote);
   EXPECT_EQ(info->state, ChannelState::Open);
+}
+
+// Also what the side sends that did not make them: it has the priorities from DATA_CHANNEL_OPEN.
+TEST(Channels, ShareByTheirPriority) {
+  for (const bool ours : {true, false}) {
+    Fixture f;
+    ASSERT_TRUE(f.connect());
+    const ChannelId made[] = {f.open({.priority = 256}), f.open({.priority = 1024})};
+    ASSERT_TRUE(f.run([&] { return f.b.announced.size() == 2; }));
+    Peer& sender = ours ? f.a : f.b;
+    Peer& receiver = ours ? f.b : f.a;
+    const std::vector<uint8_t> message(20'000);
+    for (int i = 0; i < 40; ++i) {
+      for (const ChannelId id : ours ? std::span<const ChannelId>(made) : f.b.announced) {
+        ASSERT_TRUE(sender.channels.send_binary(id, message, f.pair.now()));
+      }
+    }
+    // What is more urgent is announced first.
+    const ChannelId high = ours ? f.b.announced[0] : made[1];
+    ASSERT_EQ(receiver.channels.info(high)->options.priority, 1024);
+    const auto of_high = [&] { return std::ranges::count(receiver.messages, high, &test::Text::channel); };
+    ASSERT_TRUE(f.run([&] { return of_high() == 40; }));
+    EXPECT_NEAR(static_cast<double>(receiver.messages.size()) - 40, 10, 3);
+  }
 }
 
 TEST(Channels, TheClientTakesEvenStreamsAndTheServerOddOnes) {

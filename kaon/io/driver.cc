@@ -1,11 +1,12 @@
 #include "kaon/io/driver.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace kaon::io {
 
 Driver::Driver(Loop& loop, Sender& sender)
-    : loop_(loop), sender_(sender), hook_(loop.add_hook([this](Time) { turn(); }, Loop::HookKind::OnRequest)) {}
+    : loop_(loop), sender_(sender), hook_(loop.add_hook([this](Time now) { turn(now); }, Loop::HookKind::OnRequest)) {}
 
 Driver::~Driver() {
   for (const Entry& entry : entries_) {
@@ -26,7 +27,9 @@ ConnectionHandle Driver::attach(Driven& driven) {
   const ConnectionHandle handle(index);
   Entry& entry = entries_[index];
   entry.driven = &driven;
+  entry.deadline = kNever;
   entry.timer = loop_.add_timer([this, handle](Time now) {
+    entries_[handle.value()].deadline = kNever;
     entries_[handle.value()].driven->handle_timeout(now);
     touch(handle);
   });
@@ -78,15 +81,15 @@ void Driver::writable() {
   starved_.clear();
 }
 
-void Driver::turn() {
+void Driver::turn(Time now) {
   in_turn_ = true;
-  for (size_t visits = 0; !touched_.empty() && visits < kMaxVisitsPerTurn; ++visits) visit(touched_.pop_front());
+  for (size_t visits = 0; !touched_.empty() && visits < kMaxVisitsPerTurn; ++visits) visit(touched_.pop_front(), now);
   if (!blocked_ && !batch_.empty()) flush();
   in_turn_ = false;
   if (!touched_.empty()) loop_.request_hook(hook_);
 }
 
-void Driver::visit(uint32_t index) {
+void Driver::visit(uint32_t index, Time now) {
   entries_[index].touched = false;
   if (entries_[index].driven == nullptr) return give_back(index);
   entries_[index].driven->dispatch();
@@ -95,12 +98,26 @@ void Driver::visit(uint32_t index) {
   if (entry.driven == nullptr) return;
   if (blocked_ || !drain(*entry.driven)) {
     // Without a deadline until the socket is writable: a pacer that cannot send would be due for ever.
-    loop_.schedule(entry.timer, kNever);
+    schedule(entry, kNever, now);
     if (!std::exchange(entry.starved, true)) starved_.push_back(index);
     return;
   }
-  loop_.schedule(entry.timer, entry.driven->next_timeout());
+  schedule(entry, entry.driven->next_timeout(), now);
   if (std::exchange(more_, false)) touch(ConnectionHandle(index));
+}
+
+Time Driver::wake_up(Time deadline, Time now) {
+  constexpr Duration kFar = std::chrono::seconds(1);
+  if (deadline == kNever || deadline - now < kFar) return deadline;
+  // Of powers of two each grid has the points of those that are coarser.
+  const auto grid = std::bit_floor(static_cast<uint64_t>((deadline - now).count() / kSlackOfWait));
+  const auto at = static_cast<uint64_t>(deadline.time_since_epoch().count());
+  return Time(Duration(static_cast<int64_t>((at + grid - 1) & ~(grid - 1))));
+}
+
+// A deadline that stays keeps its point of the grid, however near it has come.
+void Driver::schedule(Entry& entry, Time deadline, Time now) {
+  if (std::exchange(entry.deadline, deadline) != deadline) loop_.schedule(entry.timer, wake_up(deadline, now));
 }
 
 // False if the socket is full and the connection may have more to send.

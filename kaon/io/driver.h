@@ -70,6 +70,9 @@ class Driver {
   /// Visits per turn, then the sockets are read again first.
   static constexpr size_t kMaxVisitsPerTurn = 4096;
 
+  /// What is due in a second or more may come later by this part of the time until then.
+  static constexpr int kSlackOfWait = 32;
+
   Driver(Loop& loop, Sender& sender);
   ~Driver();
   Driver(const Driver&) = delete;
@@ -89,16 +92,22 @@ class Driver {
   bool blocked() const { return blocked_; }
   size_t size() const { return attached_; }
 
+  /// When to wake up for a deadline. Those far away fall together on the points of a grid, so that the idle connections
+  /// of a loop are woken a few times a second and not one by one, and their packets share system calls.
+  static Time wake_up(Time deadline, Time now);
+
  private:
   struct Entry {
     Driven* driven = nullptr;
     TimerId timer;
-    bool touched = false;  // stands in touched_
-    bool starved = false;  // stands in starved_
+    Time deadline = kNever;  // what the timer is set for
+    bool touched = false;    // stands in touched_
+    bool starved = false;    // stands in starved_
   };
 
-  void turn();
-  void visit(uint32_t index);
+  void turn(Time now);
+  void visit(uint32_t index, Time now);
+  void schedule(Entry& entry, Time deadline, Time now);
   bool drain(Driven& driven);
   bool flush();
   void keep_unsent(size_t sent);

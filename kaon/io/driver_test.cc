@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
+#include "kaon/base/random.h"
 #include "kaon/io/internal/test_support.h"
 
 namespace kaon::io {
@@ -64,6 +67,30 @@ net::Datagram datagram(std::string& text) {
   net::Datagram d;
   d.bytes = {reinterpret_cast<uint8_t*>(text.data()), text.size()};
   return d;
+}
+
+// A thousand connections, each with something to do in four to six seconds, as consent checks have.
+TEST(Driver, DeadlinesThatAreFarAwayShareAFewWakeUps) {
+  const Time now{1000s};
+  SeededRandom random(1);
+  std::set<Time> wake_ups;
+  for (int i = 0; i < 1000; ++i) {
+    const Time deadline = now + 4s + Duration(random.below(2'000'000'000));
+    const Time at = Driver::wake_up(deadline, now);
+    EXPECT_GE(at, deadline);
+    EXPECT_LE(at - deadline, (deadline - now) / Driver::kSlackOfWait);
+    wake_ups.insert(at);
+  }
+  EXPECT_LE(wake_ups.size(), 32u);
+}
+
+TEST(Driver, WhatIsDueSoonIsNotLate) {
+  const Time now{1000s};
+  for (const Duration wait : {Duration::zero(), Duration(1ms), Duration(200ms), Duration(999ms)}) {
+    EXPECT_EQ(Driver::wake_up(now + wait, now), now + wait);
+  }
+  EXPECT_EQ(Driver::wake_up(now - 1s, now), now - 1s);
+  EXPECT_EQ(Driver::wake_up(kNever, now), kNever);
 }
 
 TEST(Driver, DrainsEachTouchedConnectionOnceAtTheEndOfTheTurnInOneCall) {

@@ -416,6 +416,26 @@ TEST(AttackD7, ResetsHaveTheRightResultCodes) {
   EXPECT_EQ(reset_result(a.drain()), 2u);
 }
 
+// "In progress", then the old request again (it was late), then the new one of a peer that has not heard of its
+// success: one reset. The next one may follow without data in between.
+TEST(AttackD7, WhatWasDoneUnderTheOldNumberIsNotDoneAgainUnderTheNewOne) {
+  Attack a;
+  a.establish();
+  size_t resets = 0;
+  const auto result = [&](uint32_t sequence) {
+    a.send(ChunkType::ReConfig, 0, reset_request(sequence, 100, {StreamId(1)}));
+    while (const auto event = a.engine.poll_event()) resets += std::holds_alternative<IncomingStreamsReset>(*event);
+    return reset_result(a.drain());
+  };
+  EXPECT_EQ(result(100), 6u);
+  a.data(100, kWhole);
+  EXPECT_EQ(result(100), 1u);
+  EXPECT_EQ(result(101), 1u);
+  EXPECT_EQ(resets, 1u);
+  EXPECT_EQ(result(102), 1u);
+  EXPECT_EQ(resets, 2u);
+}
+
 TEST(AttackD7, StreamsAreAddedOnceAndUpToWhatWeOffered) {
   Config config;
   config.incoming_streams = 1200;

@@ -23,6 +23,12 @@ struct LongPath {
   double queue_bdp = 1;
   Duration duration = std::chrono::seconds(40);
   uint64_t seed = 1;
+  /// The sender's timers fire at the end of such a tick, as those of io::Loop; zero: when they are due.
+  Duration timer_tick{};
+  /// The sender finds at the end of such a tick what has arrived, as a program does that has to wait for the processor.
+  Duration arrival_tick{};
+  /// The receiver's, at first.
+  size_t receive_window = Config().receive_window;
 
   sim::LinkConfig link() const {
     sim::LinkConfig config;
@@ -158,20 +164,24 @@ class SctpFlow final : public Flow {
   SctpFlow(const LongPath& path, CongestionControlFactory control, std::shared_ptr<sim::Link> link, uint64_t seed)
       : random_a_(seed),
         random_b_(seed + 1),
-        a_(config(control), Env{random_a_, log_}),
-        b_(config(control), Env{random_b_, log_}),
+        a_(config(path, control), Env{random_a_, log_}),
+        b_(config(path, control), Env{random_b_, log_}),
         there_(std::move(link)),
         back_({.delay = path.rtt / 2}, seed + 3),
+        timer_tick_(path.timer_tick),
+        arrival_tick_(path.arrival_tick),
         meter_(path, kStart) {
     a_.connect(kStart);
     b_.connect(kStart);
     a_.set_remote_max_message_size(0);
   }
 
-  Time next() const override { return std::min({a_.next_timeout(), b_.next_timeout(), there_.next(), back_.next()}); }
+  Time next() const override { return std::min({sender_wakes(), b_.next_timeout(), there_.next()}); }
   void act(Time now) override {
     there_.deliver(now, [&](Bytes packet) { b_.handle_packet(packet, now); });
-    back_.deliver(now, [&](Bytes packet) { a_.handle_packet(packet, now); });
+    if (end_of_tick(back_.next(), arrival_tick_) <= now) {
+      back_.deliver(now, [&](Bytes packet) { a_.handle_packet(packet, now); });
+    }
     if (a_.next_timeout() <= now) a_.handle_timeout(now);
     if (b_.next_timeout() <= now) b_.handle_timeout(now);
     drain(now);
@@ -183,12 +193,20 @@ class SctpFlow final : public Flow {
   void forget_stalls() { longest_stall_ = {}; }
 
  private:
-  static Config config(CongestionControlFactory control) {
+  static Config config(const LongPath& path, CongestionControlFactory control) {
     Config config;
+    config.receive_window = path.receive_window;
     config.congestion_control = control;
     config.max_probed_packet_size = 1408;
     config.interleaving = false;
     return config;
+  }
+  static Time end_of_tick(Time due, Duration tick) {
+    if (due == kNever || tick == Duration::zero()) return due;
+    return due + (tick - due.time_since_epoch() % tick) % tick;
+  }
+  Time sender_wakes() const {
+    return std::min(end_of_tick(a_.next_timeout(), timer_tick_), end_of_tick(back_.next(), arrival_tick_));
   }
   void drain(Time now) {
     while (const auto event = b_.poll_event()) {
@@ -216,6 +234,7 @@ class SctpFlow final : public Flow {
   NullLogger log_;
   Association a_, b_;
   Wire there_, back_;
+  Duration timer_tick_, arrival_tick_;
   Meter meter_;
   Time last_message_ = kStart;
   Duration longest_stall_{};

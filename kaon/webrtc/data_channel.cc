@@ -10,6 +10,13 @@ DataChannel::DataChannel(internal::Core& core, datachannel::ChannelId id, datach
 
 DataChannel::~DataChannel() = default;
 
+Priority DataChannel::priority() const {
+  for (const Priority step : {Priority::VeryLow, Priority::Low, Priority::Medium}) {
+    if (options_.priority <= static_cast<uint16_t>(step)) return step;
+  }
+  return Priority::High;
+}
+
 std::optional<uint16_t> DataChannel::id() const {
   if (core_ == nullptr) return options_.stream;
   const auto info = core_->connection()->channels()->info(id_);

@@ -24,6 +24,10 @@ using datachannel::ChannelState;
 using datachannel::OpenError;
 using datachannel::SendError;
 
+/// RTCPriorityType (W3C webrtc-priority §4). Of channels that all have something to send, one gets twice as much of the
+/// connection as one of the step below it. The values are those of the wire (RFC 8831 §6.4).
+enum class Priority : uint16_t { VeryLow = 128, Low = 256, Medium = 512, High = 1024 };
+
 /// RTCDataChannelInit.
 struct DataChannelInit {
   /// False: messages are delivered as they come.
@@ -38,6 +42,9 @@ struct DataChannelInit {
   bool negotiated = false;
   /// The stream id, needed with `negotiated`; without, it is chosen by the DTLS role.
   std::optional<uint16_t> id = {};
+  /// Decides what this side sends first, and is told to the peer for what it sends; with `negotiated` each side has its
+  /// own.
+  Priority priority = Priority::Low;
 };
 
 /// A received message. The bytes are valid for the call.
@@ -86,6 +93,8 @@ class DataChannel : public std::enable_shared_from_this<DataChannel> {
   std::optional<uint16_t> max_retransmits() const { return options_.max_retransmits; }
   /// Whether both sides made it, with the same id.
   bool negotiated() const { return options_.negotiated; }
+  /// Of a channel that the peer made, the step that its number falls to: one between two steps to the one above.
+  Priority priority() const;
   /// The stream id; nothing before it is known.
   std::optional<uint16_t> id() const;
   /// Closed also after the end of the connection.

@@ -106,12 +106,14 @@ TEST_F(TwoLoops, TellsWhatAChannelIsLikeThatTheOtherSideMade) {
              EXPECT_EQ(channel->protocol(), timed ? "" : "p");
              EXPECT_EQ(channel->max_packet_life_time(), timed ? std::optional<uint16_t>(150) : std::nullopt);
              EXPECT_EQ(channel->max_retransmits(), timed ? std::nullopt : std::optional<uint16_t>(0));
+             EXPECT_EQ(channel->priority(), timed ? Priority::Low : Priority::High);
              seen.change([](int& n) { ++n; });
            }});
   Side alice(a_, {});
   alice.on_loop([](PeerConnection& connection) {
     ASSERT_TRUE(connection.create_data_channel("timed", {.max_packet_life_time = 150}));
-    ASSERT_TRUE(connection.create_data_channel("counted", {.ordered = false, .max_retransmits = 0, .protocol = "p"}));
+    ASSERT_TRUE(connection.create_data_channel(
+        "counted", {.ordered = false, .max_retransmits = 0, .protocol = "p", .priority = Priority::High}));
   });
   negotiate(alice, bob);
   EXPECT_TRUE(seen.wait([](int n) { return n == 2; }));

@@ -116,6 +116,22 @@ TEST(Pacer, SpreadsAWindowOverItsRoundTrip) {
   EXPECT_NEAR(static_cast<double>(sent), 100, 4);
 }
 
+// A loop that sleeps to the end of a millisecond and is woken a little later.
+TEST(Pacer, KeepsItsRateWhereTimersAreLate) {
+  for (const Duration late : {0us, 300us, 900us}) {
+    Pacer pacer;
+    pacer.set_rate(100 * kPacket, 1.0, 20ms);
+    const Time start{10s};
+    Time now = start;
+    size_t sent = 0;
+    while (now < start + 200ms) {
+      for (; pacer.allows(now); ++sent) pacer.sent(kPacket, now);
+      now = std::chrono::ceil<std::chrono::milliseconds>(pacer.resume()) + late;
+    }
+    EXPECT_NEAR(static_cast<double>(sent), 1000, 50) << late.count();
+  }
+}
+
 TEST(Pacer, StaysOutOfTheWayOnShortPaths) {
   Pacer pacer;
   pacer.set_rate(10 * kPacket, 1.0, 1ms);

@@ -8,7 +8,8 @@
 namespace kaon::sctp {
 
 /// Lets through what a rate allows, in groups: a group that is due lets a millisecond's worth pass, so that packets
-/// still leave in runs and a timer fires a thousand times a second at most.
+/// still leave in runs and a timer fires a thousand times a second at most. One that comes late is larger by what could
+/// have left meanwhile: timers have ticks, and a program is not always woken at once.
 class Pacer {
  public:
   /// `gain` windows per round trip. Below kMinRtt everything passes: timers are too coarse for it, and queues too short
@@ -25,7 +26,9 @@ class Pacer {
   Time resume() const { return resume_; }
   void sent(size_t bytes, Time now) {
     if (per_byte_ == 0) return;
-    next_ = std::max(next_, now - kGroup) + Duration(static_cast<int64_t>(per_byte_ * static_cast<double>(bytes)));
+    const Duration late = now - resume_;
+    const Time earliest = now - kGroup - (late > kMostLate ? Duration::zero() : late);
+    next_ = std::max(next_, earliest) + Duration(static_cast<int64_t>(per_byte_ * static_cast<double>(bytes)));
     if (next_ > now) resume_ = next_ + kGroup;
   }
   void reset() { next_ = resume_ = Time{}; }
@@ -33,6 +36,8 @@ class Pacer {
  private:
   static constexpr Duration kMinRtt = std::chrono::milliseconds(2);
   static constexpr Duration kGroup = std::chrono::milliseconds(1);
+  // Beyond it there was nothing to send.
+  static constexpr Duration kMostLate = std::chrono::milliseconds(2);
   double per_byte_ = 0;  // nanoseconds
   Time next_{};
   Time resume_{};

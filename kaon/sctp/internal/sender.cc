@@ -46,7 +46,6 @@ RetransmissionQueue::Verdict Sender::handle_sack(const SackChunk& sack, Retransm
   ack.rtt = outcome.rtt;
   ack.smoothed_rtt = rto.smoothed();
   if (ack.round_ended) round_end_ = last_assigned_tsn() + 1;
-  limited_by_window_ = false;
   congestion_->on_ack(ack);
   if (losses) on_losses(now);
   pacer_.set_rate(congestion_->window(), congestion_->pacing_gain(), rto.smoothed());
@@ -157,7 +156,9 @@ bool Sender::window_open(size_t payload, Time now) {
   return false;
 }
 
+// What held data back at the last attempt still counts for the second of two SACKs that come together.
 bool Sender::wants_to_send(Time now) {
+  limited_by_window_ = false;
   give_up_expired(now);
   const bool lost = find_lost(now).has_value();
   if (!lost && !queue_->has_data()) free_packet_ = false;

@@ -79,7 +79,7 @@ class Sender {
   bool partial_reliability_;
   bool free_packet_ = false;        // one packet leaves whatever the window says
   bool probe_repeats_ = false;      // the probe that is out was sent before
-  bool limited_by_window_ = false;  // since the last SACK
+  bool limited_by_window_ = false;  // when something was to be sent last
   bool limited_by_peer_ = false;    // since the last chunk
   bool forward_due_ = false;
   bool progress_ = false;

@@ -74,7 +74,15 @@ void StreamReset::handle_outgoing_request(const OutgoingResetRequest& request, R
   // be.
   const bool again = request.request_sequence == expected_request_ - 1 && last_result_ == ReConfigResult::InProgress;
   if (!again && is_repeat(request.request_sequence)) return;
-  last_result_ = perform(request, receiver, events);
+  // Who has heard of "in progress" only asks under a new number for what has been done under the old one meanwhile.
+  if (!again && done_late_ && done_late_->last_assigned_tsn == request.last_assigned_tsn &&
+      done_late_->streams == request.streams) {
+    last_result_ = ReConfigResult::Performed;
+  } else {
+    last_result_ = perform(request, receiver, events);
+  }
+  done_late_.reset();
+  if (again && last_result_ == ReConfigResult::Performed) done_late_ = request;
   respond(request.request_sequence, last_result_);
 }
 

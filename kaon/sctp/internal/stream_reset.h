@@ -50,6 +50,7 @@ class StreamReset {
   uint16_t most_incoming_;
   ReConfigResult last_result_ = ReConfigResult::NothingToDo;
   std::optional<OutgoingResetRequest> request_;
+  std::optional<OutgoingResetRequest> done_late_;  // the peer's last request, if it was "in progress" before
   std::array<ReConfigResponse, kMaxResponses> responses_;
   size_t response_count_ = 0;
   bool request_due_ = false;

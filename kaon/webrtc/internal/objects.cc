@@ -78,6 +78,7 @@ Result<std::shared_ptr<DataChannel>, OpenError> Core::create_channel(std::string
   options.max_retransmits = init.max_retransmits;
   options.negotiated = init.negotiated;
   options.stream = init.id;
+  options.priority = static_cast<uint16_t>(init.priority);
   KAON_TRY(const datachannel::ChannelId id, connection()->open_channel(options, io::Loop::now()));
   auto channel = make_channel(id, std::move(options));
   channel->set_handlers(std::move(handlers));
