@@ -62,6 +62,7 @@ std::string Negotiator::State::random_text(size_t size) {
 
 std::vector<SendEncoding> Negotiator::State::new_encodings(const std::vector<std::string>& rids) {
   std::vector<SendEncoding> encodings;
+  encodings.reserve(rids.size());
   for (const std::string& rid : rids) encodings.push_back({rid, new_ssrc(), new_ssrc(), true});
   if (encodings.empty()) encodings.push_back({{}, new_ssrc(), new_ssrc(), true});
   return encodings;
