@@ -309,6 +309,7 @@ Source Agent::source_of(const net::Endpoint& local, const net::Endpoint& remote,
 }
 
 void Agent::count_sent(size_t packets, size_t bytes, Time now) {
+  if (inert()) return;
   if (Pair* p = pair(selected_)) {
     if (p->sent_unheard_since == kNever) {
       p->sent_unheard_since = now;
@@ -322,7 +323,7 @@ void Agent::count_sent(size_t packets, size_t bytes, Time now) {
 
 void Agent::count_received(const Path& path, size_t packets, size_t bytes, Time now) {
   auto* p = const_cast<Pair*>(find_path(path));
-  if (p == nullptr) return;
+  if (p == nullptr || inert()) return;
   p->counters.packets_received += packets;
   p->counters.bytes_received += bytes;
   p->counters.last_packet_received = now;

@@ -376,6 +376,22 @@ TEST(IceAgent, A6SendingStopsThirtySecondsAfterTheLastAnswer) {
   EXPECT_LE(last_packet, stopped);
 }
 
+TEST(IceAgent, NothingIsDueOnceItHasFailed) {
+  Pairing p(13);
+  p.hosts();
+  p.world.connect(p.a, p.b);
+  ASSERT_TRUE(p.world.run(seconds(1), [&] { return usable(p.a); }));
+  const auto selected = p.a.agent.selected();
+  ASSERT_TRUE(selected);
+  // With the nomination under way.
+  p.world.tap = [](const Packet&) { return false; };
+  ASSERT_TRUE(p.world.run(seconds(40), [&] { return p.a.agent.state() == State::Failed; }));
+  // The peer's media may still come, and ours may have been on its way out.
+  p.a.agent.count_received(*selected, 1, 100, p.world.now);
+  p.a.agent.count_sent(1, 100, p.world.now);
+  EXPECT_EQ(p.a.agent.next_timeout(), kNever);
+}
+
 TEST(IceAgent, AShortInterruptionIsOvercome) {
   Pairing p(14);
   p.hosts();
