@@ -2,6 +2,7 @@
 """Measures Kaon beside other stacks; see ./bench and docs/benchmarks.md."""
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -13,8 +14,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import cases  # noqa: E402
+import openssl35  # noqa: E402
 import peers  # noqa: E402
 from base import Unavailable, better_is_higher  # noqa: E402
+from crates import Broken  # noqa: E402
 from machine import busy, describe  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -120,6 +123,9 @@ def main():
     if not os.environ.get(NAMESPACE):
         for name in arguments.peers:
             peers.PEERS[name].prepare()
+        if arguments.openssl35:
+            with contextlib.suppress(openssl35.ToolMissing, Broken):  # the bench says it
+                openssl35.build()
     enter_namespace()
     status = 0
     for name in arguments.benches:
