@@ -108,7 +108,8 @@ Duration Agent::early_distance() const {
 
 // With pacing.
 Time Agent::early_at(const Pair& p) const {
-  if (p.next_early == kNever || p.state != PairState::InProgress || p.triggered || p.queued) return kNever;
+  if (p.next_early == kNever || p.state != PairState::InProgress || p.triggered || p.queued || !can_check(p))
+    return kNever;
   const Pair* current = pair(selected_);
   if (current != nullptr && current->generation == generation_) return kNever;
   return std::max({p.next_early, last_check_ + kMinPace, last_repeat_ + pace()});

@@ -17,7 +17,7 @@ namespace kaon::peer {
 
 struct NegotiatorConfig {
   /// What we answer to a=setup:actpass: Passive makes us the DTLS server, Active the client. Nothing: Active to an
-  /// offer of data channels alone, unless both sides have SPED, and else Passive (docs/adr/0007).
+  /// offer of data channels alone, unless both sides have SPED, and else Passive (docs/adr/0010).
   std::optional<sdp::Setup> answer_setup;
   std::vector<Codec> audio_codecs = default_codecs(sdp::MediaKind::Audio);
   std::vector<Codec> video_codecs = default_codecs(sdp::MediaKind::Video);

@@ -350,7 +350,7 @@ TEST(Negotiator, ANewCertificateNeedsAnIceRestart) {
   EXPECT_TRUE(b->session()->new_association);
 }
 
-// docs/adr/0007.
+// docs/adr/0010.
 TEST(Negotiator, AnswersActiveToDataAloneWithoutSped) {
   const auto answer = [](bool media, bool sped_a, bool sped_b, std::optional<sdp::Setup> fixed) {
     Peer a(1), b(2, {.answer_setup = fixed});
