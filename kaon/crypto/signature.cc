@@ -70,9 +70,18 @@ std::optional<std::vector<uint8_t>> sign(EVP_PKEY* key, KeyType type, SignatureS
   const auto parameters = parameters_of(type, scheme);
   if (!parameters) return std::nullopt;
   const ErrorScope scope;
+  size_t size = 0;
+  if (const auto digest = ecdsa_digest(scheme, data)) {
+    const KeyContextPtr context(EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr));
+    KAON_ASSERT(EVP_PKEY_sign_init(context.get()) == 1 &&
+                EVP_PKEY_sign(context.get(), nullptr, &size, digest->data.data(), digest->size) == 1);
+    std::vector<uint8_t> signature(size);
+    KAON_ASSERT(EVP_PKEY_sign(context.get(), signature.data(), &size, digest->data.data(), digest->size) == 1);
+    signature.resize(size);
+    return signature;
+  }
   const DigestContextPtr context(EVP_MD_CTX_new());
   EVP_PKEY_CTX* key_context = nullptr;
-  size_t size = 0;
   KAON_ASSERT(EVP_DigestSignInit_ex(context.get(), &key_context, parameters->digest, nullptr, nullptr, key, nullptr) ==
                   1 &&
               configure(key_context, *parameters) &&
@@ -81,6 +90,12 @@ std::optional<std::vector<uint8_t>> sign(EVP_PKEY* key, KeyType type, SignatureS
   KAON_ASSERT(EVP_DigestSign(context.get(), signature.data(), &size, data.data(), data.size()) == 1);
   signature.resize(size);
   return signature;
+}
+
+std::optional<Digest> ecdsa_digest(SignatureScheme scheme, ByteView data) {
+  if (scheme == SignatureScheme::EcdsaSecp256r1Sha256) return hash(HashAlgorithm::Sha256, data);
+  if (scheme == SignatureScheme::EcdsaSecp384r1Sha384) return hash(HashAlgorithm::Sha384, data);
+  return std::nullopt;
 }
 
 bool configure(EVP_PKEY_CTX* context, const SignatureParameters& parameters) {
@@ -166,6 +181,11 @@ bool PublicKey::verify(SignatureScheme scheme, ByteView data, ByteView signature
   const auto parameters = internal::parameters_of(type_, scheme);
   if (!parameters) return false;
   const internal::ErrorScope scope;
+  if (const auto digest = internal::ecdsa_digest(scheme, data)) {
+    const internal::KeyContextPtr context(EVP_PKEY_CTX_new_from_pkey(nullptr, key_->key.get(), nullptr));
+    return EVP_PKEY_verify_init(context.get()) == 1 &&
+           EVP_PKEY_verify(context.get(), signature.data(), signature.size(), digest->data.data(), digest->size) == 1;
+  }
   const internal::DigestContextPtr context(EVP_MD_CTX_new());
   EVP_PKEY_CTX* key_context = nullptr;
   return EVP_DigestVerifyInit_ex(context.get(), &key_context, parameters->digest, nullptr, nullptr, key_->key.get(),

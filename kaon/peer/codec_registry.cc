@@ -61,24 +61,29 @@ CodecKind codec_kind(std::string_view encoding_name) {
 }
 
 std::vector<Codec> default_codecs(MediaKind kind) {
+  std::vector<Codec> codecs;
+  codecs.reserve(11);
+  // One by one, because from a list in braces they would be copied, and every connection has its own.
+  const auto add = [&](Codec codec) { codecs.push_back(std::move(codec)); };
   if (kind == MediaKind::Audio) {
-    return {audio(111, "opus", 48000, 2, "minptime=10;useinbandfec=1"), audio(9, "G722", 8000, 1, ""),
-            audio(0, "PCMU", 8000, 1, ""), audio(8, "PCMA", 8000, 1, "")};
+    add(audio(111, "opus", 48000, 2, "minptime=10;useinbandfec=1"));
+    add(audio(9, "G722", 8000, 1, ""));
+    add(audio(0, "PCMU", 8000, 1, ""));
+    add(audio(8, "PCMA", 8000, 1, ""));
+  } else if (kind == MediaKind::Video) {
+    add(video(96, 97, "VP8", ""));
+    add(video(98, 99, "VP9", "profile-id=0"));
+    add(video(102, 103, "H264", "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"));
+    add(video(104, 105, "H264", "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42e01f"));
+    add(video(106, 107, "H264", "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f"));
+    add(video(108, 109, "H264", "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42001f"));
+    add(video(112, 113, "H264", "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=4d001f"));
+    add(video(114, 115, "H264", "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=4d001f"));
+    add(video(116, 117, "H264", "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=64001f"));
+    add(video(118, 119, "H264", "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=64001f"));
+    add(video(45, 46, "AV1", "level-idx=5;profile=0;tier=0"));
   }
-  if (kind != MediaKind::Video) return {};
-  return {
-      video(96, 97, "VP8", ""),
-      video(98, 99, "VP9", "profile-id=0"),
-      video(102, 103, "H264", "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"),
-      video(104, 105, "H264", "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42e01f"),
-      video(106, 107, "H264", "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f"),
-      video(108, 109, "H264", "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42001f"),
-      video(112, 113, "H264", "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=4d001f"),
-      video(114, 115, "H264", "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=4d001f"),
-      video(116, 117, "H264", "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=64001f"),
-      video(118, 119, "H264", "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=64001f"),
-      video(45, 46, "AV1", "level-idx=5;profile=0;tier=0"),
-  };
+  return codecs;
 }
 
 Codec h265_codec() { return video(49, 50, "H265", "level-id=93;profile-id=1;tier-flag=0;tx-mode=SRST"); }

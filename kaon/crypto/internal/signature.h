@@ -27,4 +27,8 @@ std::optional<SignatureParameters> parameters_of(KeyType type, SignatureScheme s
 /// Sets the padding of a signing or verifying context.
 bool configure(EVP_PKEY_CTX* context, const SignatureParameters& parameters);
 
+/// What ECDSA signs: we hash ourselves, with a digest looked up once, because libcrypto looks it up by its name for
+/// every signature. Nothing for other schemes.
+std::optional<Digest> ecdsa_digest(SignatureScheme scheme, ByteView data);
+
 }  // namespace kaon::crypto::internal
