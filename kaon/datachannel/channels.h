@@ -111,7 +111,7 @@ enum class DropReason : uint8_t {
 
 // --- Events ---
 
-/// The association is up.
+/// Messages go: sctp::Connected.
 struct Connected {};
 /// The peer opened a channel in-band; it is open.
 struct ChannelAnnounced {

@@ -78,7 +78,9 @@ struct Fixture {
   bool connect() {
     a.association.connect(pair.now());
     b.association.connect(pair.now());
-    return pair.run(60s, [this] { return a.connected != 0 && b.connected != 0; });
+    return pair.run(60s, [this] {
+      return a.association.state() == State::Established && b.association.state() == State::Established;
+    });
   }
   auto send(uint16_t stream, ByteView bytes, SendOptions options = {}) {
     return a.association.send(StreamId(stream), Ppid(53), bytes, options, pair.now());
@@ -101,9 +103,9 @@ TEST(Association, BothSidesConnectAtOnceInTwoRoundTrips) {
   Fixture f;
   const Time start = f.pair.now();
   ASSERT_TRUE(f.connect());
-  EXPECT_EQ(f.a.association.state(), State::Established);
-  EXPECT_EQ(f.b.association.state(), State::Established);
   EXPECT_LE(f.pair.now() - start, 40ms);
+  EXPECT_EQ(f.a.connected, 1);
+  EXPECT_EQ(f.b.connected, 1);
   EXPECT_EQ(f.a.association.drops().total(), 0u);
   EXPECT_EQ(f.b.association.drops().total(), 0u);
 }
@@ -122,6 +124,45 @@ TEST(Association, ConnectsUnderAnyLossOfTheHandshake) {
     ASSERT_TRUE(f.connect());
     EXPECT_EQ(f.a.restarted + f.b.restarted, 0);
   }
+}
+
+// RFC 9260 §5.1 C: the first messages need not wait for the COOKIE ACK.
+TEST(Association, WhoSendsUponConnectedIsHeardWithTheCookieEcho) {
+  Fixture f;
+  const Time start = f.pair.now();
+  std::optional<Time> connected;
+  f.pair.a().on_event = [&, before = f.pair.a().on_event](Event& event) {
+    if (std::holds_alternative<Connected>(event)) {
+      connected = f.pair.now();
+      EXPECT_TRUE(f.send(3, "at once"));
+    }
+    before(event);
+  };
+  f.a.association.connect(start);
+  ASSERT_TRUE(f.pair.run(1s, [&] { return f.b.messages.size() == 1; }));
+  EXPECT_EQ(*connected - start, 20ms) << "with the INIT ACK";
+  EXPECT_EQ(f.pair.now() - start, 30ms);
+  f.pair.run_for(1s);
+  EXPECT_EQ(f.a.connected, 1);
+  EXPECT_EQ(f.b.connected, 1);
+  EXPECT_EQ(f.a.association.stats().chunks_retransmitted, 0u);
+}
+
+TEST(Association, NothingButTheCookieEchoLeavesBeforeItIsAnswered) {
+  Fixture f;
+  const auto bytes = pattern(50'000, 7);
+  f.pair.a().on_event = [&, before = f.pair.a().on_event](Event& event) {
+    if (std::holds_alternative<Connected>(event)) {
+      EXPECT_TRUE(f.send(3, bytes));
+    }
+    before(event);
+  };
+  f.a.association.connect(f.pair.now());
+  ASSERT_TRUE(f.pair.run(1s, [&] { return f.a.association.state() == State::CookieEchoed; }));
+  f.pair.drain();
+  EXPECT_EQ(f.pair.a().packets, 2u);
+  ASSERT_TRUE(f.pair.run(1s, [&] { return f.b.messages.size() == 1; }));
+  EXPECT_EQ(f.b.messages[0].bytes, bytes);
 }
 
 TEST(Association, MessagesQueuedBeforeConnectRideWithTheCookie) {
