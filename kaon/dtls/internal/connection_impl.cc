@@ -34,6 +34,8 @@ Connection::Impl::Impl(Env env, Config config)
       remote_fingerprints_(std::move(handshake_->config.remote_fingerprints)),
       our_id_size_(handshake_->config.connection_id ? handshake_->config.connection_id->size() : 0) {
   KAON_ASSERT(our_id_size_ <= kMaxConnectionIdSize);
+  for (const std::string& name : handshake_->config.alpn)
+    KAON_ASSERT(!name.empty() && name.size() <= kMaxProtocolNameSize);
   deadlines_.fill(kNever);
 }
 
@@ -332,7 +334,8 @@ void Connection::Impl::verify_fingerprint() {
   remote_fingerprints_ = {};
   env_.log.line(LogLevel::Debug, kModule, "connected, ", to_string(session_.suite->suite));
   events_.push_back(Connected{*session_.version, session_.suite->suite, session_.group, session_.srtp_profile,
-                              std::exchange(session_.peer_certificate, {}), std::exchange(session_.psk_identity, {})});
+                              std::exchange(session_.peer_certificate, {}), std::exchange(session_.psk_identity, {}),
+                              std::exchange(session_.alpn, {})});
 }
 
 void Connection::Impl::handle_hint(ByteView payload) {
