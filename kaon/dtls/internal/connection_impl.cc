@@ -395,7 +395,10 @@ size_t Connection::Impl::payload_offset() const {
 size_t Connection::Impl::protect(ByteView plaintext, Bytes out) {
   if (!connected() || plaintext.size() > kMaxPlaintext || out.size() < plaintext.size() + overhead()) return 0;
   const size_t size = records_.seal(session_.write_epoch, ContentType::ApplicationData, plaintext, out);
-  if (size == 0) end(CloseReason::KeyLimit, "sequence numbers, or a key that was never replaced, are used up");
+  if (size == 0) {
+    end(CloseReason::KeyLimit, "sequence numbers, or a key that was never replaced, are used up");
+    return 0;
+  }
   if (is13() && records_.next_sequence(session_.write_epoch) >= records_per_key_) key_update_wanted_ = true;
   return size;
 }
@@ -445,6 +448,10 @@ void Connection::Impl::end(CloseReason reason, std::string detail) {
   received_.release();
   early_.release();
   early_taken_ = {};
+  // Nothing is read, exported or said any more, but for the alert.
+  session_.keys.forget();
+  session_.keys13.forget();
+  records_.forget_all_but_writing(alert_ ? session_.write_epoch : kEpochClear);
   events_.push_back(Closed{reason, std::move(detail)});
 }
 
@@ -500,10 +507,12 @@ std::optional<net::Transmit> Connection::Impl::poll_transmit(Bytes out) {
 
 size_t Connection::Impl::write_alert(Bytes out) {
   const PendingAlert alert = *std::exchange(alert_, std::nullopt);
-  if (out.size() < kAlertSize + records_.overhead(session_.write_epoch)) return 0;
   const std::array<uint8_t, kAlertSize> body = {alert.fatal ? kFatal : kWarning,
                                                 static_cast<uint8_t>(alert.description)};
-  return records_.seal(session_.write_epoch, ContentType::Alert, body, out);
+  const bool fits = out.size() >= kAlertSize + records_.overhead(session_.write_epoch);
+  const size_t size = fits ? records_.seal(session_.write_epoch, ContentType::Alert, body, out) : 0;
+  records_.forget_all_but_writing(kEpochClear);  // that was the last word
+  return size;
 }
 
 std::optional<Event> Connection::Impl::poll_event() {
