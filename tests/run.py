@@ -182,7 +182,7 @@ PARTS = {
     "dtls": Program("dtls", [sys.executable, "tests/interop/dtls/run.py"], "dtls", targets=("interop_dtls", "interop_dtls_stacks")),
     "bogo": Program("bogo", [sys.executable, "tests/bogo/run.py"], targets=("bogo_shim",)),
     "mlkem": Program("mlkem", [sys.executable, "tests/mlkem/run.py"], "mlkem",
-                     targets=("kaon_crypto_test", "kaon_dtls_test", "interop_dtls")),
+                     targets=("kaon_crypto_test", "kaon_dtls_test", "kaon_peer_test", "interop_dtls")),
     "srtp": Program("srtp", [sys.executable, "tests/interop/srtp/run.py"], targets=("interop_srtp",)),
     "bench": Program("bench", [sys.executable, "benchmarks/smoke.py"], targets=("kaon_benchmarks", "kaon_command_static")),
     "server": Program("server", [sys.executable, "tests/server/run.py"]),

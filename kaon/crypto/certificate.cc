@@ -140,6 +140,15 @@ std::optional<Certificate> Certificate::from_pem(std::string_view certificate, s
   return Certificate(std::shared_ptr<const Impl>(new Impl{*type, std::move(key), std::move(x509), std::move(der)}));
 }
 
+const Certificate& CachedCertificate::get(Random& random, std::chrono::seconds now) {
+  // A clock that was set back must not keep it for ever.
+  if (!certificate_ || now < made_ || now - made_ >= lifetime_) {
+    certificate_ = Certificate::generate(type_, random, now);
+    made_ = now;
+  }
+  return *certificate_;
+}
+
 KeyType Certificate::type() const { return impl_->type; }
 ByteView Certificate::der() const { return impl_->der; }
 std::chrono::seconds Certificate::expires() const { return expiry(impl_->certificate.get()); }

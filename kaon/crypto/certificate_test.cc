@@ -55,6 +55,20 @@ TEST(Certificate, ExpiresWhenItWasTold) {
   EXPECT_EQ(Certificate::generate(KeyType::EcdsaP256, random, year2060).expires(), year2060 + days(30));
 }
 
+TEST(CachedCertificate, IsTheSameForADayAndThenAnother) {
+  SystemRandom random;
+  CachedCertificate cached(KeyType::EcdsaP256);
+  const Fingerprint first = cached.get(random, kNow).fingerprint();
+  EXPECT_EQ(cached.get(random, kNow + days(1) - seconds(1)).fingerprint(), first);
+  const Certificate held = cached.get(random, kNow);
+  const Certificate second = cached.get(random, kNow + days(1));
+  EXPECT_NE(second.fingerprint(), first);
+  EXPECT_EQ(second.expires(), kNow + days(31));
+  EXPECT_EQ(held.fingerprint(), first) << "who has it keeps it";
+  EXPECT_EQ(cached.get(random, kNow + days(2) - seconds(1)).fingerprint(), second.fingerprint());
+  EXPECT_NE(cached.get(random, kNow).fingerprint(), second.fingerprint()) << "the clock was set back";
+}
+
 TEST(Certificate, SignsWhatItsPublicKeyVerifies) {
   SystemRandom random;
   for (KeyType type : kKeyTypes) {

@@ -34,6 +34,8 @@ Connection::Impl::Impl(Env env, Config config)
       remote_fingerprints_(std::move(handshake_->config.remote_fingerprints)),
       our_id_size_(handshake_->config.connection_id ? handshake_->config.connection_id->size() : 0) {
   KAON_ASSERT(our_id_size_ <= kMaxConnectionIdSize);
+  for (const std::string& name : handshake_->config.alpn)
+    KAON_ASSERT(!name.empty() && name.size() <= kMaxProtocolNameSize);
   deadlines_.fill(kNever);
 }
 
@@ -332,7 +334,8 @@ void Connection::Impl::verify_fingerprint() {
   remote_fingerprints_ = {};
   env_.log.line(LogLevel::Debug, kModule, "connected, ", to_string(session_.suite->suite));
   events_.push_back(Connected{*session_.version, session_.suite->suite, session_.group, session_.srtp_profile,
-                              std::exchange(session_.peer_certificate, {}), std::exchange(session_.psk_identity, {})});
+                              std::exchange(session_.peer_certificate, {}), std::exchange(session_.psk_identity, {}),
+                              std::exchange(session_.alpn, {})});
 }
 
 void Connection::Impl::handle_hint(ByteView payload) {
@@ -397,7 +400,10 @@ size_t Connection::Impl::payload_offset() const {
 size_t Connection::Impl::protect(ByteView plaintext, Bytes out) {
   if (!writable() || plaintext.size() > kMaxPlaintext || out.size() < plaintext.size() + overhead()) return 0;
   const size_t size = records_.seal(session_.write_epoch, ContentType::ApplicationData, plaintext, out);
-  if (size == 0) end(CloseReason::KeyLimit, "sequence numbers, or a key that was never replaced, are used up");
+  if (size == 0) {
+    end(CloseReason::KeyLimit, "sequence numbers, or a key that was never replaced, are used up");
+    return 0;
+  }
   if (is13() && records_.next_sequence(session_.write_epoch) >= records_per_key_) key_update_wanted_ = true;
   return size;
 }
@@ -447,6 +453,10 @@ void Connection::Impl::end(CloseReason reason, std::string detail) {
   received_.release();
   early_.release();
   early_taken_ = {};
+  // Nothing is read, exported or said any more, but for the alert.
+  session_.keys.forget();
+  session_.keys13.forget();
+  records_.forget_all_but_writing(alert_ ? session_.write_epoch : kEpochClear);
   events_.push_back(Closed{reason, std::move(detail)});
 }
 
@@ -502,10 +512,12 @@ std::optional<net::Transmit> Connection::Impl::poll_transmit(Bytes out) {
 
 size_t Connection::Impl::write_alert(Bytes out) {
   const PendingAlert alert = *std::exchange(alert_, std::nullopt);
-  if (out.size() < kAlertSize + records_.overhead(session_.write_epoch)) return 0;
   const std::array<uint8_t, kAlertSize> body = {alert.fatal ? kFatal : kWarning,
                                                 static_cast<uint8_t>(alert.description)};
-  return records_.seal(session_.write_epoch, ContentType::Alert, body, out);
+  const bool fits = out.size() >= kAlertSize + records_.overhead(session_.write_epoch);
+  const size_t size = fits ? records_.seal(session_.write_epoch, ContentType::Alert, body, out) : 0;
+  records_.forget_all_but_writing(kEpochClear);  // that was the last word
+  return size;
 }
 
 std::optional<Event> Connection::Impl::poll_event() {
