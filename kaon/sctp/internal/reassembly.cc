@@ -73,7 +73,9 @@ Reassembly::Status Reassembly::start(const DataChunk& chunk, const TsnTracker& t
     complete(std::move(item), chunk.format, ready);
     return Status::Ok;
   }
-  item.bytes = pool.allocate(std::max(usual_size_, chunk.payload.size()));
+  // Only as long as the guesses together are no more than one message may be: they take room that others need.
+  const size_t guess = used_ + usual_size_ <= max_message_size_ ? usual_size_ : 0;
+  item.bytes = pool.allocate(std::max(guess, chunk.payload.size()));
   item.bytes.resize(chunk.payload.size());
   std::memcpy(item.bytes.bytes().data(), chunk.payload.data(), chunk.payload.size());
   return extend(add_item(std::move(item)), tracker, pool, ready);

@@ -40,7 +40,7 @@ std::optional<Receiver::Outcome> Receiver::refuse(const DataChunk& chunk, const 
   }
   if (!has_room(chunk.tsn, used(events))) {
     sack_now_ = true;
-    return Outcome::WindowFull;
+    return events.message_bytes() == 0 && !tracker_.has_gaps() ? Outcome::LockedUp : Outcome::WindowFull;
   }
   return std::nullopt;
 }
