@@ -72,8 +72,8 @@ bool Receiver::handle_forward_tsn(const ForwardTsnChunk& chunk, EventQueue& even
   // RFC 3758 §3.6: an old one shows that our SACK was lost.
   sack_now_ = true;
   if (!chunk.new_cumulative.newer_than(tracker_.cumulative())) return false;
+  reassembly_.skip(chunk, tracker_, events);
   tracker_.skip_to(chunk.new_cumulative);
-  reassembly_.skip(chunk, events);
   return true;
 }
 
