@@ -22,7 +22,7 @@ LocalTransport with_init(char letter, const char* init) {
 
 const std::string& data_init(const Peer& peer) { return peer.negotiator.session()->data->remote_sctp_init; }
 
-TEST(SnapNegotiation, SnapIsAgreedOnlyIfBothGiveTheirOwn) {
+TEST(SnapNegotiationD12, SnapIsAgreedOnlyIfBothGiveTheirOwn) {
   Peer a(1), b(2), c(3);
   a->set_transport(with_init('a', kInits[0]));
   b->set_transport(with_init('b', kInits[1]));
@@ -51,7 +51,7 @@ TEST(SnapNegotiation, AnInitIsReadWithAndWithoutPadding) {
   }
 }
 
-TEST(SnapNegotiation, AnInitThatIsNoneIsRefusedWhereItWouldBeUsed) {
+TEST(SnapNegotiationD12, AnInitThatIsNoneIsRefusedWhereItWouldBeUsed) {
   Peer a(1), b(2), c(3);
   a->set_transport(with_init('a', "AQAAHg"));
   b->set_transport(with_init('b', kInits[1]));
@@ -73,7 +73,7 @@ TEST(SnapNegotiation, AnInitThatIsNoneIsRefusedWhereItWouldBeUsed) {
   EXPECT_EQ(d->state(), SignalingState::HaveLocalOffer);
 }
 
-TEST(SnapNegotiation, AnAssociationKeepsTheInitsItBeganWith) {
+TEST(SnapNegotiationD12, AnAssociationKeepsTheInitsItBeganWith) {
   Peer a(1), b(2);
   a->set_transport(with_init('a', kInits[0]));
   b->set_transport(with_init('b', kInits[1]));

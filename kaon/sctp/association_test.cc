@@ -418,6 +418,45 @@ TEST(Association, RefusesWhatCannotBeSent) {
   EXPECT_EQ(f.a.association.reset_streams(streams, f.pair.now()).error(), ResetError::NotConnected);
 }
 
+TEST(Association, SpeaksOnEachOf65535Streams) {
+  Fixture f;
+  ASSERT_TRUE(f.connect());
+  for (uint32_t stream = 0; stream < 65535; ++stream) {
+    ASSERT_TRUE(f.send(static_cast<uint16_t>(stream), stream % 2 == 0 ? "even" : "odd"));
+  }
+  ASSERT_TRUE(f.pair.run(60s, [&] { return f.b.messages.size() == 65535; }));
+  std::vector<bool> heard(65535);
+  for (const auto& message : f.b.messages) {
+    const uint16_t stream = message.stream.value();
+    EXPECT_FALSE(heard.at(stream));
+    heard[stream] = true;
+    EXPECT_EQ(as_text(message.bytes), stream % 2 == 0 ? "even" : "odd");
+  }
+  EXPECT_EQ(f.b.association.stats().receive_buffer_used, 0u);
+}
+
+TEST(Association, CarriesMessagesOf256MiBWhereBothAreConfiguredForThem) {
+  constexpr size_t kSize = 256 << 20;
+  Config config;
+  config.max_message_size = kSize;
+  config.max_probed_packet_size = kMaxPacketSize;  // less work
+  Fixture f(1, config, config);
+  f.pair.path.delay = 1ms;
+  f.a.association.set_remote_max_message_size(kSize);
+  ASSERT_TRUE(f.connect());
+  std::vector<uint8_t> bytes(kSize);
+  for (size_t i = 0; i < kSize; i += 1000) store_be32(&bytes[i], static_cast<uint32_t>(i));
+  int same = 0;
+  f.pair.b().on_event = [&](Event& e) {
+    if (auto* m = std::get_if<Message>(&e)) same += std::ranges::equal(m->payload, bytes);
+  };
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(f.send(1, bytes));
+    ASSERT_TRUE(f.pair.run(300s, [&] { return same == i + 1 && f.a.association.stats().send_buffer_used == 0; }));
+  }
+  EXPECT_EQ(f.send(1, std::vector<uint8_t>(kSize + 1)).error(), SendError::MessageTooLarge);
+}
+
 TEST(Association, ASlowReaderStopsTheSenderAndNothingIsLost) {
   Config config;
   config.receive_window = 0;  // raised to twice the largest message

@@ -20,6 +20,8 @@ Tcb::Tcb(const Config& config, SendQueue& queue, const StateCookie& agreed, uint
             std::min(config.incoming_streams, agreed.peer_outgoing_streams), config.incoming_streams),
       path_mtu(config.max_packet_size, config.max_probed_packet_size) {
   queue.set_format(format);
+  // A receiver may take twice the room of a message for it, and has others that wait to be read.
+  queue.set_most_begun(agreed.peer_a_rwnd / 4);
   ecn.set_marks(config.ecn && agreed.peer_capabilities.ecn);
 }
 
