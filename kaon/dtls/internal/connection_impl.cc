@@ -383,17 +383,22 @@ std::optional<Bytes> Connection::Impl::poll_application_data() {
   return received_.pop_front();
 }
 
+bool Connection::Impl::writable() const {
+  if (connected()) return true;
+  return state_ != State::Closed && role_ == Role::Server && session_.write_epoch == kEpochApplication13;
+}
+
 size_t Connection::Impl::overhead() const {
-  if (connected()) return records_.overhead(session_.write_epoch);
+  if (writable()) return records_.overhead(session_.write_epoch);
   return kMaxOverhead + (handshake_ && handshake_->config.connection_id ? 1 + kMaxConnectionIdSize : 0);
 }
 
 size_t Connection::Impl::payload_offset() const {
-  return connected() ? records_.payload_offset(session_.write_epoch) : kMaxOverhead - crypto::kAeadTagSize;
+  return writable() ? records_.payload_offset(session_.write_epoch) : kMaxOverhead - crypto::kAeadTagSize;
 }
 
 size_t Connection::Impl::protect(ByteView plaintext, Bytes out) {
-  if (!connected() || plaintext.size() > kMaxPlaintext || out.size() < plaintext.size() + overhead()) return 0;
+  if (!writable() || plaintext.size() > kMaxPlaintext || out.size() < plaintext.size() + overhead()) return 0;
   const size_t size = records_.seal(session_.write_epoch, ContentType::ApplicationData, plaintext, out);
   if (size == 0) {
     end(CloseReason::KeyLimit, "sequence numbers, or a key that was never replaced, are used up");

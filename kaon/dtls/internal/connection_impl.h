@@ -50,6 +50,7 @@ class Connection::Impl {
   void forget_connection_id(ByteView id) { records_.forget_connection_id(id); }
   void close();
   bool connected() const { return state_ == State::Connected; }
+  bool writable() const;
   const Counters<DropReason>& dropped() const { return dropped_; }
 
  private:
