@@ -435,6 +435,7 @@ void Connection::Impl::close() {
 }
 
 void Connection::Impl::fail(const Failure& failure) {
+  if (state_ == State::Closed) return;  // the keys of another alert are gone
   alert_ = PendingAlert{true, failure.alert};
   end(failure.reason, failure.detail);
 }
