@@ -102,9 +102,20 @@ void Peer::on_signal(std::string_view line) {
   } else if (kind == "candidate" && to.connection) {
     static_cast<void>(to.connection->add_ice_candidate({text}));
   } else if (kind == "close") {
-    to.channels.clear();
-    to.connection.reset();
+    // It may have overtaken the end of the handshake, whose work would then be spared.
+    to.closing = true;
+    if (to.heard || options_.video) close(to);
   }
+}
+
+void Peer::handshake_over(Link& link) {
+  link.heard = true;
+  if (link.closing) close(link);
+}
+
+void Peer::close(Link& link) {
+  link.channels.clear();
+  link.connection.reset();
 }
 
 void Peer::sample() {
@@ -129,17 +140,20 @@ void Peer::connect(Link& link, size_t index) {
   }
   webrtc::PeerConnectionHandlers handlers;
   handlers.on_ice_candidate = [this, index](const webrtc::IceCandidate& candidate) {
-    signal("candidate", index, candidate.candidate);
+    // The end of the candidates is not signalled, as by the other peers' programs.
+    if (!candidate.candidate.empty()) signal("candidate", index, candidate.candidate);
   };
   handlers.on_connection_state = [this, index](webrtc::ConnectionState state, const std::string& why) {
     if (state == webrtc::ConnectionState::Failed) failed(index, why);
+    if (state == webrtc::ConnectionState::Closed) handshake_over(*links_[index]);
     if (options_.video && options_.offers && state == webrtc::ConnectionState::Connected) opened(index);
   };
-  handlers.on_data_channel = [this](const std::shared_ptr<webrtc::DataChannel>& channel) {
+  handlers.on_data_channel = [this, index](const std::shared_ptr<webrtc::DataChannel>& channel) {
     channel->set_handlers({.on_message = [this](const webrtc::Message& message) {
       traffic_.received_bytes += message.data.size();
       ++traffic_.received_units;
     }});
+    handshake_over(*links_[index]);
   };
   handlers.on_track = [this](const webrtc::TrackEvent& event) {
     event.transceiver->set_handlers(
@@ -196,10 +210,7 @@ void Peer::opened(size_t index) {
   tell(cat(R"({"event":"open","ms":)", std::to_string(milliseconds), "}"));
   if (!options_.keep) {
     signal("close", index, "");
-    loop_.post([this, index] {
-      links_[index]->channels.clear();
-      links_[index]->connection.reset();
-    });
+    loop_.post([this, index] { close(*links_[index]); });
   }
   loop_.post([this] {
     --under_way_;

@@ -35,6 +35,8 @@ class Peer {
     Time began{};
     size_t open_channels = 0;
     bool opened = false;
+    bool heard = false;    // of the offered channel, or of its end
+    bool closing = false;  // as soon as it has been
     std::vector<uint8_t> frame;
     uint32_t timestamp = 0;
     Time next_frame{};
@@ -45,6 +47,8 @@ class Peer {
   void on_command(std::string_view line);
   void on_signal(std::string_view line);
   void signal(std::string_view kind, size_t link, const std::string& text);
+  void handshake_over(Link& link);
+  void close(Link& link);
   void sample();
 
   // Connections.

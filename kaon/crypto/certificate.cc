@@ -15,8 +15,8 @@ using internal::X509Ptr;
 
 KeyPtr generate_key(KeyType type, Random& random) {
   switch (type) {
-    case KeyType::EcdsaP256: return internal::generate_ec_key("P-256", random);
-    case KeyType::EcdsaP384: return internal::generate_ec_key("P-384", random);
+    case KeyType::EcdsaP256: return internal::generate_ec_key("P-256");
+    case KeyType::EcdsaP384: return internal::generate_ec_key("P-384");
     case KeyType::Ed25519: {
       std::array<uint8_t, 32> seed;
       random.fill(seed);

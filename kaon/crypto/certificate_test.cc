@@ -43,16 +43,31 @@ TEST(Certificate, IsSelfSignedAndWellFormedInTheEyesOfLibcrypto) {
     const internal::BignumPtr serial(ASN1_INTEGER_to_BN(X509_get0_serialNumber(x509.get()), nullptr));
     EXPECT_EQ(BN_num_bits(serial.get()), 127);
     EXPECT_EQ(BN_is_negative(serial.get()), 0);
+    EXPECT_EQ(X509_get_version(x509.get()), X509_VERSION_3);
+    EXPECT_EQ(X509_NAME_cmp(X509_get_subject_name(x509.get()), X509_get_issuer_name(x509.get())), 0);
+    char name[32];
+    EXPECT_EQ(X509_NAME_get_text_by_NID(X509_get_subject_name(x509.get()), NID_commonName, name, sizeof name), 6);
+    EXPECT_STREQ(name, "WebRTC");
   }
 }
 
 TEST(Certificate, ExpiresWhenItWasTold) {
   SystemRandom random;
-  EXPECT_EQ(Certificate::generate(KeyType::EcdsaP256, random, kNow).expires(), kNow + days(30));
-  EXPECT_EQ(Certificate::generate(KeyType::EcdsaP256, random, kNow, seconds(1)).expires(), kNow + seconds(1));
-  EXPECT_EQ(Certificate::generate(KeyType::EcdsaP256, random, seconds(0)).expires(), days(30));
-  const seconds year2060(2'840'140'800);  // past 2049 the encoding changes
-  EXPECT_EQ(Certificate::generate(KeyType::EcdsaP256, random, year2060).expires(), year2060 + days(30));
+  const auto expect = [&](seconds now, seconds lifetime) {
+    const Certificate certificate = Certificate::generate(KeyType::EcdsaP256, random, now, lifetime);
+    EXPECT_EQ(certificate.expires(), now + lifetime);
+    const auto read = Certificate::from_pem(certificate.certificate_pem(), certificate.private_key_pem());
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->expires(), now + lifetime);
+  };
+  expect(kNow, days(30));
+  expect(kNow, seconds(1));
+  expect(seconds(0), days(30));              // begins in 1969
+  expect(seconds(951'782'399), seconds(1));  // February 29, 2000
+  const seconds year2050(2'524'608'000);     // from there on the encoding is another
+  expect(year2050 - seconds(2), seconds(1));
+  expect(year2050 - seconds(1), seconds(1));
+  expect(year2050 + days(3650), days(30));
 }
 
 TEST(CachedCertificate, IsTheSameForADayAndThenAnother) {

@@ -32,8 +32,14 @@ Digest hkdf_extract(HashAlgorithm algorithm, ByteView salt, ByteView secret) { r
 // RFC 5869 §2.3: T(i) = HMAC(key, T(i-1) | info | i).
 void hkdf_expand(HashAlgorithm algorithm, ByteView key, ByteView info, Bytes out) {
   KAON_ASSERT(out.size() <= 255 * digest_size(algorithm));
-  const Hmac mac(algorithm, key);
   Digest block;
+  if (out.size() <= digest_size(algorithm)) {  // as of nearly all keys: no need to keep the keyed state
+    const std::array<ByteView, 2> parts = {info, as_bytes("\x01")};
+    block = hmac(algorithm, key, parts);
+    std::memcpy(out.data(), block.data.data(), out.size());
+    return wipe(block.data);
+  }
+  const Hmac mac(algorithm, key);
   for (uint8_t i = 1; !out.empty(); ++i) {
     const std::array<ByteView, 3> parts = {block.view(), info, ByteView(&i, 1)};
     block = mac.compute(parts);

@@ -47,6 +47,16 @@ void Driver::detach(ConnectionHandle handle) {
   give_back(handle.value());
 }
 
+// Behind what waits to be sent, and with it.
+void Driver::finish(ConnectionHandle handle) {
+  if (!blocked_) {
+    drain(*entries_[handle.value()].driven);
+    if (!blocked_ && !batch_.empty()) flush();
+    more_ = false;
+  }
+  detach(handle);
+}
+
 // A slot that still stands in a list is given back when that list has been gone through.
 void Driver::give_back(uint32_t index) {
   const Entry& entry = entries_[index];

@@ -81,6 +81,8 @@ class Driver {
   /// `driven` must stay until detach(), which may be called at any time.
   ConnectionHandle attach(Driven& driven);
   void detach(ConnectionHandle handle);
+  /// Sends what the connection has to say now, at once, and detaches it. Not from within its poll_transmit().
+  void finish(ConnectionHandle handle);
 
   /// Datagrams for one connection.
   void receive(ConnectionHandle handle, std::span<const net::Datagram> batch, Time now);

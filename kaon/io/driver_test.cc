@@ -197,6 +197,32 @@ TEST(Driver, AConnectionMayDetachItselfFromItsEventHandlerAndItsPlaceIsUsedAgain
   EXPECT_THAT(f.sender.sent, testing::ElementsAre("hi"));
 }
 
+TEST(Driver, FinishesAConnectionWithItsLastWordsAtOnceAndBehindWhatWaits) {
+  Fixture f;
+  Talker a, b;
+  DrivenEngine driven_a(a, kIgnore);
+  f.driver.attach(driven_a);
+  std::unique_ptr<Driven> driven_b;
+  ConnectionHandle handle_b;
+  const auto on_event = [&](std::string) {
+    b.to_say.push_back("good");
+    b.to_say.push_back("bye");
+    f.driver.finish(handle_b);
+  };
+  driven_b = std::make_unique<DrivenEngine<Talker, decltype(on_event)>>(b, on_event);
+  handle_b = f.driver.attach(*driven_b);
+  f.loop.step();
+  a.to_say.push_back("first");
+  std::string text = "end";
+  const std::array batch{datagram(text)};
+  f.driver.touch(ConnectionHandle(0));
+  f.driver.receive(handle_b, batch, Loop::now());
+  f.loop.step();
+  EXPECT_EQ(f.driver.size(), 1u);
+  EXPECT_THAT(f.sender.sent, testing::ElementsAre("first", "good", "bye"));
+  EXPECT_EQ(f.sender.calls, 1);
+}
+
 TEST(Driver, LetsOthersSpeakBetweenTheRunsOfATalkativeConnection) {
   Fixture f;
   Talker a, b;

@@ -29,7 +29,7 @@ class Shard;
 
 class Hosted final : public HostedPeer, public Driven {
  public:
-  Hosted(Shard& shard, ice::ConnectionId id, const peer::Config& config, PeerHandler& handler, Time now);
+  Hosted(Shard& shard, ice::ConnectionId id, peer::Config config, PeerHandler& handler, Time now);
 
   peer::Connection& connection() override { return connection_; }
   const peer::Connection& connection() const override { return connection_; }
@@ -160,11 +160,11 @@ class Port final : public PeerPort {
 
 // -- Hosted ----------------------------------------------------------------------------------------------------------
 
-Hosted::Hosted(Shard& shard, ice::ConnectionId id, const peer::Config& config, PeerHandler& handler, Time now)
+Hosted::Hosted(Shard& shard, ice::ConnectionId id, peer::Config config, PeerHandler& handler, Time now)
     : shard_(shard),
       id_(id),
       handler_(&handler),
-      connection_(shard.env_, shard.loop_.buffers(), config, now),
+      connection_(shard.env_, shard.loop_.buffers(), std::move(config), now),
       relays_(shard.loop_, shard.env_, shard.exits_, relay_handlers()) {}
 
 PeerShard& Hosted::shard() { return shard_; }
@@ -282,7 +282,7 @@ HostedPeer* Shard::create(peer::Config config, PeerHandler& handler, Gathering g
   config.ufrag_prefix = kLoopNames.substr(index_, 1);
   config.unix_time_at_zero = Loop::wall_clock() - now.time_since_epoch();
   const ice::ConnectionId id(next_id_++);
-  auto hosted = std::make_unique<Hosted>(*this, id, config, handler, now);
+  auto hosted = std::make_unique<Hosted>(*this, id, std::move(config), handler, now);
   peer::Connection& connection = hosted->connection();
   const uint32_t tag = connection.ice().transaction_tag();
   if (!mux_.add(id, connection.ice().local_credentials().ufrag, tag)) return nullptr;
@@ -336,13 +336,7 @@ void Shard::close(Hosted& hosted) {
   hosted.handler_ = nullptr;
   const Time now = Loop::now();
   hosted.connection_.close(now);
-  // The goodbye goes out at once: after this turn nobody drives the connection.
-  std::vector<uint8_t> memory(peer::Connection::kMaxTransmit);
-  while (const auto transmit = hosted.connection_.poll_transmit(memory)) {
-    Outgoing outgoing{*transmit, ByteView(memory).first(transmit->size)};
-    exits_.send({&outgoing, 1});
-  }
-  driver_->detach(hosted.handle_);
+  driver_->finish(hosted.handle_);  // the goodbye
   hosted.relays_.close();
   close_tcp(hosted);
   // A later connection of this loop may have come by the same path.

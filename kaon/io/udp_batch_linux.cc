@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "kaon/io/internal/loop_access.h"
 #include "kaon/io/internal/udp_io.h"
@@ -23,6 +24,8 @@ constexpr size_t kMaxSegments = 64;
 constexpr size_t kMaxSegmentedSize = 65000;
 constexpr size_t kMaxMessages = 64;
 constexpr size_t kControlSize = 192;
+// So many datagrams of one read are a flow that UDP_GRO is worth asking for; no handshake brings as many at once.
+constexpr size_t kDatagramsForGro = 8;
 
 struct Address {
   sockaddr_storage storage;
@@ -168,6 +171,7 @@ class LinuxUdpIo final : public UdpIo {
 
  private:
   void set_options();
+  void ask_for_gro(size_t datagrams);
   void split(mmsghdr& message, std::vector<net::Datagram>& out);
   void add_message(const Outgoing& outgoing, size_t index, size_t offset, size_t size);
   void prepare(std::span<const Outgoing> batch, bool segmented);
@@ -180,6 +184,7 @@ class LinuxUdpIo final : public UdpIo {
   int fd_;
   bool batched_;
   bool gso_ = false;
+  bool gro_asked_ = false;
   bool keeps_errors_ = false;
   bool error_seen_ = false;  // something waits in the error queue
   std::array<uint8_t, UdpPeerError::kMaxQuoted> quoted_{};
@@ -213,10 +218,20 @@ void LinuxUdpIo::set_options() {
   }
   enable(SOL_SOCKET, SO_RXQ_OVFL);
   if (!batched_) return;
-  enable(SOL_UDP, UDP_GRO);
-  int segment = 0;
-  socklen_t size = sizeof segment;
-  gso_ = ::getsockopt(fd_, SOL_UDP, UDP_SEGMENT, &segment, &size) == 0;
+  static const bool kKernelSegments = [this] {
+    int segment = 0;
+    socklen_t size = sizeof segment;
+    return ::getsockopt(fd_, SOL_UDP, UDP_SEGMENT, &segment, &size) == 0;
+  }();
+  gso_ = kKernelSegments;
+}
+
+// Not from the beginning: with the first socket of the machine that has it, and when the last is closed, Linux rewrites
+// its own code and stops all processors for that, which costs as much as half of setting up a connection.
+void LinuxUdpIo::ask_for_gro(size_t datagrams) {
+  if (!batched_ || datagrams < kDatagramsForGro || std::exchange(gro_asked_, true)) return;
+  const int on = 1;
+  (void)::setsockopt(fd_, SOL_UDP, UDP_GRO, &on, sizeof on);
 }
 
 bool LinuxUdpIo::receive(std::vector<net::Datagram>& out) {
@@ -246,6 +261,7 @@ bool LinuxUdpIo::receive(std::vector<net::Datagram>& out) {
   }
   ++context_.stats.receive_calls;
   for (int i = 0; i < count; ++i) split(messages_->in[static_cast<size_t>(i)], out);
+  ask_for_gro(static_cast<size_t>(count));
   return static_cast<size_t>(count) == reads_;
 }
 

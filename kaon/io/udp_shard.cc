@@ -84,7 +84,7 @@ Result<net::Endpoint, IoError> Shard::open(const net::Endpoint& local, const Udp
   if (!error && !options.groups.empty()) error = join_groups(socket, local, options.groups);
   if (!error) socket.non_blocking(true, error);
   if (error) return fail(to_error(error));
-  entry->local = from_asio(socket.local_endpoint());
+  entry->local = from_asio(endpoint.port() == 0 ? socket.local_endpoint() : endpoint);
   const int received = set_buffer_size(socket, true, options.receive_buffer);
   const int sent = set_buffer_size(socket, false, options.send_buffer);
   receive_buffer_ = sockets_.empty() ? received : std::min(receive_buffer_, received);

@@ -117,6 +117,27 @@ TEST_P(UdpLinuxPaths, CarriesTheEcnBitsPerPacketInBothFamilies) {
   EXPECT_EQ(got, expected);
 }
 
+// Before that a socket costs as little as it can.
+TEST(Udp, ReadsRunsAsTheyWereSentOnceOneHasCome) {
+  Loop loop;
+  Collector sink, source;
+  const auto to = open(loop, sink, {.bind = {endpoint("127.0.0.1:0")}});
+  const auto from = open(loop, source, {.bind = {endpoint("127.0.0.1:0")}});
+  if (!from->shard(0).segments()) GTEST_SKIP() << "no UDP_SEGMENT here";
+  const std::string run = pattern(60 * 1000);
+  uint64_t calls = 0;
+  for (size_t i = 1; i <= 3; ++i) {
+    calls = to->shard(0).stats().receive_calls;
+    from->shard(0).send(transmit_to(to->bound()[0], run.size(), 1000), as_bytes(run));
+    ASSERT_TRUE(step_until({&loop}, [&] { return sink.texts.size() == 60 * i; }));
+    calls = to->shard(0).stats().receive_calls - calls;
+    if (i == 1) {
+      EXPECT_GT(calls, 1u);
+    }
+  }
+  EXPECT_EQ(calls, 1u);
+}
+
 TEST(Udp, ADualStackPortHasOneNumberAndChoosesTheSocketByFamily) {
   Loop loop;
   Collector a, b;

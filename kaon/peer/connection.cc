@@ -1,6 +1,7 @@
 #include "kaon/peer/connection.h"
 
 #include <cstring>
+#include <utility>
 
 #include "kaon/base/text.h"
 #include "kaon/peer/internal/connection_impl.h"
@@ -32,19 +33,26 @@ std::string_view to_string(MediaError error) {
   return "";
 }
 
-Connection::Impl::Impl(Env environment, BufferPool& pool, const Config& configuration, Time time)
+namespace {
+
+// What the negotiator leaves behind: the lists are large, and only it needs them.
+NegotiatorConfig no_codecs() {
+  return {.audio_codecs = {}, .video_codecs = {}, .audio_extensions = {}, .video_extensions = {}};
+}
+
+}  // namespace
+
+Connection::Impl::Impl(Env environment, BufferPool& pool, Config configuration, Time time)
     : tracer(internal::Tracer::make(environment)),
       env{environment.random, environment.log, tracer.get()},
-      config(configuration),
+      config(std::move(configuration)),
       now(time),
-      negotiator(env, configuration.negotiation),
+      negotiator(env, std::exchange(config.negotiation, no_codecs())),
       transport(env, config),
-      media(env, pool, configuration),
-      fingerprint(configuration.certificate.fingerprint().to_string()) {
+      media(env, pool, config),
+      fingerprint(config.certificate.fingerprint().to_string()) {
   negotiator.set_transport(local_transport());
   if (tracer) tracer->set_connection(transport.ice().local_credentials().ufrag);
-  // The negotiator has its own.
-  config.negotiation = {.audio_codecs = {}, .video_codecs = {}, .audio_extensions = {}, .video_extensions = {}};
 }
 
 void Connection::Impl::emit(Event event) {
@@ -222,8 +230,8 @@ void Connection::Impl::close(Time time) {
 
 // -- the public face -------------------------------------------------------------------------------------------------
 
-Connection::Connection(Env env, BufferPool& pool, const Config& config, Time now)
-    : impl_(std::make_unique<Impl>(env, pool, config, now)) {}
+Connection::Connection(Env env, BufferPool& pool, Config config, Time now)
+    : impl_(std::make_unique<Impl>(env, pool, std::move(config), now)) {}
 Connection::Connection(Connection&&) noexcept = default;
 Connection& Connection::operator=(Connection&&) noexcept = default;
 Connection::~Connection() = default;

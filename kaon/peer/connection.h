@@ -34,7 +34,7 @@ class Connection {
   static constexpr size_t kMaxQueuedPackets = 4096;
 
   /// `pool` is the loop's; it must outlive the connection.
-  Connection(Env env, BufferPool& pool, const Config& config, Time now);
+  Connection(Env env, BufferPool& pool, Config config, Time now);
   Connection(Connection&&) noexcept;
   Connection& operator=(Connection&&) noexcept;
   ~Connection();
@@ -56,6 +56,8 @@ class Connection {
                                                                       const sdp::SessionDescription& remote, Time now);
   /// As text, with the candidates known by now; empty before set_local_description().
   std::string local_description() const;
+  /// a=mid of its first section.
+  std::string_view first_mid() const;
   SignalingState signaling_state() const;
   bool negotiation_needed() const;
   /// What was agreed last; null before.

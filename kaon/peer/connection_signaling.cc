@@ -125,6 +125,7 @@ Result<void, NegotiationError> Connection::set_remote_description(SdpType type, 
 }
 
 std::string Connection::local_description() const { return impl_->local_description(); }
+std::string_view Connection::first_mid() const { return impl_->negotiator.first_mid(); }
 SignalingState Connection::signaling_state() const { return impl_->negotiator.state(); }
 bool Connection::negotiation_needed() const { return impl_->negotiator.negotiation_needed(); }
 const NegotiatedSession* Connection::session() const { return impl_->negotiator.session(); }

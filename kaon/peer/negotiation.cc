@@ -230,21 +230,31 @@ bool Negotiator::negotiation_needed() const {
 
 std::string Negotiator::local_description(std::span<const std::string> candidates, bool end_of_candidates) const {
   const State& s = *state_;
-  std::string text = s.current_local;
-  if (s.pending && s.pending->local) text = s.pending->offer.write();
-  if (s.pending && !s.pending->local && !s.pending->provisional_answer.empty()) text = s.pending->provisional_answer;
-  if (text.empty() || (candidates.empty() && !end_of_candidates)) return text;
-  auto description = sdp::SessionDescription::parse(text);
-  KAON_ASSERT(description);
-  const sdp::Group* bundle = description->bundle();
+  sdp::SessionDescription description;
+  if (s.pending && s.pending->local) {
+    description = s.pending->offer;
+  } else {
+    const bool provisional = s.pending && !s.pending->provisional_answer.empty();
+    const std::string& text = provisional ? s.pending->provisional_answer : s.current_local;
+    if (text.empty() || (candidates.empty() && !end_of_candidates)) return text;
+    auto parsed = sdp::SessionDescription::parse(text);
+    KAON_ASSERT(parsed);
+    description = std::move(*parsed);
+  }
+  const sdp::Group* bundle = description.bundle();
   const std::string_view tagged = bundle == nullptr ? std::string_view{} : bundle->mids.front();
-  for (sdp::MediaDescription& section : description->media) {
+  for (sdp::MediaDescription& section : description.media) {
     if (section.port == 0 || (bundle != nullptr && section.mid != tagged)) continue;
     section.candidates.assign(candidates.begin(), candidates.end());
     section.end_of_candidates = end_of_candidates;
     break;
   }
-  return description->write();
+  return description.write();
+}
+
+std::string_view Negotiator::first_mid() const {
+  const auto& sections = state_->pending ? state_->pending->sections : state_->sections;
+  return sections.empty() ? std::string_view{} : sections.front().mid;
 }
 
 std::string Negotiator::remote_description() const {

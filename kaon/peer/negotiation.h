@@ -84,6 +84,8 @@ class Negotiator {
   /// that carries the transport.
   std::string local_description(std::span<const std::string> candidates = {}, bool end_of_candidates = false) const;
   std::string remote_description() const;
+  /// a=mid of the first section as described last; empty if there is none.
+  std::string_view first_mid() const;
   /// The transport of a remote offer that awaits its answer, so that checks can begin early; null in other states.
   const RemoteTransport* offered_transport() const;
   const std::string& cname() const;

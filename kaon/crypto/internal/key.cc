@@ -9,6 +9,8 @@
 namespace kaon::crypto::internal {
 namespace {
 
+constexpr size_t kMaxPublicKeySize = 1184;  // of ML-KEM-768
+
 const EC_GROUP* group_of(const char* curve) {
   // Groups are read-only once made, and making one costs more than a key.
   static const GroupPtr kP256(EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1));
@@ -43,7 +45,7 @@ KeyPtr make_parameters(const char* curve) {
   return KeyPtr(key);
 }
 
-const EVP_PKEY* parameters_of(const char* curve) {
+EVP_PKEY* parameters_of(const char* curve) {
   static const KeyPtr kP256 = make_parameters("P-256");
   static const KeyPtr kP384 = make_parameters("P-384");
   return std::strcmp(curve, "P-256") == 0 ? kP256.get() : kP384.get();
@@ -85,13 +87,20 @@ KeyPtr generate_ec_key(const char* curve, Random& random) {
   return KeyPtr(key);
 }
 
+KeyPtr generate_ec_key(const char* curve) {
+  const KeyContextPtr context(EVP_PKEY_CTX_new_from_pkey(nullptr, parameters_of(curve), nullptr));
+  EVP_PKEY* key = nullptr;
+  KAON_ASSERT(EVP_PKEY_keygen_init(context.get()) == 1 && EVP_PKEY_generate(context.get(), &key) == 1);
+  return KeyPtr(key);
+}
+
 std::vector<uint8_t> encoded_public_key(const EVP_PKEY* key) {
+  // To ask for the size first would compute the point's coordinates twice.
+  std::array<uint8_t, kMaxPublicKeySize> encoded;
   size_t size = 0;
-  KAON_ASSERT(EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, nullptr, 0, &size) == 1);
-  std::vector<uint8_t> encoded(size);
-  KAON_ASSERT(EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, encoded.data(), size, &size) == 1);
-  encoded.resize(size);
-  return encoded;
+  KAON_ASSERT(EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, encoded.data(), encoded.size(), &size) ==
+              1);
+  return {encoded.begin(), encoded.begin() + static_cast<std::ptrdiff_t>(size)};
 }
 
 }  // namespace kaon::crypto::internal

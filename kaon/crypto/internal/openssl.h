@@ -60,6 +60,8 @@ CipherContextPtr keyed_cipher(const EVP_CIPHER* cipher, ByteView key);
 /// NIST curve by libcrypto's name, "P-256" or "P-384": a key pair whose private scalar is the first acceptable one of
 /// `random`.
 KeyPtr generate_ec_key(const char* curve, Random& random);
+/// By libcrypto's own generator, in half the time.
+KeyPtr generate_ec_key(const char* curve);
 /// The public key of an uncompressed point on such a curve; null if it is none.
 KeyPtr ec_public_key(const char* curve, ByteView point);
 /// The uncompressed point of an EC key, or the raw key of X25519 and ML-KEM.

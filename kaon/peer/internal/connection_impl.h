@@ -17,7 +17,7 @@ namespace kaon::peer {
 inline constexpr size_t kMaxEvents = 512;
 
 struct Connection::Impl {
-  Impl(Env environment, BufferPool& pool, const Config& configuration, Time now);
+  Impl(Env environment, BufferPool& pool, Config configuration, Time now);
 
   // connection.cc
   void handle_packet(const net::Datagram& packet, Time now);

@@ -25,9 +25,7 @@ Result<SessionDescription, NegotiationError> Core::set_local() {
   const SignalingState state = connection()->signaling_state();
   const bool answers = state == SignalingState::HaveRemoteOffer || state == SignalingState::HaveLocalPranswer;
   const SdpType type = answers ? SdpType::Answer : SdpType::Offer;
-  KAON_TRY(const auto made, create(type));
-  if (auto result = connection()->set_local_description(type, io::Loop::now()); !result) return fail(result.error());
-  after_local_description(type);
+  if (auto result = set_local(SessionDescription{type, {}}); !result) return fail(result.error());
   return local_description();
 }
 
@@ -48,8 +46,7 @@ void Core::after_local_description(SdpType type) {
   local_type_ = type;
   has_local_description_ = true;
   told_negotiation_needed_ = false;
-  const auto local = sdp::SessionDescription::parse(connection()->local_description());
-  if (local && !local->media.empty()) sdp_mid_ = local->media.front().mid;
+  sdp_mid_ = connection()->first_mid();
   touch();
 }
 
