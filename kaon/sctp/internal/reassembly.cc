@@ -171,13 +171,14 @@ void Reassembly::complete(Item message, DataFormat format, EventQueue& ready) {
   if (message.mid != stream.next_mid) return wait_for_turn(stream, std::move(message));
   ++stream.next_mid;
   deliver(std::move(message), ready);
-  if (!stream.waiting.empty()) deliver_in_turn(stream, ready);
+  if (stream.waiting) deliver_in_turn(stream, ready);
 }
 
 void Reassembly::wait_for_turn(Stream& stream, Item message) {
   message.kind = Item::Kind::Waiting;
-  stream.waiting.push_back({message.mid, add_item(std::move(message))});
-  std::ranges::push_heap(stream.waiting, kLater);
+  if (!stream.waiting) stream.waiting = std::make_unique<std::vector<Turn>>();
+  stream.waiting->push_back({message.mid, add_item(std::move(message))});
+  std::ranges::push_heap(*stream.waiting, kLater);
 }
 
 void Reassembly::deliver(Item message, EventQueue& ready) {
@@ -186,21 +187,21 @@ void Reassembly::deliver(Item message, EventQueue& ready) {
 }
 
 void Reassembly::deliver_first_waiting(Stream& stream, EventQueue& ready) {
-  std::ranges::pop_heap(stream.waiting, kLater);
-  Item message = take_item(stream.waiting.back().item);
-  stream.waiting.pop_back();
-  if (stream.waiting.empty() && stream.waiting.capacity() > kTurnsKept) stream.waiting = {};
+  std::ranges::pop_heap(*stream.waiting, kLater);
+  Item message = take_item(stream.waiting->back().item);
+  stream.waiting->pop_back();
+  if (stream.waiting->empty()) stream.waiting.reset();
   deliver(std::move(message), ready);
 }
 
 void Reassembly::deliver_in_turn(Stream& stream, EventQueue& ready) {
-  for (; !stream.waiting.empty() && stream.waiting.front().mid == stream.next_mid; ++stream.next_mid) {
+  for (; stream.waiting && stream.waiting->front().mid == stream.next_mid; ++stream.next_mid) {
     deliver_first_waiting(stream, ready);
   }
 }
 
 void Reassembly::deliver_waiting_up_to(Stream& stream, Mid mid, EventQueue& ready) {
-  while (!stream.waiting.empty() && !stream.waiting.front().mid.newer_than(mid)) deliver_first_waiting(stream, ready);
+  while (stream.waiting && !stream.waiting->front().mid.newer_than(mid)) deliver_first_waiting(stream, ready);
 }
 
 void Reassembly::drop(const Key& key) {
@@ -260,7 +261,7 @@ void Reassembly::skip(const ForwardTsnChunk& chunk, const TsnTracker& tracker, E
 void Reassembly::reset_stream(StreamId id, EventQueue& ready) {
   Stream* stream = streams_.find(id);
   if (stream == nullptr) return;
-  while (!stream->waiting.empty()) deliver_first_waiting(*stream, ready);
+  while (stream->waiting) deliver_first_waiting(*stream, ready);
   *stream = Stream();
 }
 

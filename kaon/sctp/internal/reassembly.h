@@ -59,11 +59,9 @@ class Reassembly {
   };
   struct Stream {
     Mid next_mid;
-    Mid first_unordered;        // of the unordered messages that the peer has not given up
-    std::vector<Turn> waiting;  // a heap, the lowest number first
+    Mid first_unordered;                         // of the unordered messages that the peer has not given up
+    std::unique_ptr<std::vector<Turn>> waiting;  // a heap, the lowest number first; null if none does
   };
-  // Memory of `waiting` that an empty one keeps.
-  static constexpr size_t kTurnsKept = 8;
   // All items are looked through only as often as the chunks that came since the last time pay for it, each with so
   // many: a peer may give up one message after another while thousands of parts wait.
   static constexpr size_t kItemsPerChunk = 128;

@@ -55,7 +55,9 @@ bool SendQueue::admit(Stream& stream) {
   const size_t size = messages_[stream.first].bytes.size();
   if (begun_ != 0 && (begun_ > most_begun_ || size > most_begun_ - begun_)) return false;
   begun_ += size;
-  held_.pay(stream.beginnings, size);
+  Turns::Share share{stream.due_to_begin, stream.share.weight};
+  held_.pay(share, size);
+  stream.due_to_begin = share.due;
   return stream.admitted = true;
 }
 
@@ -82,7 +84,9 @@ uint32_t SendQueue::choose(Time now) {
     }
     if (message.assigned != 0 || !expired(current_, now)) {
       if (may_send(stream)) return current_;
-      held_.enter(message.stream, stream.beginnings, message.bytes.size());
+      Turns::Share share{stream.due_to_begin, stream.share.weight};
+      held_.enter(message.stream, share, message.bytes.size());
+      stream.due_to_begin = share.due;
       current_ = kNil;
       continue;
     }

@@ -53,9 +53,7 @@ class SendQueue {
   /// none ever would be.
   void set_most_begun(size_t bytes) { most_begun_ = bytes; }
   static constexpr size_t kSmall = 1024;
-  void set_weight(StreamId stream, uint16_t weight) {
-    streams_[stream].share.weight = streams_[stream].beginnings.weight = weight;
-  }
+  void set_weight(StreamId stream, uint16_t weight) { streams_[stream].share.weight = weight; }
   /// Twice the window is what a sender needs that is told of room when half of the buffer is free.
   void fit_to_window(size_t window) { max_bytes_ = std::clamp(2 * window, usual_bytes_, most_bytes_); }
 
@@ -110,7 +108,7 @@ class SendQueue {
     size_t buffered = 0;
     size_t low_threshold = 0;
     Turns::Share share;
-    Turns::Share beginnings;
+    uint64_t due_to_begin = 0;  // its share of held_
     Mid next_ordered;
     Mid next_unordered;
     Phase phase = Phase::Normal;
