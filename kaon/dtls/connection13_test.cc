@@ -155,6 +155,22 @@ TEST(Dtls13, AServerMaySpeakHalfARoundTripBeforeItKnowsTheClient) {
   expect_works(pair);
 }
 
+// The flight and the data behind it overtake the ServerHello, so that they are kept until it has brought the keys.
+TEST(Dtls13, DataThatWasKeptWithTheFlightIsStillThereWhenItIsRead) {
+  Pair pair = pair13();
+  pair.client.connection.start(pair.now);
+  for (const Packet& hello : pair.client.take_packets()) pair.server.give(hello, pair.now);
+  const auto flight = pair.server.take_packets();
+  ASSERT_THAT(flight, SizeIs(1));
+  const auto second = flight[0].begin() + 13 + load_be16(&flight[0][11]);
+  pair.client.give({second, flight[0].end()}, pair.now);
+  pair.client.give(pair.server.protect("behind the flight"), pair.now);
+  pair.client.give({flight[0].begin(), second}, pair.now);
+  EXPECT_THAT(pair.client.texts(), ElementsAre("behind the flight"));
+  exchange(pair);
+  expect_works(pair);
+}
+
 TEST(Dtls13, AServerMaySpeakEarlyBehindAHelloRetryRequestAndOnlyOfItsFinished) {
   Config server = config13_of(Role::Server);
   server.groups = {crypto::Group::Secp384r1};

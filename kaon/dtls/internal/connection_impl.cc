@@ -199,12 +199,14 @@ void Connection::Impl::keep_for_later(const Record& record) {
 
 void Connection::Impl::open_kept_records(std::vector<std::vector<uint8_t>> kept, Time now) {
   const bool newest_has_id = newest_has_id_;  // that of this packet: these came in others
+  const bool within_another = std::exchange(opens_kept_, true);
   for (std::vector<uint8_t>& bytes : kept) {
     Bytes datagram = bytes;
     const auto record = next_record(datagram, our_id_size_);
     if (record && state_ != State::Closed) handle_protected(*record, now);
   }
   newest_has_id_ = newest_has_id;
+  opens_kept_ = within_another;
 }
 
 void Connection::Impl::handle_handshake(uint64_t epoch, ByteView payload, Time now) {
@@ -357,7 +359,8 @@ void Connection::Impl::handle_alert(ByteView payload) {
 
 void Connection::Impl::handle_application_data(Bytes payload) {
   peer_has_keys_ = true;
-  if (state_ == State::Connected) {
+  // The memory of a record that was kept goes with it: its data is copied like what comes before Connected.
+  if (state_ == State::Connected && !opens_kept_) {
     // In 1.2 the client speaks in its new epoch only after our final flight.
     if (role_ == Role::Server && !is13() && !flight_.empty() && !flight_.pending()) flight_done();
     if (received_.size() == kMaxPendingRecords) return dropped_.add(DropReason::NotPolled);
