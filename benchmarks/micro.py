@@ -1,12 +1,12 @@
 """What one packet costs without a network, and how large the programs are."""
 
-import json
 import subprocess
 import tempfile
 from pathlib import Path
 
 from base import Bench, Unavailable
 from peers import BUILD
+from stacks import Broken
 
 
 class Micro(Bench):
@@ -22,20 +22,11 @@ class Micro(Bench):
     def seconds(arguments):
         return min(0.5, arguments.seconds / 16)
 
-    def run(self, _peer, arguments):
-        command = [BUILD / "benchmarks" / "kaon_micro", "--benchmark_format=json",
-                   f"--benchmark_min_time={self.seconds(arguments)}"]
-        done = subprocess.run(command, text=True, capture_output=True, check=False)
-        if done.returncode != 0:
-            raise Unavailable(done.stderr[-500:])
-        rows = {}
-        for case in json.loads(done.stdout)["benchmarks"]:
-            if case.get("error_occurred"):
-                raise Unavailable(f"{case['name']}: {case['error_message']}")
-            name = case["name"].replace("/", "_")
-            rows[f"{name}_ns"] = (case["cpu_time"], "ns")
-            rows[f"{name}_allocations"] = (round(case["allocations"], 3), "per packet")
-        return rows
+    def run(self, peer, arguments):
+        try:
+            return {metric: (value, unit) for metric, value, unit in peer.micro(self.seconds(arguments))}
+        except Broken as why:
+            raise Unavailable(str(why)) from None
 
 
 class Size(Bench):

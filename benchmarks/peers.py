@@ -1,5 +1,6 @@
 """Who is measured: how each is built, and what it can do."""
 
+import json
 import os
 import platform
 import shutil
@@ -69,6 +70,19 @@ class Kaon(Peer):
     def ice_command(self):
         return [BUILD / "benchmarks/ice_server"]
 
+    def micro(self, seconds):
+        """Rows of metric, value and unit."""
+        command = [BUILD / "benchmarks/kaon_micro", "--benchmark_format=json", f"--benchmark_min_time={seconds}"]
+        done = subprocess.run(command, text=True, capture_output=True, check=False)
+        if done.returncode != 0:
+            raise stacks.Broken(done.stderr[-500:])
+        for case in json.loads(done.stdout)["benchmarks"]:
+            if case.get("error_occurred"):
+                raise stacks.Broken(f"{case['name']}: {case['error_message']}")
+            name = case["name"].replace("/", "_")
+            yield f"{name}_ns", case["cpu_time"], "ns"
+            yield f"{name}_allocations", round(case["allocations"], 3), "per packet"
+
     def make(self):
         if OWN_BUILD:
             return
@@ -84,20 +98,31 @@ class Kaon(Peer):
         return done.stdout.strip() or "unknown"
 
 
+def micro_of(program, seconds):
+    """What a program that measures SRTP alone tells."""
+    done = subprocess.run([program, str(seconds)], text=True, capture_output=True, check=False)
+    if done.returncode != 0:
+        raise stacks.Broken(done.stderr[-500:])
+    for name, nanoseconds in json.loads(done.stdout).items():
+        yield f"{name}_ns", nanoseconds, "ns"
+
+
 class Pion(Peer):
     name = "pion"
-    benches = ALL_PAIRS | {"turn", "tunnel", "ice", "mux"}
+    benches = ALL_PAIRS | {"micro", "turn", "tunnel", "ice", "mux"}
     full_tunnels = 1
     priority = ("nice", "--adjustment=-15")  # its threads would leave no time for anybody
     program = stacks.BUILD / "pion_bench"
     turn_server = stacks.BUILD / "pion_turnserver"
     ice_bench = stacks.BUILD / "pion_icebench"
+    srtp_bench = stacks.BUILD / "pion_srtpbench"
 
     def make(self):
         stacks.need("go")
         env = {"GOTOOLCHAIN": "local", "GOFLAGS": "-buildvcs=false"}
         stacks.run(["go", "mod", "download"], stacks.PEERS / "pion", stacks.Missing, env)
-        for program, package in ((self.program, "./bench"), (self.turn_server, "./turnserver"), (self.ice_bench, "./icebench")):
+        for program, package in ((self.program, "./bench"), (self.turn_server, "./turnserver"), (self.ice_bench, "./icebench"),
+                                 (self.srtp_bench, "./srtpbench")):
             stacks.run(["go", "build", "-o", program, package], stacks.PEERS / "pion", stacks.Broken, env)
 
     def command(self):
@@ -111,6 +136,9 @@ class Pion(Peer):
 
     def ice_path_command(self):
         return [self.ice_bench, "path"]
+
+    def micro(self, seconds):
+        return micro_of(self.srtp_bench, seconds)
 
     def version(self):
         return "v" + stacks.go_version("github.com/pion/webrtc/v4")
@@ -223,6 +251,30 @@ class Coturn(Peer):
         return done.stdout.strip()
 
 
+class Libsrtp(Peer):
+    """SRTP only, as Debian builds it. Unpacked, because nothing else wants its headers."""
+
+    name = "libsrtp"
+    benches = {"micro"}
+    program = stacks.BUILD / "libsrtp_micro"
+
+    def make(self):
+        stacks.need("c++")
+        for package in ("libsrtp2-1", "libsrtp2-dev"):
+            if not (stacks.BUILD / package).exists():
+                stacks.unpack(package)
+        library = next((stacks.BUILD / "libsrtp2-1").rglob("libsrtp2.so.1"))
+        stacks.run(["c++", "-O2", "-I", stacks.BUILD / "libsrtp2-dev/usr/include", ROOT / "benchmarks/libsrtp.cc", library,
+                    f"-Wl,-rpath,{library.parent}", "-Wl,--allow-shlib-undefined", "-o", self.program], ROOT, stacks.Missing)
+
+    def micro(self, seconds):
+        return micro_of(self.program, seconds)
+
+    def version(self):
+        packages = sorted((stacks.BUILD / "download").glob("libsrtp2-1_*.deb"))
+        return packages[-1].name.split("_")[1] if packages else "?"
+
+
 class Floor(Kaon):
     """No server but its system calls: what relaying costs at least on this machine."""
 
@@ -236,4 +288,5 @@ class Floor(Kaon):
         return "system calls only"
 
 
-PEERS = {peer.name: peer for peer in (Kaon(), Pion(), Libwebrtc(), Libdatachannel(), Coturn(), Floor(), Tcp(), TcpCubic(), *BROWSERS.values())}
+PEERS = {peer.name: peer for peer in (Kaon(), Pion(), Libwebrtc(), Libdatachannel(), Libsrtp(), Coturn(), Floor(), Tcp(), TcpCubic(),
+                                      *BROWSERS.values())}

@@ -22,6 +22,8 @@ from machine import busy, describe  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMESPACE = "KAON_BENCH_NAMESPACE"
+# Why peers could not be prepared, for the process in the namespace.
+MISSING = "KAON_BENCH_MISSING"
 
 
 def enter_namespace():
@@ -126,7 +128,10 @@ def main():
         if arguments.openssl35:
             with contextlib.suppress(openssl35.ToolMissing, Broken):  # the bench says it
                 openssl35.build()
+        os.environ[MISSING] = json.dumps({name: peers.PEERS[name].why_missing for name in arguments.peers})
     enter_namespace()
+    for name, why in json.loads(os.environ.get(MISSING, "{}")).items():
+        peers.PEERS[name].why_missing = why
     status = 0
     for name in arguments.benches:
         bench = cases.BENCHES[name]

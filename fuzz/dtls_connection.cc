@@ -66,6 +66,7 @@ class World {
     // With 1.3 the fuzzer is nobody: it has no keys, but repeats and changes what goes by.
     config.max_version = (bits_ & 32) != 0 ? Version::Dtls13 : Version::Dtls12;
     if ((bits_ & 8) != 0) config.mtu = 256;
+    if ((bits_ & 8) != 0) config.alpn = {"webrtc", which == 0 ? "a" : "b"};
     if ((bits_ & 16) != 0) config.cipher_suites = {CipherSuite::EcdheEcdsaChaCha20Poly1305Sha256};
     const bool unknown = which == 0 && (bits_ & 2) != 0;
     if (!unknown) config.remote_fingerprints = {certificate(1 - which).fingerprint()};

@@ -24,13 +24,6 @@ constexpr int kMaxTurns = 10'000;
 
 const net::Endpoint kAnyPort{net::IpAddress::v4(127, 0, 0, 1), 0};
 
-const crypto::Certificate& certificate() {
-  static SeededRandom random(1);
-  static const auto made =
-      crypto::Certificate::generate(crypto::KeyType::EcdsaP256, random, std::chrono::seconds(1'700'000'000));
-  return made;
-}
-
 // What a publisher or a viewer posts.
 std::string offer(sdp::Direction direction) {
   SeededRandom random(2);
@@ -105,7 +98,7 @@ std::string header(const std::string& answer, std::string_view name) {
 
 class World {
  public:
-  explicit World(fuzz::Choices& choices) : choices_(choices), control_(config(), loops_, certificate(), log_) {
+  explicit World(fuzz::Choices& choices) : choices_(choices), control_(config(), loops_, log_) {
     io::Loop* loop = loops_.front().get();
     io::PeerPortOptions options;
     options.udp.bind = {kAnyPort};

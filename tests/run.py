@@ -117,7 +117,9 @@ def part_sanitize(tally, full):
     modules = sorted({test.relative_to(ROOT).parts[1] for test in ROOT.glob("kaon/**/*_test.cc")})
     folder = build("asan-ubsan", [*(f"kaon_{m}_test" for m in modules), "kaon_scenario_test"])
     env = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
-    tally.cells([*units("asan", folder, env=env), *scenario("asan.scenario", folder, 200 if full else 10, 30 if full else 4, env)])
+    lists = seeded("asan.sctp.commands", folder / "kaon/sctp/kaon_sctp_test", "Chaos.RandomCommands*", 100000, env)
+    tally.cells([*units("asan", folder, env=env), *(lists if full else []),
+                 *scenario("asan.scenario", folder, 200 if full else 10, 30 if full else 4, env)])
     folder = build("tsan", [f"kaon_{m}_test" for m in TSAN_MODULES])
     tally.cells(units("tsan", folder, TSAN_MODULES, {"TSAN_OPTIONS": "halt_on_error=0 exitcode=66"}))
 
@@ -182,7 +184,7 @@ PARTS = {
     "dtls": Program("dtls", [sys.executable, "tests/interop/dtls/run.py"], "dtls", targets=("interop_dtls", "interop_dtls_stacks")),
     "bogo": Program("bogo", [sys.executable, "tests/bogo/run.py"], targets=("bogo_shim",)),
     "mlkem": Program("mlkem", [sys.executable, "tests/mlkem/run.py"], "mlkem",
-                     targets=("kaon_crypto_test", "kaon_dtls_test", "interop_dtls")),
+                     targets=("kaon_crypto_test", "kaon_dtls_test", "kaon_peer_test", "interop_dtls")),
     "srtp": Program("srtp", [sys.executable, "tests/interop/srtp/run.py"], targets=("interop_srtp",)),
     "bench": Program("bench", [sys.executable, "benchmarks/smoke.py"], targets=("kaon_benchmarks", "kaon_command_static")),
     "server": Program("server", [sys.executable, "tests/server/run.py"]),

@@ -2,8 +2,6 @@
 
 #include <openssl/pem.h>
 
-#include <initializer_list>
-
 #include "kaon/crypto/internal/openssl.h"
 #include "kaon/crypto/internal/signature.h"
 
@@ -31,118 +29,48 @@ KeyPtr generate_key(KeyType type, Random& random) {
   return nullptr;
 }
 
-// -- DER (X.690): a certificate says little, always the same, and libcrypto's X509 takes 6 µs more to write it down
-// -----
-
-constexpr uint8_t kInteger = 0x02;
-constexpr uint8_t kBitString = 0x03;
-constexpr uint8_t kUtcTime = 0x17;
-constexpr uint8_t kGeneralizedTime = 0x18;
-constexpr uint8_t kSequence = 0x30;
-
-/// The parts as the content of one value.
-std::vector<uint8_t> der_value(uint8_t tag, std::initializer_list<ByteView> parts) {
-  size_t size = 0;
-  for (const ByteView part : parts) size += part.size();
-  KAON_ASSERT(size <= 0xffff);
-  std::vector<uint8_t> out;
-  out.reserve(4 + size);
-  out.push_back(tag);
-  if (size > 0xff) out.push_back(0x82);
-  if (size > 0xff) out.push_back(static_cast<uint8_t>(size >> 8));
-  if (size > 0x7f && size <= 0xff) out.push_back(0x81);
-  out.push_back(static_cast<uint8_t>(size));
-  for (const ByteView part : parts) out.insert(out.end(), part.begin(), part.end());
-  return out;
+const EVP_MD* certificate_digest(KeyType type) {
+  switch (type) {
+    case KeyType::Ed25519: return nullptr;
+    case KeyType::EcdsaP384: return internal::digest_of(HashAlgorithm::Sha384);
+    default: return internal::digest_of(HashAlgorithm::Sha256);
+  }
 }
 
 /// RFC 5280 §4.1.2.2: positive, at most 20 bytes.
-std::vector<uint8_t> serial_number(Random& random) {
+bool set_serial(X509* certificate, Random& random) {
   std::array<uint8_t, 16> bytes;
   random.fill(bytes);
   bytes[0] = static_cast<uint8_t>((bytes[0] & 0x7f) | 0x40);
-  return der_value(kInteger, {bytes});
+  const internal::BignumPtr number(BN_bin2bn(bytes.data(), static_cast<int>(bytes.size()), nullptr));
+  return BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(certificate)) != nullptr;
 }
 
-/// RFC 5280 §4.1.2.5: with two digits of the year until 2049.
-std::vector<uint8_t> time_value(std::chrono::seconds since_1970) {
-  const std::chrono::sys_seconds time(since_1970);
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date(day);
-  const std::chrono::hh_mm_ss clock(time - day);
-  const int year = static_cast<int>(date.year());
-  std::string text;
-  const auto two_digits = [&](auto value) {
-    const auto number = static_cast<unsigned>(value);
-    text += {static_cast<char>('0' + number / 10 % 10), static_cast<char>('0' + number % 10)};
-  };
-  const bool short_year = year >= 1950 && year < 2050;
-  if (!short_year) two_digits(year / 100);
-  two_digits(year % 100);
-  two_digits(static_cast<unsigned>(date.month()));
-  two_digits(static_cast<unsigned>(date.day()));
-  two_digits(clock.hours().count());
-  two_digits(clock.minutes().count());
-  two_digits(clock.seconds().count());
-  text += 'Z';
-  return der_value(short_year ? kUtcTime : kGeneralizedTime, {as_bytes(text)});
+/// All certificates carry the same name: it tells nobody anything, which is the point (RFC 8827 §5.1 looks at none).
+bool set_names(X509* certificate) {
+  X509_NAME* name = X509_get_subject_name(certificate);
+  const auto* text = reinterpret_cast<const unsigned char*>("WebRTC");
+  return X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, text, -1, -1, 0) == 1 &&
+         X509_set_issuer_name(certificate, name) == 1;
 }
 
-/// RFC 5280 §4.1.2.7.
-std::vector<uint8_t> public_key_info(KeyType type, EVP_PKEY* key) {
-  const ByteView prefix = internal::public_key_prefix(type);
-  std::vector<uint8_t> info(prefix.begin(), prefix.end());
-  if (prefix.empty()) {
-    info.resize(static_cast<size_t>(i2d_PUBKEY(key, nullptr)));
-    uint8_t* cursor = info.data();
-    i2d_PUBKEY(key, &cursor);
-  } else {
-    const std::vector<uint8_t> raw = internal::encoded_public_key(key);
-    info.insert(info.end(), raw.begin(), raw.end());
-  }
-  return info;
+bool set_validity(X509* certificate, std::chrono::seconds from, std::chrono::seconds until) {
+  return ASN1_TIME_set(X509_getm_notBefore(certificate), static_cast<time_t>(from.count())) != nullptr &&
+         ASN1_TIME_set(X509_getm_notAfter(certificate), static_cast<time_t>(until.count())) != nullptr;
 }
 
-struct CertificateSignature {
-  SignatureScheme scheme;
-  ByteView algorithm;  // AlgorithmIdentifier
-};
-
-/// RFC 5758 §3.2, RFC 8410 §3, RFC 4055 §5.
-CertificateSignature certificate_signature(KeyType type) {
-  static constexpr uint8_t kEcdsaSha256[] = {0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02};
-  static constexpr uint8_t kEcdsaSha384[] = {0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03};
-  static constexpr uint8_t kEd25519[] = {0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70};
-  static constexpr uint8_t kRsaSha256[] = {0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86,
-                                           0xf7, 0x0d, 0x01, 0x01, 0x0b, 0x05, 0x00};
-  switch (type) {
-    case KeyType::EcdsaP256: return {SignatureScheme::EcdsaSecp256r1Sha256, kEcdsaSha256};
-    case KeyType::EcdsaP384: return {SignatureScheme::EcdsaSecp384r1Sha384, kEcdsaSha384};
-    case KeyType::Ed25519: return {SignatureScheme::Ed25519, kEd25519};
-    case KeyType::Rsa2048: break;
-  }
-  return {SignatureScheme::RsaPkcs1Sha256, kRsaSha256};
+/// X509_set_pubkey() says the same, but runs libcrypto's encoders: most of the time that a certificate takes.
+bool set_public_key(X509* certificate, KeyType type, EVP_PKEY* key) {
+  if (type == KeyType::Rsa2048) return X509_set_pubkey(certificate, key) == 1;
+  const bool ec = type != KeyType::Ed25519;
+  const int curve = type == KeyType::EcdsaP256 ? NID_X9_62_prime256v1 : NID_secp384r1;
+  const std::vector<uint8_t> encoded = internal::encoded_public_key(key);
+  auto* copy = static_cast<unsigned char*>(OPENSSL_memdup(encoded.data(), encoded.size()));  // the certificate frees it
+  return copy != nullptr && X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(certificate),
+                                                   OBJ_nid2obj(ec ? NID_X9_62_id_ecPublicKey : NID_ED25519),
+                                                   ec ? V_ASN1_OBJECT : V_ASN1_UNDEF, ec ? OBJ_nid2obj(curve) : nullptr,
+                                                   copy, internal::int_size(encoded.size())) == 1;
 }
-
-/// RFC 5280 §4.1.
-std::vector<uint8_t> self_signed(KeyType type, EVP_PKEY* key, Random& random, std::chrono::seconds from,
-                                 std::chrono::seconds until) {
-  static constexpr uint8_t kVersion3[] = {0xa0, 0x03, 0x02, 0x01, 0x02};
-  // CN=WebRTC. All certificates carry the same name: it tells nobody anything, which is the point (RFC 8827 §5.1 looks
-  // at none).
-  static constexpr uint8_t kName[] = {0x30, 0x11, 0x31, 0x0f, 0x30, 0x0d, 0x06, 0x03, 0x55, 0x04,
-                                      0x03, 0x0c, 0x06, 'W',  'e',  'b',  'R',  'T',  'C'};
-  static constexpr uint8_t kNoUnusedBits[] = {0};
-  const auto [scheme, algorithm] = certificate_signature(type);
-  const std::vector<uint8_t> validity = der_value(kSequence, {time_value(from), time_value(until)});
-  const std::vector<uint8_t> to_be_signed = der_value(
-      kSequence, {kVersion3, serial_number(random), algorithm, kName, validity, kName, public_key_info(type, key)});
-  const auto signature = internal::sign(key, type, scheme, to_be_signed);
-  KAON_ASSERT(signature.has_value());
-  return der_value(kSequence, {to_be_signed, algorithm, der_value(kBitString, {kNoUnusedBits, *signature})});
-}
-
-// -- PEM -------------------------------------------------------------------------------------------------------------
 
 std::vector<uint8_t> to_der(X509* certificate) {
   std::vector<uint8_t> der(static_cast<size_t>(i2d_X509(certificate, nullptr)));
@@ -178,7 +106,7 @@ int no_password(char*, int, int, void*) { return -1; }
 struct Certificate::Impl {
   KeyType type;
   KeyPtr key;
-  std::chrono::seconds expires;
+  X509Ptr certificate;
   std::vector<uint8_t> der;
 };
 
@@ -188,9 +116,17 @@ Certificate Certificate::generate(KeyType type, Random& random, std::chrono::sec
                                   std::chrono::seconds lifetime) {
   const ErrorScope scope;
   KeyPtr key = generate_key(type, random);
-  KAON_ASSERT(key != nullptr);
-  std::vector<uint8_t> der = self_signed(type, key.get(), random, now - std::chrono::days(1), now + lifetime);
-  return Certificate(std::shared_ptr<const Impl>(new Impl{type, std::move(key), now + lifetime, std::move(der)}));
+  X509Ptr certificate(X509_new());
+  KAON_ASSERT(key != nullptr && certificate != nullptr);
+  const bool ok = X509_set_version(certificate.get(), X509_VERSION_3) == 1 && set_serial(certificate.get(), random) &&
+                  set_names(certificate.get()) &&
+                  set_validity(certificate.get(), now - std::chrono::days(1), now + lifetime) &&
+                  set_public_key(certificate.get(), type, key.get()) &&
+                  X509_sign(certificate.get(), key.get(), certificate_digest(type)) > 0;
+  KAON_ASSERT(ok);
+  std::vector<uint8_t> der = to_der(certificate.get());
+  return Certificate(
+      std::shared_ptr<const Impl>(new Impl{type, std::move(key), std::move(certificate), std::move(der)}));
 }
 
 std::optional<Certificate> Certificate::from_pem(std::string_view certificate, std::string_view private_key) {
@@ -200,22 +136,53 @@ std::optional<Certificate> Certificate::from_pem(std::string_view certificate, s
   if (x509 == nullptr || key == nullptr || X509_check_private_key(x509.get(), key.get()) != 1) return std::nullopt;
   const std::optional<KeyType> type = internal::type_of(key.get());
   if (!type) return std::nullopt;
-  return Certificate(
-      std::shared_ptr<const Impl>(new Impl{*type, std::move(key), expiry(x509.get()), to_der(x509.get())}));
+  std::vector<uint8_t> der = to_der(x509.get());
+  return Certificate(std::shared_ptr<const Impl>(new Impl{*type, std::move(key), std::move(x509), std::move(der)}));
+}
+
+const Certificate& CachedCertificate::get(Random& random, std::chrono::seconds now) {
+  // A clock that was set back must not keep it for ever.
+  if (!certificate_ || now < made_ || now - made_ >= lifetime_) {
+    certificate_ = Certificate::generate(type_, random, now);
+    made_ = now;
+  }
+  return *certificate_;
 }
 
 KeyType Certificate::type() const { return impl_->type; }
 ByteView Certificate::der() const { return impl_->der; }
-std::chrono::seconds Certificate::expires() const { return impl_->expires; }
+std::chrono::seconds Certificate::expires() const { return expiry(impl_->certificate.get()); }
 Fingerprint Certificate::fingerprint(HashAlgorithm algorithm) const { return Fingerprint::of(algorithm, impl_->der); }
 
 std::optional<std::vector<uint8_t>> Certificate::sign(SignatureScheme scheme, ByteView data) const {
-  return internal::sign(impl_->key.get(), impl_->type, scheme, data);
+  const auto parameters = internal::parameters_of(impl_->type, scheme);
+  if (!parameters) return std::nullopt;
+  const ErrorScope scope;
+  size_t size = 0;
+  if (const auto digest = internal::ecdsa_digest(scheme, data)) {
+    const internal::KeyContextPtr context(EVP_PKEY_CTX_new_from_pkey(nullptr, impl_->key.get(), nullptr));
+    KAON_ASSERT(EVP_PKEY_sign_init(context.get()) == 1 &&
+                EVP_PKEY_sign(context.get(), nullptr, &size, digest->data.data(), digest->size) == 1);
+    std::vector<uint8_t> signature(size);
+    KAON_ASSERT(EVP_PKEY_sign(context.get(), signature.data(), &size, digest->data.data(), digest->size) == 1);
+    signature.resize(size);
+    return signature;
+  }
+  const internal::DigestContextPtr context(EVP_MD_CTX_new());
+  EVP_PKEY_CTX* key_context = nullptr;
+  KAON_ASSERT(EVP_DigestSignInit_ex(context.get(), &key_context, parameters->digest, nullptr, nullptr, impl_->key.get(),
+                                    nullptr) == 1 &&
+              internal::configure(key_context, *parameters) &&
+              EVP_DigestSign(context.get(), nullptr, &size, data.data(), data.size()) == 1);
+  std::vector<uint8_t> signature(size);
+  KAON_ASSERT(EVP_DigestSign(context.get(), signature.data(), &size, data.data(), data.size()) == 1);
+  signature.resize(size);
+  return signature;
 }
 
 std::string Certificate::certificate_pem() const {
   const BioPtr bio(BIO_new(BIO_s_mem()));
-  PEM_write_bio(bio.get(), PEM_STRING_X509, "", impl_->der.data(), static_cast<long>(impl_->der.size()));
+  PEM_write_bio_X509(bio.get(), impl_->certificate.get());
   return contents(bio.get());
 }
 

@@ -89,4 +89,21 @@ class Certificate {
   std::shared_ptr<const Impl> impl_;
 };
 
+/// The certificate of a server, one for many connections: made when it is first asked for, and anew when it has become
+/// old. Who has it keeps it. Clients had better make one for each connection, or all that they connect to can tell that
+/// they are the same.
+class CachedCertificate {
+ public:
+  explicit CachedCertificate(KeyType type, std::chrono::seconds lifetime = std::chrono::days(1))
+      : type_(type), lifetime_(lifetime) {}
+  /// The one of `now` (since 1970).
+  const Certificate& get(Random& random, std::chrono::seconds now);
+
+ private:
+  KeyType type_;
+  std::chrono::seconds lifetime_;
+  std::chrono::seconds made_{};
+  std::optional<Certificate> certificate_;
+};
+
 }  // namespace kaon::crypto

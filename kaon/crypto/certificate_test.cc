@@ -51,21 +51,6 @@ TEST(Certificate, IsSelfSignedAndWellFormedInTheEyesOfLibcrypto) {
   }
 }
 
-TEST(Certificate, IsByteForByteWhatLibcryptoWouldWrite) {
-  SystemRandom random;
-  for (KeyType type : kKeyTypes) {
-    const Certificate certificate = Certificate::generate(type, random, kNow);
-    const uint8_t* cursor = certificate.der().data();
-    const internal::X509Ptr x509(d2i_X509(nullptr, &cursor, static_cast<long>(certificate.der().size())));
-    ASSERT_NE(x509, nullptr);
-    ASSERT_GT(i2d_re_X509_tbs(x509.get(), nullptr), 0);  // forgets the bytes that were read
-    std::vector<uint8_t> written(static_cast<size_t>(i2d_X509(x509.get(), nullptr)));
-    uint8_t* out = written.data();
-    i2d_X509(x509.get(), &out);
-    EXPECT_EQ(to_hex(written), to_hex(certificate.der()));
-  }
-}
-
 TEST(Certificate, ExpiresWhenItWasTold) {
   SystemRandom random;
   const auto expect = [&](seconds now, seconds lifetime) {
@@ -83,6 +68,20 @@ TEST(Certificate, ExpiresWhenItWasTold) {
   expect(year2050 - seconds(2), seconds(1));
   expect(year2050 - seconds(1), seconds(1));
   expect(year2050 + days(3650), days(30));
+}
+
+TEST(CachedCertificate, IsTheSameForADayAndThenAnother) {
+  SystemRandom random;
+  CachedCertificate cached(KeyType::EcdsaP256);
+  const Fingerprint first = cached.get(random, kNow).fingerprint();
+  EXPECT_EQ(cached.get(random, kNow + days(1) - seconds(1)).fingerprint(), first);
+  const Certificate held = cached.get(random, kNow);
+  const Certificate second = cached.get(random, kNow + days(1));
+  EXPECT_NE(second.fingerprint(), first);
+  EXPECT_EQ(second.expires(), kNow + days(31));
+  EXPECT_EQ(held.fingerprint(), first) << "who has it keeps it";
+  EXPECT_EQ(cached.get(random, kNow + days(2) - seconds(1)).fingerprint(), second.fingerprint());
+  EXPECT_NE(cached.get(random, kNow).fingerprint(), second.fingerprint()) << "the clock was set back";
 }
 
 TEST(Certificate, SignsWhatItsPublicKeyVerifies) {

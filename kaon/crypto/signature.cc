@@ -1,4 +1,4 @@
-// Signing, and PublicKey: verifying what a peer signed.
+// PublicKey: verifying what a peer signed.
 #include <openssl/asn1.h>
 #include <openssl/rsa.h>
 
@@ -51,47 +51,6 @@ std::optional<SignatureParameters> parameters_of(KeyType type, SignatureScheme s
   return std::nullopt;
 }
 
-ByteView public_key_prefix(KeyType type) {
-  static constexpr uint8_t kP256[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
-                                      0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00};
-  static constexpr uint8_t kP384[] = {0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02,
-                                      0x01, 0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22, 0x03, 0x62, 0x00};
-  static constexpr uint8_t kEd25519[] = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
-  switch (type) {
-    case KeyType::EcdsaP256: return kP256;
-    case KeyType::EcdsaP384: return kP384;
-    case KeyType::Ed25519: return kEd25519;
-    case KeyType::Rsa2048: break;
-  }
-  return {};
-}
-
-std::optional<std::vector<uint8_t>> sign(EVP_PKEY* key, KeyType type, SignatureScheme scheme, ByteView data) {
-  const auto parameters = parameters_of(type, scheme);
-  if (!parameters) return std::nullopt;
-  const ErrorScope scope;
-  size_t size = 0;
-  if (const auto digest = ecdsa_digest(scheme, data)) {
-    const KeyContextPtr context(EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr));
-    KAON_ASSERT(EVP_PKEY_sign_init(context.get()) == 1 &&
-                EVP_PKEY_sign(context.get(), nullptr, &size, digest->data.data(), digest->size) == 1);
-    std::vector<uint8_t> signature(size);
-    KAON_ASSERT(EVP_PKEY_sign(context.get(), signature.data(), &size, digest->data.data(), digest->size) == 1);
-    signature.resize(size);
-    return signature;
-  }
-  const DigestContextPtr context(EVP_MD_CTX_new());
-  EVP_PKEY_CTX* key_context = nullptr;
-  KAON_ASSERT(EVP_DigestSignInit_ex(context.get(), &key_context, parameters->digest, nullptr, nullptr, key, nullptr) ==
-                  1 &&
-              configure(key_context, *parameters) &&
-              EVP_DigestSign(context.get(), nullptr, &size, data.data(), data.size()) == 1);
-  std::vector<uint8_t> signature(size);
-  KAON_ASSERT(EVP_DigestSign(context.get(), signature.data(), &size, data.data(), data.size()) == 1);
-  signature.resize(size);
-  return signature;
-}
-
 std::optional<Digest> ecdsa_digest(SignatureScheme scheme, ByteView data) {
   if (scheme == SignatureScheme::EcdsaSecp256r1Sha256) return hash(HashAlgorithm::Sha256, data);
   if (scheme == SignatureScheme::EcdsaSecp384r1Sha384) return hash(HashAlgorithm::Sha384, data);
@@ -127,14 +86,19 @@ ByteView sequence_at(const SequencePtr& values, int index) {
 
 /// The keys that everybody has. libcrypto's decoders would take several times as long as verifying a signature.
 internal::KeyPtr common_key(ByteView info) {
-  const auto behind = [&](KeyType type) {
-    const ByteView prefix = internal::public_key_prefix(type);
+  // What stands before the key (RFC 5480, RFC 8410).
+  static constexpr uint8_t kP256[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
+                                      0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00};
+  static constexpr uint8_t kP384[] = {0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02,
+                                      0x01, 0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22, 0x03, 0x62, 0x00};
+  static constexpr uint8_t kEd25519[] = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
+  const auto behind = [&](ByteView prefix) {
     const bool fits = info.size() > prefix.size() && std::ranges::equal(info.first(prefix.size()), prefix);
     return fits ? info.subspan(prefix.size()) : ByteView{};
   };
-  if (const ByteView point = behind(KeyType::EcdsaP256); !point.empty()) return internal::ec_public_key("P-256", point);
-  if (const ByteView point = behind(KeyType::EcdsaP384); !point.empty()) return internal::ec_public_key("P-384", point);
-  if (const ByteView raw = behind(KeyType::Ed25519); !raw.empty())
+  if (const ByteView point = behind(kP256); !point.empty()) return internal::ec_public_key("P-256", point);
+  if (const ByteView point = behind(kP384); !point.empty()) return internal::ec_public_key("P-384", point);
+  if (const ByteView raw = behind(kEd25519); !raw.empty())
     return internal::KeyPtr(EVP_PKEY_new_raw_public_key_ex(nullptr, "ED25519", nullptr, raw.data(), raw.size()));
   return nullptr;
 }

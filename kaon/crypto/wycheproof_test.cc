@@ -133,6 +133,50 @@ TEST(Wycheproof, KeyExchanges) {
   expect_exchanges("ecdh_secp384r1", 790, Group::Secp384r1, 96);
 }
 
+// There is no ML-KEM by itself: the part of X25519MLKEM768 that is X25519's is always the same.
+class WycheproofMlKem : public ::testing::Test {
+ protected:
+  static constexpr Group kHybrid = Group::X25519MlKem768;
+  static constexpr size_t kSecret = 32;
+  void SetUp() override {
+    if (!group_available(kHybrid)) GTEST_SKIP() << "libcrypto has no ML-KEM";
+    FixedRandom random(scalar_);
+    const KeyExchange own = KeyExchange::generate(Group::X25519, random);
+    x25519_share_.assign(own.share().begin(), own.share().end());
+  }
+  Data with_x25519(Data part) const {
+    part.insert(part.end(), x25519_share_.begin(), x25519_share_.end());
+    return part;
+  }
+  const std::string scalar_ = std::string(63, '0') + "8";
+
+ private:
+  Data x25519_share_;
+};
+
+TEST_F(WycheproofMlKem, Encapsulation) {
+  for_each_vector("mlkem_768_encaps", 265, [this](const Vector& v) {
+    FixedRandom random(v.hex[1] + scalar_);
+    const auto response = KeyExchange::respond(kHybrid, with_x25519(v.field(0)), random);
+    ASSERT_EQ(response.has_value(), v.valid());
+    if (!v.valid()) return;
+    const ByteView ciphertext = ByteView(response->share).first(response->share.size() - kSecret);
+    EXPECT_EQ(to_hex(hash(HashAlgorithm::Sha256, ciphertext).view()), v.hex[2]);
+    EXPECT_EQ(to_hex(ByteView(response->secret).first(kSecret)), v.hex[3]);
+  });
+}
+
+TEST_F(WycheproofMlKem, Decapsulation) {
+  for_each_vector("mlkem_768_decaps", 181, [this](const Vector& v) {
+    FixedRandom random(v.hex[0] + scalar_);
+    const auto secret = KeyExchange::generate(kHybrid, random).finish(with_x25519(v.field(1)));
+    ASSERT_EQ(secret.has_value(), v.valid());
+    if (v.valid()) {
+      EXPECT_EQ(to_hex(ByteView(*secret).first(kSecret)), v.hex[2]);
+    }
+  });
+}
+
 /// Keys come in certificates; who signed this one does not matter.
 std::optional<PublicKey> public_key(const std::string& hex) {
   const Data info = from_hex(hex);

@@ -150,21 +150,44 @@ TEST(ChannelsD9, MalformedOpensAreRefused) {
 
 TEST(ChannelsD9, StrayAcksUnknownMessagesAndStraysOfDataDoNothing) {
   BadPeer bad;
-  const uint8_t ack[] = {2}, unknown[] = {9}, zero[] = {0};
+  const uint8_t ack[] = {2}, unknown[] = {9};
   bad.send(1, 50, ack);
   bad.send(1, 50, unknown);
   bad.send(9, 51, as_bytes("nobody home"));
-  bad.open(1);
-  bad.send(1, 51, as_bytes("\xff\xfe"));
-  bad.send(1, 1234, zero);
   const auto& drops = bad.good.channels.drops();
   EXPECT_EQ(drops[DropReason::UnexpectedAck], 1u);
   EXPECT_EQ(drops[DropReason::UnknownDcep], 1u);
   EXPECT_EQ(drops[DropReason::UnknownStream], 1u);
-  EXPECT_EQ(drops[DropReason::InvalidUtf8], 1u);
-  EXPECT_EQ(drops[DropReason::UnknownPpid], 1u);
   EXPECT_TRUE(bad.good.messages.empty());
+  EXPECT_TRUE(bad.resets.empty());
   EXPECT_FALSE(bad.good.ended.has_value());
+}
+
+TEST(ChannelsD9, WhatNoChannelShouldCarryClosesThatOneOnly) {
+  struct Case {
+    uint32_t ppid;
+    const char* bytes;
+    DropReason counted;
+  };
+  for (const Case& c : {Case{51, "\xff\xfe", DropReason::InvalidUtf8},
+                        {1234, "?", DropReason::UnknownPpid},
+                        {50, "\x09", DropReason::UnknownDcep}}) {
+    SCOPED_TRACE(c.ppid);
+    BadPeer bad;
+    bad.open(1);
+    bad.open(3);
+    bad.send(1, c.ppid, as_bytes(c.bytes));
+    bad.send(1, 51, as_bytes("too late"));
+    bad.send(3, 51, as_bytes("alive"));
+    EXPECT_EQ(bad.good.channels.drops()[c.counted], 1u);
+    EXPECT_THAT(bad.resets, ElementsAre(1));
+    ASSERT_EQ(bad.good.messages.size(), 1u);
+    EXPECT_EQ(bad.good.messages[0].text, "alive");
+    const sctp::StreamId stream[] = {sctp::StreamId(1)};
+    ASSERT_TRUE(bad.association.reset_streams(stream, bad.pair.now()));
+    bad.pair.run_for(1s);
+    EXPECT_THAT(bad.good.errors, ElementsAre(ChannelError::ProtocolViolation));
+  }
 }
 
 TEST(ChannelsD9, TheOldPartialPpidsAreJoined) {

@@ -91,7 +91,7 @@ std::string_view to_string(SendError error);
 enum class ChannelError : uint8_t {
   None,               // closed by close() on either side
   AssociationClosed,  // the whole association ended
-  ProtocolViolation,  // the peer broke DCEP on this channel
+  ProtocolViolation,  // the peer broke DCEP, sent a kind of message that there is not, or text that is no UTF-8
   NoStreamLeft,       // the id it was to use turned out not to exist
 };
 std::string_view to_string(ChannelError error);
@@ -111,7 +111,7 @@ enum class DropReason : uint8_t {
 
 // --- Events ---
 
-/// The association is up.
+/// Messages go: sctp::Connected.
 struct Connected {};
 /// The peer opened a channel in-band; it is open.
 struct ChannelAnnounced {

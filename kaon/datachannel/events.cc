@@ -87,7 +87,7 @@ Channels::Impl::Handle Channels::Impl::on(sctp::Message& message) {
   return on_data(*channel, message);
 }
 
-// RFC 8831 §6.6.
+// RFC 8831 §6.6: a channel whose peer sends what it should not is closed.
 Channels::Impl::Handle Channels::Impl::on_data(Channel& channel, const sctp::Message& message) {
   ByteView payload = message.payload;
   bool binary = true;
@@ -98,7 +98,10 @@ Channels::Impl::Handle Channels::Impl::on_data(Channel& channel, const sctp::Mes
     case PpidValue::BinaryEmpty: payload = {}; break;
     case PpidValue::StringPartial:
     case PpidValue::BinaryPartial: add_part(channel, payload); return std::nullopt;
-    default: drops_.add(DropReason::UnknownPpid); return std::nullopt;
+    default:
+      drops_.add(DropReason::UnknownPpid);
+      close_for_violation(channel);
+      return std::nullopt;
   }
   if (!channel.parts.empty()) {
     if (!add_part(channel, payload)) return std::nullopt;
@@ -107,6 +110,7 @@ Channels::Impl::Handle Channels::Impl::on_data(Channel& channel, const sctp::Mes
   }
   if (!binary && !is_utf8(as_text(payload))) {
     drops_.add(DropReason::InvalidUtf8);
+    close_for_violation(channel);
     return std::nullopt;
   }
   ++channel.stats.messages_received;
@@ -160,6 +164,8 @@ void Channels::Impl::on_dcep(const sctp::Message& message) {
     case DcepType::Ack: return on_ack(message.stream.value());
   }
   drops_.add(DropReason::UnknownDcep);
+  Channel* channel = on_stream(message.stream.value());
+  if (channel != nullptr && channel->state == ChannelState::Open) close_for_violation(*channel);
 }
 
 void Channels::Impl::on_ack(uint16_t stream) {

@@ -58,6 +58,7 @@ bool Connection::use_spare_connection_id() { return impl_->use_spare_connection_
 void Connection::forget_connection_id(ByteView id) { impl_->forget_connection_id(id); }
 void Connection::close() { impl_->close(); }
 bool Connection::connected() const { return impl_->connected(); }
+bool Connection::writable() const { return impl_->writable(); }
 const Counters<DropReason>& Connection::dropped() const { return impl_->dropped(); }
 
 }  // namespace kaon::dtls

@@ -77,14 +77,17 @@ class Connection {
   /// or, for data that came before Connected, into memory that is valid until the next call of any method here.
   std::optional<Bytes> poll_application_data();
 
+  /// Whether protect() works: when connected, and in a server of 1.3 from its own Finished on, half a round trip before
+  /// that (RFC 8446 §2, figure 1). Until Connected nobody has shown who the client is: say what anybody may hear.
+  bool writable() const;
   /// Bytes that protect() adds to each record with the negotiated suite and the peer's connection id; the most that
-  /// this can be before Connected.
+  /// this can be until writable().
   size_t overhead() const;
   /// Where in its output protect() puts the payload: plaintext that already stands there is encrypted in place.
   size_t payload_offset() const;
   /// Writes one application data record: `out` needs plaintext.size() + overhead() bytes. `plaintext` stands exactly at
-  /// out + payload_offset() or does not overlap `out`. Returns the bytes written; zero if not connected, if a size does
-  /// not fit, or if sequence numbers or a key are used up (then Closed follows). Allocates nothing.
+  /// out + payload_offset() or does not overlap `out`. Returns the bytes written; zero if not writable(), if a size
+  /// does not fit, or if sequence numbers or a key are used up (then Closed follows). Allocates nothing.
   size_t protect(ByteView plaintext, Bytes out);
 
   /// RFC 5705, RFC 8446 §7.5; for SRTP the label is kSrtpExporterLabel. An empty `context` means none.

@@ -68,6 +68,8 @@ struct PeerConfig {
   long mtu = 1200;
   /// With a pre-shared key instead of certificates.
   bool psk = false;
+  /// Protocol names as on the wire: a client offers them, a server takes the first that the client has too.
+  std::string_view alpn = {};
 };
 
 constexpr std::string_view kIdentity = "kaon";
@@ -91,6 +93,7 @@ class OpenSslPeer {
     if (config.psk) use_psk();
     if (config.certificate && !config.psk) use_certificate();
     if (config.cookies) use_cookies();
+    if (!config.alpn.empty()) use_alpn(config.alpn);
     ssl_ = SSL_new(context_);
     BIO* bio = DatagramBio::make(&datagrams_);
     SSL_set_bio(ssl_, bio, bio);
@@ -154,6 +157,21 @@ class OpenSslPeer {
     });
     SSL_CTX_use_psk_identity_hint(context_, "a hint");
   }
+  void use_alpn(std::string_view names) {
+    alpn_ = names;
+    SSL_CTX_set_alpn_protos(context_, as_bytes(alpn_).data(), static_cast<unsigned>(alpn_.size()));
+    SSL_CTX_set_alpn_select_cb(
+        context_,
+        [](SSL*, const unsigned char** out, unsigned char* size, const unsigned char* in, unsigned in_size,
+           void* ours) {
+          const ByteView list = as_bytes(*static_cast<std::string_view*>(ours));
+          auto* const chosen = const_cast<unsigned char**>(out);
+          const int result =
+              SSL_select_next_proto(chosen, size, list.data(), static_cast<unsigned>(list.size()), in, in_size);
+          return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+        },
+        &alpn_);
+  }
   void use_cookies() {
     SSL_CTX_set_options(context_, SSL_OP_COOKIE_EXCHANGE);
     SSL_CTX_set_cookie_generate_cb(context_, [](SSL*, unsigned char* cookie, unsigned int* size) {
@@ -167,6 +185,7 @@ class OpenSslPeer {
   }
 
   DatagramBio datagrams_;
+  std::string_view alpn_;
   SSL_CTX* context_ = nullptr;
   SSL* ssl_ = nullptr;
 };
@@ -288,6 +307,21 @@ INSTANTIATE_TEST_SUITE_P(
       return std::string(std::get<0>(test.param) == Role::Client ? "AsClient" : "AsServer") +
              std::string(to_string(std::get<1>(test.param).suite));
     });
+
+TEST(OpenSslInterop, ProtocolNamesAreAgreedOn) {
+  for (const Role role : {Role::Client, Role::Server}) {
+    Config config = config_of(role);
+    config.alpn = {"coap", "webrtc"};
+    Interop interop(config, {.role = role == Role::Client ? Role::Server : Role::Client, .alpn = "\6webrtc\3foo"});
+    interop.run();
+    interop.expect_works();
+    EXPECT_EQ(interop.side.connected->alpn, "webrtc");
+    const unsigned char* name = nullptr;
+    unsigned size = 0;
+    SSL_get0_alpn_selected(interop.peer.ssl(), &name, &size);
+    EXPECT_EQ(as_text(ByteView(name, size)), "webrtc");
+  }
+}
 
 TEST(OpenSslInterop, EveryGroup) {
   using crypto::Group;

@@ -42,6 +42,7 @@ std::string_view to_string(AlertDescription alert) {
     case AlertDescription::UnsupportedExtension: return "unsupported_extension";
     case AlertDescription::UnknownPskIdentity: return "unknown_psk_identity";
     case AlertDescription::CertificateRequired: return "certificate_required";
+    case AlertDescription::NoApplicationProtocol: return "no_application_protocol";
   }
   return "unknown";
 }

@@ -73,6 +73,7 @@ enum class AlertDescription : uint8_t {
   UnsupportedExtension = 110,
   UnknownPskIdentity = 115,
   CertificateRequired = 116,
+  NoApplicationProtocol = 120,
 };
 std::string_view to_string(AlertDescription alert);
 
@@ -141,11 +142,16 @@ struct Config {
   /// Return routability checks (RFC 9853), offered and answered where connection ids are: Connection::check_path() then
   /// asks whether the peer is at a new address.
   bool return_routability = false;
+  /// Names of what is spoken over the connection (RFC 7301), of 1 to kMaxProtocolNameSize bytes each (asserted). A
+  /// client offers them. A server takes the first of its own that the client offers, and refuses a client that offers
+  /// names but none of these. Empty: a client offers none, and a server takes "webrtc" (RFC 8833) and no other.
+  std::vector<std::string> alpn = {};
   /// Emit KeyLogLine events. They let their reader decrypt everything.
   bool key_log = false;
 };
 inline constexpr size_t kMinMtu = 128;
 inline constexpr size_t kMaxConnectionIdSize = 255;
+inline constexpr size_t kMaxProtocolNameSize = 255;
 
 enum class CloseReason : uint8_t {
   LocalClose,           ///< close() was called
@@ -170,6 +176,8 @@ struct Connected {
   std::vector<uint8_t> peer_certificate;
   /// Of the pre-shared key, if it was one.
   std::vector<uint8_t> psk_identity = {};
+  /// The name out of Config::alpn that was agreed on; empty if none was.
+  std::string alpn = {};
 };
 
 /// The last event. A closing alert may still wait in poll_transmit().

@@ -127,6 +127,7 @@ void Connection::Impl::settle(Time time) {
   while (auto event = transport.poll_ice_event()) handle_ice_event(*event, time);
   while (transport.replay_held(time)) deliver_data(time, net::Ecn::NotEct);
   while (auto event = transport.poll_dtls_event()) handle_dtls_event(*event, time);
+  if (!security) start_channels(time);
   if (tracer) tracer->observe(transport, media, channels ? &*channels : nullptr, time);
 }
 
@@ -197,7 +198,8 @@ std::optional<net::Transmit> Connection::Impl::poll_transmit(Bytes out) {
   if (auto transmit = transport.poll_transmit(out, now)) return transmit;
   // Our alert may be lost: a peer that hears no answers to its consent checks ends as well.
   if (dtls_failed) transport.ice().close();
-  if (!transport.path() || !security || said_goodbye) return std::nullopt;
+  if (!transport.path() || said_goodbye) return std::nullopt;
+  if (!security) return says_init_early() ? transmit_data(out) : std::nullopt;
   if (auto transmit = transmit_carried(out)) return transmit;
   if (transport.secured() && media.negotiated()) {
     if (const auto run = media.poll_transmit(out, transport.srtp_sender(), now)) {

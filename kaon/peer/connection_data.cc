@@ -14,10 +14,18 @@ datachannel::Channels& Connection::Impl::need_channels() {
 
 void Connection::Impl::start_channels(Time time) {
   const NegotiatedSession* session = negotiator.session();
-  if (!channels || !security || session == nullptr || !session->data) return;
-  if (const auto rtt = transport.ice().rtt()) channels->set_rtt(*rtt);
+  if (!channels || channels->started() || session == nullptr || !session->data) return;
   const auto peer_init = sctp_init_bytes(session->data->remote_sctp_init);
+  // With the peer's INIT there would be more to say than what anybody may hear.
+  if (!security && (peer_init || !transport.writable() || negotiator.state() != SignalingState::Stable)) return;
+  if (const auto rtt = transport.ice().rtt()) channels->set_rtt(*rtt);
   channels->start(session->dtls_role, time, peer_init ? ByteView(*peer_init) : ByteView());
+}
+
+// A server of DTLS 1.3 may speak half a round trip before it knows that the client is the peer, and its INIT is what
+// anybody may hear. The answer waits for the proof as all data does.
+bool Connection::Impl::says_init_early() const {
+  return !security && channels && channels->association().state() == sctp::State::CookieWait && transport.writable();
 }
 
 std::optional<net::Transmit> Connection::Impl::transmit_carried(Bytes out) {

@@ -10,6 +10,14 @@ namespace {
 
 using namespace test;
 
+/// The description of a connection that does not have the certificate it says.
+sdp::SessionDescription with_another_fingerprint(const Node& node) {
+  std::string text = node.connection->local_description();
+  const size_t at = text.find("sha-256 ") + 8;
+  text[at] = text[at] == 'A' ? 'B' : 'A';
+  return *sdp::SessionDescription::parse(text);
+}
+
 TEST(PeerConnection, OpensAChannelAndCarriesMessagesBothWays) {
   Pair pair(1);
   pair.start();
@@ -88,12 +96,7 @@ TEST(PeerConnection, FailsAndDeliversNothingWhenTheFingerprintIsAnother) {
   ASSERT_TRUE(channel);
   pair.offer(pair.a);
   ASSERT_TRUE(pair.b->set_local_description(SdpType::Answer, pair.now()));
-  std::string text = pair.b->local_description();
-  const size_t at = text.find("sha-256 ") + 8;
-  text[at] = text[at] == 'A' ? 'B' : 'A';
-  const auto forged = sdp::SessionDescription::parse(text);
-  ASSERT_TRUE(forged);
-  ASSERT_TRUE(pair.a->set_remote_description(SdpType::Answer, *forged, pair.now()));
+  ASSERT_TRUE(pair.a->set_remote_description(SdpType::Answer, with_another_fingerprint(pair.b), pair.now()));
   ASSERT_TRUE(pair.run([&] { return pair.a->state() == ConnectionState::Failed; }));
   EXPECT_EQ(pair.a.count<Secured>(), 0u);
   EXPECT_THAT(pair.a.last<StateChanged>()->detail, testing::HasSubstr("fingerprint"));
@@ -104,6 +107,41 @@ TEST(PeerConnection, FailsAndDeliversNothingWhenTheFingerprintIsAnother) {
   // ICE has no say in it.
   pair.a->restart_ice(pair.now());
   EXPECT_EQ(pair.a->state(), ConnectionState::Failed);
+}
+
+// How soon a channel is there with a peer that knows neither SPED nor SNAP, in steps of 10 ms, half a round trip: a
+// check and its answer, ClientHello, the server's flight with its INIT behind it, Finished and INIT ACK.
+TEST(PeerConnection, AServersInitGoesOutBehindItsFinished) {
+  Pair pair(18);
+  pair.b.config.negotiation.answer_setup = sdp::Setup::Active;
+  for (Node* node : {&pair.a, &pair.b}) node->config.sped = node->config.snap = false;
+  pair.start();
+  ASSERT_TRUE(pair.a->open_channel({}, pair.now()));
+  const Time start = pair.now();
+  pair.negotiate(pair.a);
+  const auto opened = [&] { return pair.a.count_channel_events<datachannel::ChannelOpened>() == 1; };
+  ASSERT_TRUE(pair.run(opened));
+  EXPECT_EQ(pair.now() - start, 50ms);
+  // DCEP's OPEN came with the COOKIE ECHO.
+  ASSERT_TRUE(pair.run([&] { return pair.b.announced_channels.size() == 1; }));
+  EXPECT_EQ(pair.now() - start, 60ms);
+}
+
+TEST(PeerConnection, WhoIsNotThePeerHearsOurInitAndNothingElse) {
+  Pair pair(19);
+  pair.b.config.negotiation.answer_setup = sdp::Setup::Active;
+  for (Node* node : {&pair.a, &pair.b}) node->config.sped = node->config.snap = false;
+  pair.start();
+  ASSERT_TRUE(pair.a->open_channel({.label = "secret"}, pair.now()));
+  pair.offer(pair.a);
+  ASSERT_TRUE(pair.b->set_local_description(SdpType::Answer, pair.now()));
+  ASSERT_TRUE(pair.a->set_remote_description(SdpType::Answer, with_another_fingerprint(pair.b), pair.now()));
+  ASSERT_TRUE(pair.run([&] { return pair.a->state() == ConnectionState::Failed; }));
+  EXPECT_EQ(pair.b.count<Secured>(), 1u) << "the client knows the server";
+  pair.pump.pass(30s);
+  EXPECT_EQ(pair.a->channels()->association().stats().packets_sent, 1u);
+  EXPECT_EQ(pair.a->channels()->association().state(), sctp::State::CookieWait);
+  EXPECT_TRUE(pair.b.announced_channels.empty());
 }
 
 TEST(PeerConnection, HoldsEarlyDtlsUntilTheAnswerIsThere) {

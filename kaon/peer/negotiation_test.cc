@@ -118,6 +118,35 @@ TEST(Negotiator, TakesNoHeaderEncryptionForPartOfABundle) {
   EXPECT_EQ(b->session()->header_encryption, HeaderEncryption::Off);
 }
 
+// Whoever repeats what he does not know promises it.
+TEST(Negotiator, UnknownOptionsAndAttributesAreIgnoredAndNotEchoed) {
+  Peer a(1), b(2);
+  ASSERT_TRUE(a->add_transceiver(MediaKind::Video));
+  a->want_data();
+  ASSERT_TRUE(a->set_local_description(SdpType::Offer));
+  std::string offer = a->create_offer()->write();
+  const auto insert_after = [&](std::string_view line, std::string_view added) {
+    size_t count = 0;
+    for (size_t at = offer.find(line); at != std::string::npos; at = offer.find(line, at + 1), ++count)
+      offer.insert(offer.find("\r\n", at) + (added.starts_with(' ') ? 0 : 2), added);
+    ASSERT_GT(count, 0u) << line;
+  };
+  insert_after("t=0 0", "a=frob-session:1\r\na=frob-flag\r\n");
+  insert_after("a=ice-options:", " frob-ice");
+  insert_after("a=mid:", "a=frob-media:2\r\na=setup-frob:3\r\n");
+  insert_after("a=rtcp-mux\r\n", "a=extmap:14 urn:frob\r\na=rtcp-fb:* frob-feedback\r\n");
+  const auto parsed = sdp::SessionDescription::parse(offer);
+  ASSERT_TRUE(parsed) << offer;
+  ASSERT_TRUE(b->set_remote_description(SdpType::Offer, *parsed));
+  const auto answer = b->create_answer();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->write().find("frob"), std::string::npos) << answer->write();
+  EXPECT_TRUE(b->set_local_description(SdpType::Answer));
+  EXPECT_TRUE(a->set_remote_description(SdpType::Answer, sent(*answer)));
+  // Nor in offers of our own afterwards.
+  EXPECT_EQ(b->create_offer()->write().find("frob"), std::string::npos);
+}
+
 TEST(Negotiator, TheSameSeedMakesTheSameOffer) {
   Peer a(7), b(7);
   for (Peer* peer : {&a, &b}) ASSERT_TRUE((*peer)->add_transceiver(MediaKind::Video));

@@ -2,6 +2,8 @@
 // well without.
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "kaon/peer/internal/connection_test_support.h"
 #include "kaon/peer/internal/negotiation_test_support.h"
 
@@ -20,6 +22,7 @@ struct Options {
   sdp::Setup answer_setup = sdp::Setup::Passive;
   crypto::KeyType key = crypto::KeyType::Ed25519;
   size_t mtu = 1200;
+  dtls::KeyExchangePolicy key_exchange = dtls::KeyExchangePolicy::Latency;
 };
 
 struct Call {
@@ -30,10 +33,12 @@ struct Call {
       node->config.max_dtls_version = options.version;
       node->config.negotiation.answer_setup = options.answer_setup;
       node->config.mtu = options.mtu;
+      node->config.key_exchange = options.key_exchange;
       if (options.key != crypto::KeyType::Ed25519)
         node->config.certificate = crypto::Certificate::generate(options.key, node->random, 1'700'000'000s);
     }
     pair.start();
+    started = pair.now();
     channel = *pair.a->open_channel({.label = "chat"}, pair.now());
   }
   /// When a, and when b, may send after descriptions that took no time.
@@ -65,6 +70,7 @@ struct Call {
   }
 
   Pair pair;
+  Time started{};
   datachannel::ChannelId channel{};
 };
 
@@ -114,6 +120,50 @@ TEST(Sped, FlightsOfSeveralPacketsCostNothingMore) {
   EXPECT_LE(client, kRtt + 20ms);
   EXPECT_LE(server, kRtt + kRtt / 2 + 20ms);
   rsa.works();
+}
+
+/// How many different handshake packets stand in checks of a that leave at the instant when the first of them does.
+size_t packets_of_the_first_instant(Call& call) {
+  std::optional<Time> first;
+  std::set<std::vector<uint8_t>> packets;
+  call.pair.network.set_tap([&](Time now, const net::Datagram& packet) {
+    if (packet.remote != call.pair.a.address || packet.bytes[0] > 3) return;
+    std::vector<uint8_t> bytes(packet.bytes.begin(), packet.bytes.end());
+    const auto message = stun::Message::parse(bytes);
+    if (!message || !message->has(stun::Attribute::DtlsInStun)) return;
+    if (!first) first = now;
+    const auto carried = message->find(stun::Attribute::DtlsInStun);
+    if (now == *first) packets.emplace(carried->begin(), carried->end());
+  });
+  call.connect();
+  call.pair.network.set_tap({});
+  EXPECT_TRUE(first);
+  return packets.size();
+}
+
+// Each would cost a turn of pacing otherwise.
+TEST(Sped, AllPacketsOfAClientHelloLeaveAtOnce) {
+  Call small({.mtu = 360});
+  EXPECT_GE(packets_of_the_first_instant(small), 2u);
+  small.works();
+}
+
+TEST(Sped, BothPacketsOfAPostQuantumClientHelloLeaveAtOnce) {
+  if (!crypto::group_available(crypto::Group::X25519MlKem768)) GTEST_SKIP() << "libcrypto has no ML-KEM";
+  for (const sdp::Setup answer_setup : {sdp::Setup::Passive, sdp::Setup::Active}) {
+    Call call({.answer_setup = answer_setup, .key_exchange = dtls::KeyExchangePolicy::PostQuantum});
+    const bool a_is_client = answer_setup == sdp::Setup::Passive;
+    if (a_is_client) {
+      EXPECT_EQ(packets_of_the_first_instant(call), 2u);
+      EXPECT_LE(call.pair.now() - call.started, kRtt + kRtt / 2 + 20ms);
+    } else {
+      const auto [server, client] = call.connect();
+      EXPECT_LE(client, kRtt + 20ms);
+      EXPECT_LE(server, kRtt + kRtt / 2 + 20ms);
+    }
+    EXPECT_EQ(call.pair.a.last<Secured>()->group, crypto::Group::X25519MlKem768);
+    call.works();
+  }
 }
 
 TEST(Sped, IsUsedOnlyIfBothSidesWantIt) {

@@ -78,7 +78,9 @@ struct Fixture {
   bool connect() {
     a.association.connect(pair.now());
     b.association.connect(pair.now());
-    return pair.run(60s, [this] { return a.connected != 0 && b.connected != 0; });
+    return pair.run(60s, [this] {
+      return a.association.state() == State::Established && b.association.state() == State::Established;
+    });
   }
   auto send(uint16_t stream, ByteView bytes, SendOptions options = {}) {
     return a.association.send(StreamId(stream), Ppid(53), bytes, options, pair.now());
@@ -101,9 +103,9 @@ TEST(Association, BothSidesConnectAtOnceInTwoRoundTrips) {
   Fixture f;
   const Time start = f.pair.now();
   ASSERT_TRUE(f.connect());
-  EXPECT_EQ(f.a.association.state(), State::Established);
-  EXPECT_EQ(f.b.association.state(), State::Established);
   EXPECT_LE(f.pair.now() - start, 40ms);
+  EXPECT_EQ(f.a.connected, 1);
+  EXPECT_EQ(f.b.connected, 1);
   EXPECT_EQ(f.a.association.drops().total(), 0u);
   EXPECT_EQ(f.b.association.drops().total(), 0u);
 }
@@ -122,6 +124,45 @@ TEST(Association, ConnectsUnderAnyLossOfTheHandshake) {
     ASSERT_TRUE(f.connect());
     EXPECT_EQ(f.a.restarted + f.b.restarted, 0);
   }
+}
+
+// RFC 9260 §5.1 C: the first messages need not wait for the COOKIE ACK.
+TEST(Association, WhoSendsUponConnectedIsHeardWithTheCookieEcho) {
+  Fixture f;
+  const Time start = f.pair.now();
+  std::optional<Time> connected;
+  f.pair.a().on_event = [&, before = f.pair.a().on_event](Event& event) {
+    if (std::holds_alternative<Connected>(event)) {
+      connected = f.pair.now();
+      EXPECT_TRUE(f.send(3, "at once"));
+    }
+    before(event);
+  };
+  f.a.association.connect(start);
+  ASSERT_TRUE(f.pair.run(1s, [&] { return f.b.messages.size() == 1; }));
+  EXPECT_EQ(*connected - start, 20ms) << "with the INIT ACK";
+  EXPECT_EQ(f.pair.now() - start, 30ms);
+  f.pair.run_for(1s);
+  EXPECT_EQ(f.a.connected, 1);
+  EXPECT_EQ(f.b.connected, 1);
+  EXPECT_EQ(f.a.association.stats().chunks_retransmitted, 0u);
+}
+
+TEST(Association, NothingButTheCookieEchoLeavesBeforeItIsAnswered) {
+  Fixture f;
+  const auto bytes = pattern(50'000, 7);
+  f.pair.a().on_event = [&, before = f.pair.a().on_event](Event& event) {
+    if (std::holds_alternative<Connected>(event)) {
+      EXPECT_TRUE(f.send(3, bytes));
+    }
+    before(event);
+  };
+  f.a.association.connect(f.pair.now());
+  ASSERT_TRUE(f.pair.run(1s, [&] { return f.a.association.state() == State::CookieEchoed; }));
+  f.pair.drain();
+  EXPECT_EQ(f.pair.a().packets, 2u);
+  ASSERT_TRUE(f.pair.run(1s, [&] { return f.b.messages.size() == 1; }));
+  EXPECT_EQ(f.b.messages[0].bytes, bytes);
 }
 
 TEST(Association, MessagesQueuedBeforeConnectRideWithTheCookie) {
@@ -375,6 +416,45 @@ TEST(Association, RefusesWhatCannotBeSent) {
   EXPECT_TRUE(f.send(0, pattern(65537, 0)));
   const StreamId streams[] = {StreamId(0)};
   EXPECT_EQ(f.a.association.reset_streams(streams, f.pair.now()).error(), ResetError::NotConnected);
+}
+
+TEST(Association, SpeaksOnEachOf65535Streams) {
+  Fixture f;
+  ASSERT_TRUE(f.connect());
+  for (uint32_t stream = 0; stream < 65535; ++stream) {
+    ASSERT_TRUE(f.send(static_cast<uint16_t>(stream), stream % 2 == 0 ? "even" : "odd"));
+  }
+  ASSERT_TRUE(f.pair.run(60s, [&] { return f.b.messages.size() == 65535; }));
+  std::vector<bool> heard(65535);
+  for (const auto& message : f.b.messages) {
+    const uint16_t stream = message.stream.value();
+    EXPECT_FALSE(heard.at(stream));
+    heard[stream] = true;
+    EXPECT_EQ(as_text(message.bytes), stream % 2 == 0 ? "even" : "odd");
+  }
+  EXPECT_EQ(f.b.association.stats().receive_buffer_used, 0u);
+}
+
+TEST(Association, CarriesMessagesOf256MiBWhereBothAreConfiguredForThem) {
+  constexpr size_t kSize = 256 << 20;
+  Config config;
+  config.max_message_size = kSize;
+  config.max_probed_packet_size = kMaxPacketSize;  // less work
+  Fixture f(1, config, config);
+  f.pair.path.delay = 1ms;
+  f.a.association.set_remote_max_message_size(kSize);
+  ASSERT_TRUE(f.connect());
+  std::vector<uint8_t> bytes(kSize);
+  for (size_t i = 0; i < kSize; i += 1000) store_be32(&bytes[i], static_cast<uint32_t>(i));
+  int same = 0;
+  f.pair.b().on_event = [&](Event& e) {
+    if (auto* m = std::get_if<Message>(&e)) same += std::ranges::equal(m->payload, bytes);
+  };
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(f.send(1, bytes));
+    ASSERT_TRUE(f.pair.run(300s, [&] { return same == i + 1 && f.a.association.stats().send_buffer_used == 0; }));
+  }
+  EXPECT_EQ(f.send(1, std::vector<uint8_t>(kSize + 1)).error(), SendError::MessageTooLarge);
 }
 
 TEST(Association, ASlowReaderStopsTheSenderAndNothingIsLost) {

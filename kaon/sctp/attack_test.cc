@@ -378,10 +378,27 @@ TEST(AttackD6, HalvesOfManyMessagesStayWithinTheWindow) {
   Attack a(config);
   a.interleaving = true;
   a.establish();
-  for (uint32_t i = 0; i < 20'000; ++i) a.idata(100 + i, DataChunk::kBeginning, i, 0, i % 900, 20);
+  // Something is missing all the time.
+  for (uint32_t i = 0; i < 20'000; ++i) a.idata(101 + i, DataChunk::kBeginning, i, 0, i % 900, 20);
   EXPECT_LE(a.engine.stats().receive_buffer_used, 700'000u);
   EXPECT_GT(a.drops(DropReason::WindowFull), 0u);
   EXPECT_EQ(a.engine.state(), State::Established);
+}
+
+TEST(AttackD6, HalvesThatCanNeverBeWholeEndTheAssociation) {
+  Config config;
+  config.receive_window = config.max_receive_window = 600'000;
+  config.max_message_size = 100'000;
+  Attack a(config);
+  a.interleaving = true;
+  a.establish();
+  for (uint32_t i = 0; i < 20'000 && !a.closed; ++i) {
+    a.idata(100 + i, DataChunk::kBeginning, i, 0, i % 900, 20);
+    EXPECT_LE(a.engine.stats().receive_buffer_used, 700'000u);
+    a.events();
+  }
+  ASSERT_TRUE(a.closed);
+  EXPECT_EQ(a.closed->reason, CloseReason::ProtocolViolation);
 }
 
 std::optional<uint32_t> reset_result(const std::vector<Sent>& sent) {

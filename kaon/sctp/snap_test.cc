@@ -104,7 +104,7 @@ TEST(Snap, TheValuesOfTheDraftAreInitChunks) {
   }
 }
 
-TEST(Snap, WhatIsNoInitIsRefusedAndChangesNothing) {
+TEST(SnapD12, WhatIsNoInitIsRefusedAndChangesNothing) {
   const auto good = *from_base64(kExamples[0]);
   std::vector<std::vector<uint8_t>> bad;
   for (size_t size = 0; size < good.size(); ++size) bad.emplace_back(good.begin(), good.begin() + ptrdiff_t(size));

@@ -27,6 +27,9 @@ struct LongPath {
   Duration timer_tick{};
   /// The sender finds at the end of such a tick what has arrived, as a program does that has to wait for the processor.
   Duration arrival_tick{};
+  /// TCP's segments leave in runs, as those of Linux do that waits for the window to have room for a millisecond's
+  /// worth (tcp_tso_should_defer), also where nobody segments for it.
+  bool tcp_runs = false;
   /// The receiver's, at first.
   size_t receive_window = Config().receive_window;
 

@@ -145,6 +145,7 @@ class TcpCubicFlow final : public Flow {
 
   // What was lost is sent again before anything new, which costs the path the same: only the number of segments counts.
   void send(Time now) {
+    if (path_.tcp_runs && waits_for_a_run(now)) return;
     while (flight_.size() - arrived_ < window_.segments()) {
       const auto transit = link_->send(kPacket, net::Ecn::NotEct, now);
       flight_.push_back({next_, now});
@@ -157,6 +158,18 @@ class TcpCubicFlow final : public Flow {
       timeout_ = now + std::max<Duration>(2 * path_.rtt, std::chrono::milliseconds(200));
       ++next_;
     }
+  }
+
+  // Unless the acknowledgement that would make room is long in coming. A run is at least two segments, and no more than
+  // a third of the window.
+  bool waits_for_a_run(Time now) const {
+    const uint64_t out = flight_.size() - arrived_;
+    if (out == 0 || out >= window_.segments() || smoothed_rtt_ == Duration::zero()) return false;
+    if (now - flight_.front().sent < smoothed_rtt_ / 2) return false;
+    const double rate =
+        1.2 * static_cast<double>(window_.segments()) / std::chrono::duration<double>(smoothed_rtt_).count();
+    const uint64_t run = std::clamp<uint64_t>(static_cast<uint64_t>(rate / 1024), 2, 44);
+    return window_.segments() - out < std::min(run, window_.segments() / 3);
   }
 
   // The first of two waits for the second; while there is a hole none waits.
@@ -187,6 +200,7 @@ class TcpCubicFlow final : public Flow {
     flying.arrived = true;
     ++arrived_;
     const Duration rtt = now - flying.sent;
+    smoothed_rtt_ = smoothed_rtt_ == Duration::zero() ? rtt : smoothed_rtt_ + (rtt - smoothed_rtt_) / 8;
     bool loss = false;
     uint64_t newest_lost = 0;
     while (!flight_.empty() && (flight_.front().arrived || flight_.front().order + 3 <= order)) {
@@ -214,6 +228,7 @@ class TcpCubicFlow final : public Flow {
   std::deque<Ack> acks_;
   std::optional<Ack> held_;
   Time hole_until_{};
+  Duration smoothed_rtt_{};
   Time timeout_ = kNever;
   size_t arrived_ = 0;  // in flight_
   uint64_t next_ = 0;

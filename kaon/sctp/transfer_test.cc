@@ -191,6 +191,41 @@ TEST(Interleaving, WhoSentAloneOwesANewcomerNothing) {
   EXPECT_GE(f.b.messages[1].size(), 37u);
 }
 
+// Chunk by chunk in turns, all of them would be half there when the window is full, and none could ever be whole.
+TEST(Interleaving, ManyLargeMessagesAtOnceDoNotLockTheWindow) {
+  struct Case {
+    uint16_t streams;
+    size_t size;
+  };
+  for (const Case& c : {Case{60, 256 * 1024}, {1000, 16'000}, {5000, 3000}}) {
+    SCOPED_TRACE(c.size);
+    Fixture f;
+    f.b.keep = false;
+    ASSERT_TRUE(f.connect());
+    // The receiver's guess of the next message's size is that of a large one.
+    ASSERT_TRUE(f.send(0, pattern(256 * 1024, 1)));
+    ASSERT_TRUE(f.pair.run(10s, [&] { return f.b.bytes == 256 * 1024; }));
+    for (uint16_t i = 0; i < c.streams; ++i) ASSERT_TRUE(f.send(i, pattern(c.size, i)));
+    EXPECT_TRUE(f.pair.run(60s, [&] { return f.b.bytes == 256 * 1024 + c.streams * c.size; })) << f.b.bytes;
+    EXPECT_EQ(f.b.association.drops()[DropReason::WindowFull], 0u);
+  }
+}
+
+// They wait their turn by weight.
+TEST(Interleaving, AnUrgentMessageDoesNotWaitForAllThatMayNotBeginYet) {
+  Fixture f;
+  f.b.keep = false;
+  ASSERT_TRUE(f.connect());
+  for (uint16_t i = 1; i <= 1000; ++i) ASSERT_TRUE(f.send(i, pattern(16'000, i)));
+  ASSERT_TRUE(f.pair.run(60s, [&] { return f.b.bytes > 1'000'000; }));
+  f.a.association.set_weight(StreamId(0), 1024);
+  const uint64_t before = f.a.association.stats().bytes_sent;
+  ASSERT_TRUE(f.send(0, pattern(4000, 1)));
+  ASSERT_TRUE(f.pair.run(60s, [&] { return f.a.association.buffered_amount(StreamId(0)) == 0; }));
+  EXPECT_LT(f.a.association.stats().bytes_sent - before, 3'000'000u);
+  ASSERT_TRUE(f.pair.run(60s, [&] { return f.b.bytes == 16'004'000; }));
+}
+
 TEST(Interleaving, WhatIsGivenUpIsSkippedAndTheRestArrives) {
   for (const uint64_t seed : sim::seeds(20)) {
     SCOPED_TRACE(sim::replay_hint(seed));

@@ -131,6 +131,8 @@ std::string_view to_string(CloseReason reason);
 
 // --- Events ---
 
+/// The peer's parameters are known, and messages go: before that they wait. Of who sent the INIT the first packet of
+/// them goes with the COOKIE ECHO, and the others when that has been answered (RFC 9260 §5.1 C).
 struct Connected {
   /// Streams that may be used outgoing: ids below this.
   uint16_t outgoing_streams = 0;

@@ -8,11 +8,10 @@
 
 namespace kaon::sfu::internal {
 
-Control::Control(const ServerConfig& config, std::vector<std::unique_ptr<io::Loop>>& loops,
-                 crypto::Certificate certificate, Logger& log)
+Control::Control(const ServerConfig& config, std::vector<std::unique_ptr<io::Loop>>& loops, Logger& log)
     : config_(config),
       loops_(loops),
-      certificate_(std::move(certificate)),
+      certificate_(crypto::KeyType::EcdsaP256, config.certificate_lifetime),
       log_(log),
       started_(io::Loop::now()),
       live_(loops.size()),

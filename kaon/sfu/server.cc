@@ -43,9 +43,7 @@ Result<void, std::string> Server::Impl::start() {
   size_t count = config_.loops != 0 ? config_.loops : std::max(1u, std::thread::hardware_concurrency());
   count = std::min(count, io::PeerPort::kMaxLoops);
   for (size_t i = 0; i < count; ++i) loops_.push_back(std::make_unique<io::Loop>());
-  const auto now = std::chrono::duration_cast<std::chrono::seconds>(io::Loop::wall_clock());
-  control_ = std::make_unique<internal::Control>(
-      config_, loops_, crypto::Certificate::generate(crypto::KeyType::EcdsaP256, random_, now), log_);
+  control_ = std::make_unique<internal::Control>(config_, loops_, log_);
   for (auto& loop : loops_) loop->start();
   if (auto opened = open_port(); !opened) return opened;
   control_->attach(*port_);

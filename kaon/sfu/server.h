@@ -1,6 +1,7 @@
 // The media server: WHIP in, WHEP out, a web page and an API (docs/http-api.md).
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,6 +49,8 @@ struct ServerConfig {
   /// Media over TCP too, on the same port number, for clients whose network blocks UDP (RFC 6544).
   bool ice_tcp = false;
   dtls::Version max_dtls_version = dtls::Version::Dtls13;
+  /// For so long new connections get the same certificate (ECDSA P-256), then another.
+  std::chrono::seconds certificate_lifetime = std::chrono::days(1);
   /// The handshake begins within connectivity checks, with clients that can do it.
   bool sped = true;
   size_t max_sessions = kMaxSessions;

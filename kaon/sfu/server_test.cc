@@ -21,9 +21,8 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
-std::unique_ptr<Server> start(std::string token = {}, size_t max_sessions = kMaxSessions) {
+std::unique_ptr<Server> start(std::string token = {}, size_t max_sessions = kMaxSessions, ServerConfig config = {}) {
   static NullLogger log;
-  ServerConfig config;
   config.http = net::Endpoint{net::IpAddress::v4(127, 0, 0, 1), 0};
   config.loops = 3;
   config.token = std::move(token);
@@ -91,6 +90,20 @@ TEST(Server, PublishesWatchesAndEndsViewersWithTheirPublisher) {
   EXPECT_THAT(request(*server, cat("DELETE ", location(publisher), " HTTP/1.1")), StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(request(*server, cat("DELETE ", location(viewer), " HTTP/1.1")), StartsWith("HTTP/1.1 404"));
   EXPECT_THAT(request(*server, "GET /api/streams HTTP/1.1"), HasSubstr("{\"streams\":[]}"));
+}
+
+TEST(Server, GivesNewConnectionsAnotherCertificateWhenItsOwnIsOld) {
+  const auto fingerprint = [](const std::string& answer) {
+    const size_t at = answer.find("a=fingerprint:");
+    EXPECT_NE(at, std::string::npos);
+    return answer.substr(at, answer.find("\r\n", at) - at);
+  };
+  const auto steady = start();
+  EXPECT_EQ(fingerprint(publish(*steady, "a")), fingerprint(publish(*steady, "b")));
+  ServerConfig config;
+  config.certificate_lifetime = {};
+  const auto changing = start({}, kMaxSessions, std::move(config));
+  EXPECT_NE(fingerprint(publish(*changing, "a")), fingerprint(publish(*changing, "b")));
 }
 
 TEST(Server, LetsNobodyInWithoutTheToken) {

@@ -140,7 +140,8 @@ void Control::post_offer(const HttpRequest& request, const Target& target, Respo
 // The session is made and answers on its own loop; the reply comes back here.
 void Control::answer_on_loop(SessionEntry& entry, std::shared_ptr<Stream> stream,
                              std::shared_ptr<sdp::SessionDescription> offer, Respond respond) {
-  peer::Config config{.certificate = certificate_};
+  const auto now = std::chrono::duration_cast<std::chrono::seconds>(io::Loop::wall_clock());
+  peer::Config config{.certificate = certificate_.get(random_, now)};
   config.ice.lite = config_.ice_lite;
   config.max_dtls_version = config_.max_dtls_version;
   config.sped = config_.sped;

@@ -149,6 +149,10 @@ Result<size_t, UnprotectError> Receiver::unprotect_rtp(ByteView packet, Bytes ou
   return result;
 }
 
+void Receiver::unprotect_rtp(std::span<IncomingRtp> packets) {
+  for (IncomingRtp& packet : packets) packet.written = unprotect_rtp(packet.packet, packet.out);
+}
+
 Result<size_t, UnprotectError> Receiver::unprotect_rtcp(ByteView packet, Bytes out) {
   Result<size_t, UnprotectError> result = state_->unprotect_rtcp(packet, out);
   if (!result) state_->dropped_rtcp.add(result.error());

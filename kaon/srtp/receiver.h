@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 
 #include "kaon/base/bytes.h"
 #include "kaon/base/counters.h"
@@ -22,6 +23,13 @@ enum class UnprotectError : uint8_t {
   HeaderInTheClear,      // sources or header extensions that Cryptex should have encrypted
   AuthenticationFailed,  // forged, damaged, of another key, or after a loss of more than 32768 packets
   Count
+};
+
+/// A packet of a batch and where it goes, and what came of it.
+struct IncomingRtp {
+  ByteView packet;
+  Bytes out;
+  Result<size_t, UnprotectError> written = 0;
 };
 
 /// SSRCs with state, for RTP and RTCP each. Beyond it the one unused for longest is forgotten, and with it which of its
@@ -64,6 +72,8 @@ class Receiver {
   /// the reason has been counted. An extension that Cryptex encrypted comes out with the mark that it had before; of
   /// sources without one an empty extension is left.
   [[nodiscard]] Result<size_t, UnprotectError> unprotect_rtp(ByteView packet, Bytes out);
+  /// Each packet of a batch as if it came alone, in order.
+  void unprotect_rtp(std::span<IncomingRtp> packets);
   /// The same for a compound packet: packet.size() - rtcp_overhead() bytes without the identifier's.
   [[nodiscard]] Result<size_t, UnprotectError> unprotect_rtcp(ByteView packet, Bytes out);
   /// True for a packet that unprotect_rtp() would take. Changes and counts nothing; `out` as there.

@@ -157,6 +157,10 @@ Result<size_t, ProtectError> Sender::protect_rtp(ByteView header, ByteView paylo
   return size_with_roc;
 }
 
+void Sender::protect_rtp(std::span<OutgoingRtp> packets) {
+  for (OutgoingRtp& packet : packets) packet.written = protect_rtp(packet.header, packet.payload, packet.out);
+}
+
 Result<size_t, ProtectError> Sender::protect_rtcp(ByteView packet, Bytes out) {
   if (!internal::is_rtcp(packet)) return fail(ProtectError::MalformedPacket);
   MasterKey& key = state_->keys.current();

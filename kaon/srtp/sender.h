@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 
 #include "kaon/base/bytes.h"
 #include "kaon/base/result.h"
@@ -17,6 +18,14 @@ enum class ProtectError : uint8_t {
   PacketTooOld,     // so far behind the newest that we cannot tell whether it went out before
   TooManyStreams,   // kMaxSendStreams SSRCs have been used with this key
   KeyExhausted,     // 2^48 RTP packets of one SSRC, or 2^31 RTCP packets: the connection needs a new handshake
+};
+
+/// A packet of a batch: header, payload and output as for one packet, and what came of it.
+struct OutgoingRtp {
+  ByteView header;
+  ByteView payload;
+  Bytes out;
+  Result<size_t, ProtectError> written = 0;
 };
 
 /// SSRCs that one key may ever protect. None is forgotten, because forgetting how far a stream came means to encrypt
@@ -74,6 +83,8 @@ class Sender {
   /// padding. So many receivers' headers go with one shared payload, in one pass. `payload` may be at its place in
   /// `out`.
   [[nodiscard]] Result<size_t, ProtectError> protect_rtp(ByteView header, ByteView payload, Bytes out);
+  /// Each packet of a batch as if it came alone, in order: one that fails keeps none of the others back.
+  void protect_rtp(std::span<OutgoingRtp> packets);
   /// Writes the protected compound packet, packet.size() + rtcp_overhead() bytes and those of the
   /// identifier. Same overlap rule.
   [[nodiscard]] Result<size_t, ProtectError> protect_rtcp(ByteView packet, Bytes out);

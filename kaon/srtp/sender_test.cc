@@ -35,6 +35,42 @@ TEST_P(SenderTest, GivesTheSameOutOfPlaceInPlaceAndInTwoParts) {
   EXPECT_EQ(parts, expected);
 }
 
+TEST_P(SenderTest, ABatchIsAsItsPacketsOneByOneAndOneThatFailsKeepsNobodyBack) {
+  constexpr size_t kPackets = 5;
+  constexpr size_t kBad = 2;
+  TestSession batched(GetParam()), single(GetParam());
+  std::vector<std::vector<uint8_t>> plain, sealed, expected;
+  std::vector<OutgoingRtp> outgoing(kPackets);
+  for (size_t i = 0; i < kPackets; ++i) {
+    plain.push_back(rtp_packet(1 + i % 2, static_cast<uint16_t>(7 + i)));
+    sealed.emplace_back(plain[i].size() + rtp_overhead(GetParam()) - (i == kBad));
+    expected.push_back(i == kBad ? std::vector<uint8_t>() : single.protect(plain[i]));
+  }
+  for (size_t i = 0; i < kPackets; ++i)
+    outgoing[i] = {ByteView(plain[i]).first(12), ByteView(plain[i]).subspan(12), sealed[i]};
+  batched.sender.protect_rtp(outgoing);
+  for (size_t i = 0; i < kPackets; ++i) {
+    if (i == kBad) {
+      EXPECT_EQ(outgoing[i].written.error(), ProtectError::BufferTooSmall);
+    } else {
+      EXPECT_EQ(outgoing[i].written, sealed[i].size());
+      EXPECT_EQ(sealed[i], expected[i]);
+    }
+  }
+
+  std::vector<std::vector<uint8_t>> opened;
+  std::vector<IncomingRtp> incoming(kPackets);
+  for (size_t i = 0; i < kPackets; ++i) opened.emplace_back(plain[i].size() + 16);
+  for (size_t i = 0; i < kPackets; ++i) incoming[i] = {sealed[i], opened[i]};
+  batched.receiver.unprotect_rtp(incoming);
+  for (size_t i = 0; i < kPackets; ++i) {
+    ASSERT_EQ(incoming[i].written.has_value(), i != kBad);
+    if (i == kBad) continue;
+    opened[i].resize(*incoming[i].written);
+    EXPECT_EQ(opened[i], plain[i]);
+  }
+}
+
 TEST_P(SenderTest, LeavesHeaderReadableAndPayloadNot) {
   auto packet = rtp_packet(1, 7);
   packet[0] |= 0x10;  // the payload's start is now an extension of one word

@@ -99,7 +99,8 @@ struct Configuration {
   IceTransportPolicy ice_transport_policy = IceTransportPolicy::All;
   /// What TURN servers are asked for; one that does not give both gives one.
   RelayFamilies relay_families = RelayFamilies::Automatic;
-  /// Without one, all connections of the process share one (ECDSA P-256), made when it is first needed.
+  /// Without one, a new one is made for the connection (ECDSA P-256), so that nobody can tell by it that two of them
+  /// come from the same place. A server that has nothing to hide may give one to all (crypto::CachedCertificate).
   std::optional<crypto::Certificate> certificate = {};
   /// Without one, the connection opens a port of its own.
   std::shared_ptr<SharedPort> port = {};

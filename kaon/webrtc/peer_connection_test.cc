@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "kaon/crypto/system_random.h"
 #include "kaon/webrtc/internal/test_support.h"
 
 namespace kaon::webrtc {
@@ -291,6 +292,30 @@ TEST_F(TwoLoops, TellsThePeerThatItIsClosed) {
   ASSERT_TRUE(connected.wait([](int n) { return n == 2; }));
   alice.on_loop([](PeerConnection& connection) { connection.close(); });
   EXPECT_TRUE(closed.wait([](bool c) { return c; }));
+}
+
+// A certificate that comes again would tell that two calls are the same person's.
+TEST(PeerConnection, HasACertificateOfItsOwnUnlessItIsGivenOne) {
+  io::Loop loop;
+  loop.start();
+  const auto fingerprint = [&](const Configuration& configuration) {
+    Side side(loop, {}, configuration);
+    std::string sdp;
+    side.on_loop([&](PeerConnection& connection) {
+      ASSERT_TRUE(connection.create_data_channel("x"));
+      const auto offer = connection.create_offer();
+      ASSERT_TRUE(offer);
+      sdp = offer->sdp;
+    });
+    const size_t at = sdp.find("a=fingerprint:");
+    EXPECT_NE(at, std::string::npos);
+    return sdp.substr(at, sdp.find("\r\n", at) - at);
+  };
+  EXPECT_NE(fingerprint({}), fingerprint({}));
+  crypto::SystemRandom random;
+  Configuration given;
+  given.certificate = crypto::Certificate::generate(crypto::KeyType::EcdsaP256, random, std::chrono::days(20'000));
+  EXPECT_EQ(fingerprint(given), fingerprint(given));
 }
 
 TEST(PeerConnection, LeavesOutIceServersItDoesNotKnowOrFind) {

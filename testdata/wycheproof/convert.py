@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Makes the files of this folder out of Wycheproof's: convert.py FOLDER, with its JSON files."""
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -40,6 +41,20 @@ def exchange(_, group):
         yield test, test["public"], test["private"], test["shared"]
 
 
+def encapsulation(_, group):
+    """Of the ciphertext its hash, which is as good and shorter."""
+    for test in group["tests"]:
+        ciphertext = test["c"] and hashlib.sha256(bytes.fromhex(test["c"])).hexdigest()
+        yield test, test["ek"], test["m"], ciphertext, test["K"]
+
+
+def decapsulation(_, group):
+    """Without those of a seed of another length, which is a caller's mistake here."""
+    for test in group["tests"]:
+        if len(test["seed"]) == 128:
+            yield test, test["seed"], test["c"], test["K"]
+
+
 def signature(_, group):
     for test in group["tests"]:
         yield test, group["publicKeyDer"], test["msg"], test["sig"]
@@ -68,6 +83,8 @@ def main():
     for curve in ("secp256r1", "secp384r1"):
         convert(source, f"ecdh_{curve}", exchange, f"ecdh_{curve}_ecpoint")
     convert(source, "x25519", exchange)
+    convert(source, "mlkem_768_encaps", encapsulation)
+    convert(source, "mlkem_768_decaps", decapsulation, "mlkem_768")
     for name in SIGNATURES:
         convert(source, name, signature)
 

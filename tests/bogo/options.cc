@@ -75,6 +75,12 @@ void add_group(Parts& parts, const std::string& value) {
   parts.groups.push_back(group);
 }
 
+/// Each name has a byte before it that says its length.
+void offer_alpn(Parts& parts, const std::string& names) {
+  for (size_t at = 0; at < names.size(); at += 1 + static_cast<uint8_t>(names[at]))
+    parts.options.config.alpn.push_back(names.substr(at + 1, static_cast<uint8_t>(names[at])));
+}
+
 void set_peer(Parts& parts, const std::string& hex) {
   std::string text = "sha-256 ";
   for (size_t i = 0; i < hex.size(); i += 2) text += (i == 0 ? "" : ":") + hex.substr(i, 2);
@@ -114,6 +120,13 @@ const std::map<std::string, Flag>& flags() {
       {"-expect-cipher", {kValue, [](Parts& p, auto& v) { p.options.expect_cipher = std::stoul(v); }}},
       {"-expect-curve-id", {kValue, [](Parts& p, auto& v) { p.options.expect_group = std::stoul(v); }}},
       {"-expect-peer-cert-file", {kValue, [](Parts& p, auto& v) { p.options.expect_peer_certificate = v; }}},
+      {"-advertise-alpn", {kValue, offer_alpn}},
+      {"-expect-alpn", {kValue, [](Parts& p, auto& v) { p.options.expect_alpn = v; }}},
+      {"-select-alpn", {kValue, [](Parts& p, auto& v) { p.options.config.alpn = {p.options.expect_alpn = v}; }}},
+      {"-reject-alpn", {kNoValue, [](Parts& p, auto&) { p.options.config.alpn = {"of nobody"}; }}},
+      {"-decline-alpn", {kNoValue, ignore}},  // none of the runner's names is webrtc
+      // What was offered Kaon does not tell; the case names what is to be chosen of it, too.
+      {"-expect-advertised-alpn", {kValue, ignore}},
       // True of Kaon always, or without meaning for it.
       {"-dtls", {kNoValue, ignore}},
       {"-async", {kNoValue, ignore}},

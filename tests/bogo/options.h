@@ -35,6 +35,7 @@ struct Options {
   std::optional<uint64_t> expect_version;
   std::optional<uint64_t> expect_cipher;
   std::optional<uint64_t> expect_group;
+  std::string expect_alpn;
   std::string expect_peer_certificate;
 };
 

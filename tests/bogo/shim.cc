@@ -95,6 +95,7 @@ class Shim {
     check("version", options_.expect_version, static_cast<uint64_t>(connected.version));
     check("cipher suite", options_.expect_cipher, static_cast<uint64_t>(connected.cipher_suite));
     check("group", options_.expect_group, static_cast<uint64_t>(connected.group));
+    if (connected.alpn != options_.expect_alpn) fail(cat("wrong protocol name: ", connected.alpn));
     if (!options_.expect_peer_certificate.empty()) check_certificate(connected.peer_certificate);
     if (options_.export_bytes != 0) export_keys();
     if (!options_.write_first_late) write(as_bytes(options_.write_first));

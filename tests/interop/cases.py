@@ -57,7 +57,6 @@ def media(name, sample, frames, short=False):
     return Case(name, judge.media, {"case": "media", "frames": frames}, sample, frames, short=short)
 
 
-
 CASES = [
     Case("data", judge.data, {"case": "data", "label": "echo", "sizes": "1,1200,1201,16384,65535", "burst": 100},
          short=True),
@@ -74,4 +73,6 @@ CASES = [
     media("vp8", "vp8", 40, short=True),
     media("h264", "h264", 40),
     media("opus", "opus", 80),
+    # Both insist on encrypted header extensions (Cryptex): without a=cryptex, or with a header in the clear, nothing comes.
+    Case("cryptex", judge.cryptex, {"case": "media", "frames": 40, "header-encryption": "require"}, "vp8", 40, special="cryptex"),
 ]

@@ -26,6 +26,13 @@ def textroom(case, stack, results):
         yield f"the room sent back {results['answerer']!r}"
 
 
+def cryptex(case, stack, results):
+    for role in ("offerer", "answerer"):
+        if results[role].get("headersEncrypted") is not True:
+            yield f"the {role} has not agreed on encrypted header extensions"
+    yield from media(case, stack, results)
+
+
 def media(case, stack, results):
     name = case.sample
     for role in ("offerer", "answerer"):

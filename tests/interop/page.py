@@ -29,6 +29,7 @@ LEGEND = """
 | `data-loss` | the same of a few sizes and a burst, over a path that loses a tenth of all packets |
 | `textroom` | Janus' textroom plugin offers the channel and sends back what is said |
 | `vp8`, `h264`, `opus` | recorded frames both ways in real time; every frame that arrives must be one that was sent, byte for byte and in order |
+| `cryptex` | the same of VP8, where both sides insist on encrypted header extensions (RFC 9335) and drop packets that have them in the clear |
 
 How media is judged where a stack does not give or take encoded frames:
 

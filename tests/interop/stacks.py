@@ -147,6 +147,7 @@ class Media:
 
 
 DATA = ("data", "data-label", "data-partial", "data-sizes", "data-loss")
+ROLES = ("offerer", "answerer")
 CHANNEL = frozenset({"label", "protocol", "ordered", "maxRetransmits"})
 ENCODED = {name: Media() for name in ("vp8", "h264", "opus")}
 
@@ -163,7 +164,7 @@ class Stack:
     media: dict = field(default_factory=dict)
     # What it cannot tell of a channel that it did not make.
     untold: frozenset = frozenset()
-    # Cases that it can do in one role only, and which.
+    # Cases that it can do in one role only, and which, and those that are only for some stacks, with both.
     only: dict = field(default_factory=dict)
     # Options of both programs that differ from those of the case, by its name.
     options: dict = field(default_factory=dict)
@@ -174,7 +175,8 @@ class Stack:
 
 
 STACKS = [
-    Stack("pion", "Pion", lambda: go_version("github.com/pion/webrtc/v4"), prepare_go, [BUILD / "pion"], media=ENCODED),
+    Stack("pion", "Pion", lambda: go_version("github.com/pion/webrtc/v4"), prepare_go, [BUILD / "pion"], media=ENCODED,
+          only={"cryptex": ROLES}),
     Stack("libwebrtc", "libwebrtc (@roamhq/wrtc)", lambda: npm_version("@roamhq/wrtc"), prepare_node,
           node_command("wrtc"), media={"vp8": Media(encodes=True), "opus": Media(encodes=True)}),
     Stack("libdatachannel", "libdatachannel (node-datachannel)", lambda: npm_version("node-datachannel"), prepare_node,

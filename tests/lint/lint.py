@@ -163,6 +163,20 @@ def check_guide_snippets(_):
                 yield f"{path}: not in {name}: {snippet.splitlines()[0]}"
 
 
+def check_named_tests(_):
+    """Tests that docs/security.md names are there, and each attack has one, or nothing to attack."""
+    tests = set(re.findall(r"^(?:TYPED_)?TEST(?:_[FP])?\(([^)]+)\)", "\n".join(map(read, tracked("kaon/*.cc", "tests/*.cc"))), re.M))
+    tests = {re.sub(r",\s*", ".", test) for test in tests}
+    tests |= set(re.findall(r"^def (test_\w+)", "\n".join(map(read, tracked("tests/server/cases/*.py"))), re.M))
+    for number, line in enumerate(read("docs/security.md").splitlines(), 1):
+        named = re.findall(r"`([A-Z]\w+\.[A-Za-z]\w+|test_\w+)`", line)
+        for test in named:
+            if test not in tests:
+                yield f"docs/security.md:{number}: there is no test {test}"
+        if re.match(r"\| [CE–]", line) and not named and "nothing to attack" not in line and not line.endswith("| |"):
+            yield f"docs/security.md:{number}: no test: {line[:60]}"
+
+
 def check_api_reference(_):
     """Docstrings that Doxygen understands; a docstring for each public name of kaon/webrtc."""
     done = subprocess.run(["tools/api-docs.sh"], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
@@ -233,8 +247,8 @@ def main():
         "layers": check_layers, "no_world_below_io": check_no_world_below_io,
         "public_headers_hide_the_system": check_public_headers_hide_the_system, "sizes": check_sizes,
         "web_loads_nothing_foreign": check_web_loads_nothing_foreign, "no_open_notes": check_notes,
-        "readme_program": check_readme_program, "guide_snippets": check_guide_snippets, "format": check_format,
-        "headers_compile_alone": check_headers_compile_alone, "api_reference": check_api_reference,
+        "readme_program": check_readme_program, "guide_snippets": check_guide_snippets, "named_tests": check_named_tests,
+        "format": check_format, "headers_compile_alone": check_headers_compile_alone, "api_reference": check_api_reference,
     }
     failed = False
 

@@ -33,6 +33,31 @@ TEST(Memory, AnIdleConnectionIsSmall) {
   EXPECT_LT(held, 56u * 1024);
 }
 
+TEST(Memory, TenThousandConnectionsLiveInOneProcess) {
+  constexpr size_t kPairs = 5000;
+  const auto connect = [](uint64_t seed) {
+    auto pair = std::make_unique<Pair>(seed);
+    pair->start();
+    EXPECT_TRUE(pair->a->open_channel({}, pair->now()));
+    EXPECT_TRUE(pair->connect());
+    EXPECT_TRUE(pair->run([&] { return pair->channel_is_open(); }));
+    pair->pump.pass(40s);
+    return pair;
+  };
+  connect(1);
+  const size_t before = memory_in_use();
+  std::vector<std::unique_ptr<Pair>> pairs;
+  for (uint64_t seed = 1; seed <= kPairs; ++seed) pairs.push_back(connect(seed));
+  const size_t each = (memory_in_use() - before) / (2 * kPairs);
+  std::printf("with a channel, each of 10,000 holds %zu KiB, its part of the simulated network among it\n",
+              each / 1024);
+  EXPECT_LT(each, 80u * 1024);  // 32 of them are scratch of the simulation
+  for (const auto& pair : pairs) {
+    EXPECT_TRUE(pair->b->send_text(pair->b.announced_channels.at(0), "still here", pair->now()));
+    EXPECT_TRUE(pair->run([&] { return pair->a.messages.size() == 1; }));
+  }
+}
+
 TEST(Memory, AMillionGarbagePacketsLeaveNothingBehind) {
   Pair pair(3);
   connect_everything(pair);

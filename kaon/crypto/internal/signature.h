@@ -9,13 +9,6 @@ namespace kaon::crypto::internal {
 /// Nothing if the key is of no supported type.
 std::optional<KeyType> type_of(const EVP_PKEY* key);
 
-/// What stands before the raw public key in a SubjectPublicKeyInfo (RFC 5280 §4.1.2.7, RFC 5480, RFC 8410); empty for
-/// RSA, whose keys have no raw form.
-ByteView public_key_prefix(KeyType type);
-
-/// The signature of `data`; nothing if the scheme does not go with the key.
-std::optional<std::vector<uint8_t>> sign(EVP_PKEY* key, KeyType type, SignatureScheme scheme, ByteView data);
-
 struct SignatureParameters {
   const char* digest;  // null: the scheme hashes by itself
   bool pss;

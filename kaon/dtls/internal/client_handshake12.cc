@@ -51,6 +51,7 @@ Step ClientHandshake12::on_server_hello(HandshakeContext& context, const Handsha
   if (!srtp_ok) return fatal(AlertDescription::IllegalParameter, "server chose an SRTP profile that was not offered");
   if (hello->unsolicited_extension)
     return fatal(AlertDescription::UnsupportedExtension, "server answered an extension that was not offered");
+  if (auto taken = take_alpn(context, hello->alpn); !taken) return kaon::fail(std::move(taken).error());
   if (!take_connection_id(context, *hello))
     return fatal(AlertDescription::UnsupportedExtension, "connection id not asked for, or too long for our datagrams");
   Session& session = context.session;

@@ -44,7 +44,7 @@ Step ClientHandshake13::on_server_hello(HandshakeContext& context, const Handsha
       hello->compression_method != 0 || (retry_suite_ != nullptr && suite != retry_suite_))
     return fatal(AlertDescription::IllegalParameter, "server chose what was not offered");
   if (hello->unsolicited_extension || !hello->cookie.empty() || hello->extended_master_secret ||
-      hello->renegotiation_info || hello->ec_point_formats || hello->srtp_profile != kNoSrtpProfile)
+      hello->renegotiation_info || hello->ec_point_formats || hello->srtp_profile != kNoSrtpProfile || hello->alpn)
     return fatal(AlertDescription::UnsupportedExtension, "ServerHello with an extension that does not belong there");
   if (!hello->group) return fatal(AlertDescription::MissingExtension, "ServerHello without a key share");
   const auto exchange =
@@ -74,6 +74,7 @@ Step ClientHandshake13::on_encrypted_extensions(HandshakeContext& context, const
     return fatal(AlertDescription::UnsupportedExtension, "server answered an extension that was not offered");
   if (extensions->srtp_profile != kNoSrtpProfile && !contains(context.config.srtp_profiles, extensions->srtp_profile))
     return fatal(AlertDescription::IllegalParameter, "server chose an SRTP profile that was not offered");
+  if (auto taken = take_alpn(context, extensions->alpn); !taken) return kaon::fail(std::move(taken).error());
   context.session.srtp_profile = extensions->srtp_profile;
   remember(message);
   state_ = State::WaitCertificateRequest;

@@ -34,6 +34,8 @@ Connection::Impl::Impl(Env env, Config config)
       remote_fingerprints_(std::move(handshake_->config.remote_fingerprints)),
       our_id_size_(handshake_->config.connection_id ? handshake_->config.connection_id->size() : 0) {
   KAON_ASSERT(our_id_size_ <= kMaxConnectionIdSize);
+  for (const std::string& name : handshake_->config.alpn)
+    KAON_ASSERT(!name.empty() && name.size() <= kMaxProtocolNameSize);
   deadlines_.fill(kNever);
 }
 
@@ -197,12 +199,14 @@ void Connection::Impl::keep_for_later(const Record& record) {
 
 void Connection::Impl::open_kept_records(std::vector<std::vector<uint8_t>> kept, Time now) {
   const bool newest_has_id = newest_has_id_;  // that of this packet: these came in others
+  const bool within_another = std::exchange(opens_kept_, true);
   for (std::vector<uint8_t>& bytes : kept) {
     Bytes datagram = bytes;
     const auto record = next_record(datagram, our_id_size_);
     if (record && state_ != State::Closed) handle_protected(*record, now);
   }
   newest_has_id_ = newest_has_id;
+  opens_kept_ = within_another;
 }
 
 void Connection::Impl::handle_handshake(uint64_t epoch, ByteView payload, Time now) {
@@ -332,7 +336,8 @@ void Connection::Impl::verify_fingerprint() {
   remote_fingerprints_ = {};
   env_.log.line(LogLevel::Debug, kModule, "connected, ", to_string(session_.suite->suite));
   events_.push_back(Connected{*session_.version, session_.suite->suite, session_.group, session_.srtp_profile,
-                              std::exchange(session_.peer_certificate, {}), std::exchange(session_.psk_identity, {})});
+                              std::exchange(session_.peer_certificate, {}), std::exchange(session_.psk_identity, {}),
+                              std::exchange(session_.alpn, {})});
 }
 
 void Connection::Impl::handle_hint(ByteView payload) {
@@ -354,7 +359,8 @@ void Connection::Impl::handle_alert(ByteView payload) {
 
 void Connection::Impl::handle_application_data(Bytes payload) {
   peer_has_keys_ = true;
-  if (state_ == State::Connected) {
+  // The memory of a record that was kept goes with it: its data is copied like what comes before Connected.
+  if (state_ == State::Connected && !opens_kept_) {
     // In 1.2 the client speaks in its new epoch only after our final flight.
     if (role_ == Role::Server && !is13() && !flight_.empty() && !flight_.pending()) flight_done();
     if (received_.size() == kMaxPendingRecords) return dropped_.add(DropReason::NotPolled);
@@ -380,19 +386,27 @@ std::optional<Bytes> Connection::Impl::poll_application_data() {
   return received_.pop_front();
 }
 
+bool Connection::Impl::writable() const {
+  if (connected()) return true;
+  return state_ != State::Closed && role_ == Role::Server && session_.write_epoch == kEpochApplication13;
+}
+
 size_t Connection::Impl::overhead() const {
-  if (connected()) return records_.overhead(session_.write_epoch);
+  if (writable()) return records_.overhead(session_.write_epoch);
   return kMaxOverhead + (handshake_ && handshake_->config.connection_id ? 1 + kMaxConnectionIdSize : 0);
 }
 
 size_t Connection::Impl::payload_offset() const {
-  return connected() ? records_.payload_offset(session_.write_epoch) : kMaxOverhead - crypto::kAeadTagSize;
+  return writable() ? records_.payload_offset(session_.write_epoch) : kMaxOverhead - crypto::kAeadTagSize;
 }
 
 size_t Connection::Impl::protect(ByteView plaintext, Bytes out) {
-  if (!connected() || plaintext.size() > kMaxPlaintext || out.size() < plaintext.size() + overhead()) return 0;
+  if (!writable() || plaintext.size() > kMaxPlaintext || out.size() < plaintext.size() + overhead()) return 0;
   const size_t size = records_.seal(session_.write_epoch, ContentType::ApplicationData, plaintext, out);
-  if (size == 0) end(CloseReason::KeyLimit, "sequence numbers, or a key that was never replaced, are used up");
+  if (size == 0) {
+    end(CloseReason::KeyLimit, "sequence numbers, or a key that was never replaced, are used up");
+    return 0;
+  }
   if (is13() && records_.next_sequence(session_.write_epoch) >= records_per_key_) key_update_wanted_ = true;
   return size;
 }
@@ -421,6 +435,7 @@ void Connection::Impl::close() {
 }
 
 void Connection::Impl::fail(const Failure& failure) {
+  if (state_ == State::Closed) return;  // the keys of another alert are gone
   alert_ = PendingAlert{true, failure.alert};
   end(failure.reason, failure.detail);
 }
@@ -442,6 +457,10 @@ void Connection::Impl::end(CloseReason reason, std::string detail) {
   received_.release();
   early_.release();
   early_taken_ = {};
+  // Nothing is read, exported or said any more, but for the alert.
+  session_.keys.forget();
+  session_.keys13.forget();
+  records_.forget_all_but_writing(alert_ ? session_.write_epoch : kEpochClear);
   events_.push_back(Closed{reason, std::move(detail)});
 }
 
@@ -497,10 +516,12 @@ std::optional<net::Transmit> Connection::Impl::poll_transmit(Bytes out) {
 
 size_t Connection::Impl::write_alert(Bytes out) {
   const PendingAlert alert = *std::exchange(alert_, std::nullopt);
-  if (out.size() < kAlertSize + records_.overhead(session_.write_epoch)) return 0;
   const std::array<uint8_t, kAlertSize> body = {alert.fatal ? kFatal : kWarning,
                                                 static_cast<uint8_t>(alert.description)};
-  return records_.seal(session_.write_epoch, ContentType::Alert, body, out);
+  const bool fits = out.size() >= kAlertSize + records_.overhead(session_.write_epoch);
+  const size_t size = fits ? records_.seal(session_.write_epoch, ContentType::Alert, body, out) : 0;
+  records_.forget_all_but_writing(kEpochClear);  // that was the last word
+  return size;
 }
 
 std::optional<Event> Connection::Impl::poll_event() {

@@ -50,6 +50,7 @@ class Connection::Impl {
   void forget_connection_id(ByteView id) { records_.forget_connection_id(id); }
   void close();
   bool connected() const { return state_ == State::Connected; }
+  bool writable() const;
   const Counters<DropReason>& dropped() const { return dropped_; }
 
  private:
@@ -81,6 +82,7 @@ class Connection::Impl {
   void handle_opened(const RecordLayer::Opened& record, Time now);
   void handle_protected_handshake(const RecordLayer::Opened& record, Time now);
   void keep_for_later(const Record& record);
+  /// Records that came before their keys.
   void open_kept_records(std::vector<std::vector<uint8_t>> kept, Time now);
   void handle_handshake(uint64_t epoch, ByteView payload, Time now);
   /// The peer has nothing more to say in the epoch of the handshake (1.3).
@@ -187,6 +189,7 @@ class Connection::Impl {
   Ring<Event> events_;
   /// Application data has come, or SRTP.
   bool peer_has_keys_ = false;
+  bool opens_kept_ = false;  // open_kept_records() is at work
   Ring<Bytes> received_;
   Ring<std::vector<uint8_t>> early_;
   size_t early_bytes_ = 0;

@@ -22,12 +22,11 @@ void write_connection_id(Builder& out, ByteView id) {
   out.end_vector(extension);
 }
 
-void write_alpn(Builder& out, std::string_view protocol) {
-  const auto extension = begin_extension(out, ExtensionType::Alpn);
-  const auto list = out.begin_vector(2);
-  out.vector8(as_bytes(protocol));
-  out.end_vector(list);
-  out.end_vector(extension);
+bool read_chosen_protocol(ByteView content, std::optional<std::string_view>& name) {
+  Reader reader(content);
+  Reader list(reader.vector16());
+  name = as_text(list.vector8());
+  return reader.ok() && reader.at_end() && list.ok() && list.at_end() && !name->empty();
 }
 
 }  // namespace kaon::dtls

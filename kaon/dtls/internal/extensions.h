@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <string_view>
 
 #include "kaon/base/bytes.h"
 #include "kaon/base/reader.h"
@@ -65,7 +67,16 @@ void write_cookie(Builder& out, ByteView cookie);
 /// RFC 9146 §3.
 void write_connection_id(Builder& out, ByteView id);
 
-/// The one protocol name that a server chose (RFC 7301 §3.1).
-void write_alpn(Builder& out, std::string_view protocol);
+/// The protocol names that a client offers, or the one that a server chose (RFC 7301 §3.1).
+template <class List>
+void write_alpn(Builder& out, const List& names) {
+  const auto extension = begin_extension(out, ExtensionType::Alpn);
+  const auto list = out.begin_vector(2);
+  for (const std::string_view name : names) out.vector8(as_bytes(name));
+  out.end_vector(list);
+  out.end_vector(extension);
+}
+/// What a server chose: false if that is not one name. It points into `content`.
+bool read_chosen_protocol(ByteView content, std::optional<std::string_view>& name);
 
 }  // namespace kaon::dtls

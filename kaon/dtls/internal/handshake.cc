@@ -55,6 +55,26 @@ SrtpProfileId choose_srtp_profile(const Config& config, const ClientHello& hello
   return kNoSrtpProfile;
 }
 
+std::optional<std::string_view> choose_alpn(const Config& config, const ClientHello& hello) {
+  constexpr std::string_view kWebRtc = "webrtc";
+  if (config.alpn.empty()) return hello.offers_alpn(kWebRtc) ? kWebRtc : std::string_view();
+  if (hello.alpn.empty()) return std::string_view();
+  for (const std::string& name : config.alpn)
+    if (hello.offers_alpn(name)) return name;
+  return std::nullopt;
+}
+
+Result<void, Failure> take_alpn(HandshakeContext& context, std::optional<std::string_view> chosen) {
+  if (!chosen) return {};
+  const std::vector<std::string>& offered = context.config.alpn;
+  if (offered.empty())
+    return fatal(AlertDescription::UnsupportedExtension, "server answered an extension that was not offered");
+  if (!contains(offered, *chosen))
+    return fatal(AlertDescription::IllegalParameter, "server chose a protocol name that was not offered");
+  context.session.alpn = *chosen;
+  return {};
+}
+
 std::optional<ByteView> answer_connection_id(HandshakeContext& context, const ClientHello& hello) {
   const auto& ours = context.config.connection_id;
   if (!ours || !hello.connection_id || hello.connection_id->size() + kMinMtu > context.mtu) return std::nullopt;

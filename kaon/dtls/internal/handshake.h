@@ -32,6 +32,8 @@ struct Session {
   KeySchedule13 keys13;
   std::vector<uint8_t> peer_certificate;
   std::vector<uint8_t> psk_identity;
+  /// RFC 7301; empty if none was agreed on.
+  std::string alpn;
   /// RFC 9853 §3.
   bool return_routability = false;
   /// Epoch of what we send now: of alerts and ACKs during the handshake, of everything afterwards.
@@ -83,6 +85,11 @@ Result<crypto::PublicKey, Failure> accept_certificate(HandshakeContext& context,
 // What a server chooses, by its own order of preference. Nothing if there is nothing in common.
 const SuiteInfo* choose_suite(const Config& config, Version version, const ClientHello& hello);
 SrtpProfileId choose_srtp_profile(const Config& config, const ClientHello& hello);
+/// Empty if none is to be answered, nothing if the client has to be refused (RFC 7301 §3.2), with kNoCommonProtocol.
+std::optional<std::string_view> choose_alpn(const Config& config, const ClientHello& hello);
+inline constexpr const char* kNoCommonProtocol = "ClientHello refused: no common application protocol";
+/// A client's: keeps what the server chose, if it may have chosen that, in the session.
+Result<void, Failure> take_alpn(HandshakeContext& context, std::optional<std::string_view> chosen);
 
 // Connection ids (RFC 9146 §3). Records carry them as soon as both sides have said theirs and there are keys.
 
@@ -111,8 +118,6 @@ template <class List, class T>
 bool contains(const List& list, const T& value) {
   return std::find(list.begin(), list.end(), value) != list.end();
 }
-
-inline constexpr std::string_view kAlpnWebRtc = "webrtc";  // RFC 8833
 
 /// RFC 8122 §5: of the hash functions given, the strongest one counts, and the certificate has to fit one of its
 /// fingerprints. SHA-1 and MD5 do not count at all.

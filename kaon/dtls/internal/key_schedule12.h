@@ -22,6 +22,8 @@ class KeySchedule12 {
   KeySchedule12(const KeySchedule12&) = delete;
   KeySchedule12& operator=(const KeySchedule12&) = delete;
   ~KeySchedule12() { wipe(master_); }
+  /// Of no use any more: the connection has ended.
+  void forget() { wipe(master_); }
 
   RandomValue client_random{};
   RandomValue server_random{};

@@ -114,4 +114,10 @@ std::vector<std::string> KeySchedule13::take_key_log_lines() {
 
 void KeySchedule13::forget_handshake() { handshake_ = {}; }
 
+void KeySchedule13::forget() {
+  forget_handshake();
+  application_ = {};
+  current_ = {};
+}
+
 }  // namespace kaon::dtls

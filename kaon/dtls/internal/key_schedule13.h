@@ -64,6 +64,8 @@ class KeySchedule13 {
   std::vector<std::string> take_key_log_lines();
   /// Handshake secrets are of no use once both Finished are verified.
   void forget_handshake();
+  /// All of them: the connection has ended.
+  void forget();
 
  private:
   static size_t index(Role role) { return role == Role::Client ? 0 : 1; }

@@ -23,6 +23,14 @@ constexpr SignatureScheme kSchemes[] = {
     SignatureScheme::RsaPkcs1Sha256,       SignatureScheme::RsaPkcs1Sha384,       SignatureScheme::RsaPkcs1Sha512,
 };
 
+/// RFC 7301 §3.1: names of at least one byte, and at least one of them.
+bool are_protocol_names(ByteView list) {
+  Reader reader(list);
+  while (!reader.at_end())
+    if (reader.vector8().empty()) reader.fail();
+  return reader.ok() && !list.empty();
+}
+
 bool read_client_extension(ClientHello& hello, ExtensionType type, ByteView content) {
   Reader reader(content);
   switch (type) {
@@ -34,7 +42,10 @@ bool read_client_extension(ClientHello& hello, ExtensionType type, ByteView cont
       hello.srtp_profiles = read_list(reader, reader.vector16());
       reader.vector8();
       break;
-    case ExtensionType::Alpn: hello.alpn = reader.vector16(); break;
+    case ExtensionType::Alpn:
+      hello.alpn = reader.vector16();
+      if (!are_protocol_names(hello.alpn)) return false;
+      break;
     case ExtensionType::RenegotiationInfo: hello.renegotiation_info = reader.vector8(); break;
     case ExtensionType::ExtendedMasterSecret: hello.extended_master_secret = true; break;
     case ExtensionType::KeyShare: hello.key_shares = reader.vector16(); break;
@@ -59,6 +70,7 @@ bool read_server_extension(ServerHello& hello, ExtensionType type, ByteView cont
     case ExtensionType::Cookie: hello.cookie = reader.vector16(); break;
     case ExtensionType::ConnectionId: hello.connection_id = reader.vector8(); break;
     case ExtensionType::ReturnRoutability: hello.return_routability = true; break;
+    case ExtensionType::Alpn: return read_chosen_protocol(content, hello.alpn);
     case ExtensionType::KeyShare:
       hello.group = static_cast<crypto::Group>(reader.u16());
       if (!hello.asks_for_retry()) hello.share = reader.vector16();
@@ -142,6 +154,7 @@ std::vector<uint8_t> ClientHelloOffer::write() const {
   write_list_extension(out, ExtensionType::SupportedGroups, groups);
   write_list_extension(out, ExtensionType::SignatureAlgorithms, verifiable_schemes());
   if (!srtp_profiles.empty()) write_list_extension(out, ExtensionType::UseSrtp, srtp_profiles);
+  if (!alpn.empty()) write_alpn(out, alpn);
   if (connection_id) write_connection_id(out, *connection_id);
   if (connection_id && return_routability) write_empty_extension(out, ExtensionType::ReturnRoutability);
   if (max_version == Version::Dtls13) write_extensions13(out);
@@ -196,7 +209,7 @@ std::vector<uint8_t> ServerHello::write() const {
   if (renegotiation_info) write_renegotiation_info(out);
   if (ec_point_formats) write_point_formats(out);
   if (srtp_profile != kNoSrtpProfile) write_list_extension(out, ExtensionType::UseSrtp, std::array{srtp_profile});
-  if (!alpn.empty()) write_alpn(out, alpn);
+  if (alpn) write_alpn(out, std::array{*alpn});
   if (connection_id) write_connection_id(out, *connection_id);
   if (return_routability) write_empty_extension(out, ExtensionType::ReturnRoutability);
   out.end_vector(extensions);

@@ -5,6 +5,8 @@
 #include <array>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "kaon/base/bytes.h"
@@ -51,7 +53,7 @@ struct ClientHello {
   std::optional<ByteView> ec_point_formats;
   std::optional<U16List> srtp_profiles;
   std::optional<ByteView> renegotiation_info;
-  /// Protocol names, each with a length byte.
+  /// Protocol names, each with a length byte; empty if there are none.
   ByteView alpn;
   /// Group and share, one after the other (RFC 8446 §4.2.8).
   std::optional<ByteView> key_shares;
@@ -85,6 +87,7 @@ struct ClientHelloOffer {
   std::optional<ByteView> connection_id = {};
   /// Only with a connection id.
   bool return_routability = false;
+  std::span<const std::string> alpn = {};
 
   std::vector<uint8_t> write() const;
 
@@ -101,8 +104,8 @@ struct ServerHello {
   SrtpProfileId srtp_profile = kNoSrtpProfile;
   std::optional<ByteView> ec_point_formats;
   std::optional<ByteView> renegotiation_info;
-  /// Written only.
-  std::string_view alpn;
+  /// The protocol name that the server chose.
+  std::optional<std::string_view> alpn;
   /// Of 1.3: the version that counts, group and share, or the group and the cookie of a retry.
   std::optional<uint16_t> selected_version;
   std::optional<crypto::Group> group;

@@ -47,6 +47,7 @@ std::optional<EncryptedExtensions> EncryptedExtensions::parse(ByteView body) {
     Reader inner(content);
     switch (type) {
       case ExtensionType::UseSrtp: return read_chosen_profile(inner, result.srtp_profile) && inner.at_end();
+      case ExtensionType::Alpn: return read_chosen_protocol(content, result.alpn);
       case ExtensionType::SupportedGroups: return true;  // for the client's next time (RFC 8446 §4.2.7)
       default: result.unsolicited_extension = true; return true;
     }
@@ -59,7 +60,7 @@ std::vector<uint8_t> EncryptedExtensions::write() const {
   Builder out;
   const auto extensions = out.begin_vector(2);
   if (srtp_profile != kNoSrtpProfile) write_list_extension(out, ExtensionType::UseSrtp, std::array{srtp_profile});
-  if (!alpn.empty()) write_alpn(out, alpn);
+  if (alpn) write_alpn(out, std::array{*alpn});
   out.end_vector(extensions);
   return out.take();
 }

@@ -28,8 +28,8 @@ struct ServerHello13 {
 
 struct EncryptedExtensions {
   SrtpProfileId srtp_profile = kNoSrtpProfile;
-  /// Written only.
-  std::string_view alpn = {};
+  /// The protocol name that the server chose.
+  std::optional<std::string_view> alpn = {};
   /// Has something that no ClientHello of ours asks for, or that stands elsewhere.
   bool unsolicited_extension = false;
 

@@ -84,6 +84,10 @@ TEST(ClientHello, DuplicateExtensionsAndOddListsAreRefused) {
   EXPECT_FALSE(parses({0, 10, 0, 3, 0, 1, 0}));                // half a group
   EXPECT_FALSE(parses({0, 10, 0, 5, 0, 2, 0, 29, 0}));         // something after the list
   EXPECT_TRUE(parses({0xaa, 0xaa, 0, 2, 1, 2, 0, 23, 0, 0}));  // unknown ones are skipped
+  EXPECT_TRUE(parses({0, 16, 0, 6, 0, 4, 1, 'a', 1, 'b'}));
+  EXPECT_FALSE(parses({0, 16, 0, 2, 0, 0}));                  // no protocol name
+  EXPECT_FALSE(parses({0, 16, 0, 5, 0, 3, 1, 'a', 0}));       // an empty one
+  EXPECT_FALSE(parses({0, 16, 0, 6, 0, 4, 1, 'a', 2, 'b'}));  // one that ends early
 }
 
 TEST(ClientHello, OursIsReadBack) {
@@ -124,7 +128,10 @@ TEST(ServerHello, RoundTripsAndRefusesTruncations) {
   for (size_t size = 0; size < body.size(); ++size)
     EXPECT_EQ(ServerHello::parse(ByteView(body).first(size)).has_value(), size == kBeforeExtensions) << size;
   hello.alpn = "webrtc";
-  EXPECT_TRUE(ServerHello::parse(hello.write())->unsolicited_extension);
+  const Packet with_alpn = hello.write();
+  EXPECT_EQ(ServerHello::parse(with_alpn)->alpn, "webrtc");
+  hello.alpn = "";
+  EXPECT_FALSE(ServerHello::parse(hello.write()));
 }
 
 TEST(Messages, ShortOnesRefuseTruncations) {

@@ -104,6 +104,12 @@ void RecordLayer::forget_write_below(uint64_t epoch) {
   std::erase_if(write_, [epoch](const WriteEpoch& write) { return write.epoch != kEpochClear && write.epoch < epoch; });
 }
 
+void RecordLayer::forget_all_but_writing(uint64_t epoch) {
+  read_.clear();
+  std::erase_if(write_,
+                [epoch](const WriteEpoch& write) { return write.epoch != kEpochClear && write.epoch != epoch; });
+}
+
 void RecordLayer::use_connection_ids(std::vector<uint8_t> ours, std::vector<uint8_t> peers) {
   our_ids_.clear();
   if (!ours.empty()) our_ids_.push_back(std::move(ours));

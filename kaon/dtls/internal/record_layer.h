@@ -86,6 +86,8 @@ class RecordLayer {
   /// Forgets the keys of epochs below `epoch`; the clear always stays.
   void forget_read_below(uint64_t epoch);
   void forget_write_below(uint64_t epoch);
+  /// Forgets all keys but those that `epoch` is written with. With kEpochClear there are none any more.
+  void forget_all_but_writing(uint64_t epoch);
 
   /// Connection ids from here on, in protected records only: `ours` of those that are read, one of which each has to
   /// carry, `peers` of those that are written. Empty: none in that direction.

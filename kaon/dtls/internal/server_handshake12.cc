@@ -73,11 +73,14 @@ Step ServerHandshake12::on_client_hello(HandshakeContext& context, const Handsha
   const auto scheme =
       choose_scheme(Version::Dtls12, config.certificate.type(), hello->signature_algorithms.value_or(U16List()));
   if (!scheme && !uses_psk(*suite)) return refuse("ClientHello refused: no common signature scheme");
+  const auto alpn = choose_alpn(config, *hello);
+  if (!alpn) return refuse(kNoCommonProtocol);
 
   Session& session = context.session;
   session.suite = suite;
   session.group = *group;
   session.srtp_profile = choose_srtp_profile(config, *hello);
+  session.alpn = *alpn;
   std::copy(hello->random.begin(), hello->random.end(), session.keys.client_random.begin());
   remember(message);
   answer(context, *hello, scheme);
@@ -100,7 +103,7 @@ void ServerHandshake12::answer(HandshakeContext& context, const ClientHello& hel
   if (session.suite->ecdhe) answer.ec_point_formats = hello.ec_point_formats;
   if (hello.renegotiation_info || hello.cipher_suites.contains(kEmptyRenegotiationInfoScsv))
     answer.renegotiation_info = ByteView{};
-  if (hello.offers_alpn(kAlpnWebRtc)) answer.alpn = kAlpnWebRtc;
+  if (!session.alpn.empty()) answer.alpn = session.alpn;
   answer.connection_id = answer_connection_id(context, hello);
   answer.return_routability = answer_return_routability(context, hello, answer.connection_id.has_value());
 

@@ -63,6 +63,8 @@ Step ServerHandshake13::on_client_hello(HandshakeContext& context, const Handsha
   if (suite == nullptr) return refuse("ClientHello refused: no common cipher suite");
   const auto scheme = choose_scheme(Version::Dtls13, config.certificate.type(), *hello->signature_algorithms);
   if (!scheme) return refuse("ClientHello refused: no common signature scheme");
+  const auto alpn = choose_alpn(config, *hello);
+  if (!alpn) return refuse(kNoCommonProtocol);
   // RFC 8446 §4.1.2: but for the share the second hello repeats the first.
   if (first_hello_ && (!std::ranges::equal(first_hello_->random, hello->random) ||
                        first_hello_->suites != copy_of(hello->cipher_suites) || !hello->share_of(first_hello_->group)))
@@ -76,6 +78,7 @@ Step ServerHandshake13::on_client_hello(HandshakeContext& context, const Handsha
   session.suite = suite;
   session.group = *group;
   session.srtp_profile = choose_srtp_profile(config, *hello);
+  session.alpn = *alpn;
   std::ranges::copy(hello->random, session.keys13.client_random.begin());
   if (!first_hello_) transcript_.start(suite->hash);
   remember(message);
@@ -112,7 +115,7 @@ void ServerHandshake13::answer(HandshakeContext& context, const ClientHello& hel
   install_handshake_keys(context, exchange.secret, Role::Server);
   wipe(exchange.secret);
   EncryptedExtensions extensions{.srtp_profile = session.srtp_profile};
-  if (hello.offers_alpn(kAlpnWebRtc)) extensions.alpn = kAlpnWebRtc;
+  if (!session.alpn.empty()) extensions.alpn = session.alpn;
   send(context, HandshakeType::EncryptedExtensions, kEpochHandshake13, extensions.write());
   send(context, HandshakeType::CertificateRequest, kEpochHandshake13, CertificateRequest13::write());
   send_authentication(context, Role::Server, scheme, {});

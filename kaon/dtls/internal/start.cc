@@ -62,6 +62,7 @@ void ClientStart::send_client_hello(HandshakeContext& context, ByteView cookie, 
   offer.key_exchanges = key_exchanges_;
   if (config.connection_id) offer.connection_id = *config.connection_id;
   offer.return_routability = config.return_routability;
+  offer.alpn = config.alpn;
   const std::vector<uint8_t> body = offer.write();
   context.flight.begin();
   // RFC 6347 §4.2.1: only the ClientHello with the cookie counts for the transcript of 1.2.
@@ -111,7 +112,7 @@ Step ClientStart::on_hello_retry_request(HandshakeContext& context, const Server
   const SuiteInfo* suite = find_suite(retry.cipher_suite);
   if (suite == nullptr || suite->version != Version::Dtls13 || !contains(context.config.cipher_suites, suite->suite))
     return fatal(AlertDescription::IllegalParameter, "server chose what was not offered");
-  if (retry.unsolicited_extension || retry.connection_id || retry.return_routability)
+  if (retry.unsolicited_extension || retry.connection_id || retry.return_routability || retry.alpn)
     return fatal(AlertDescription::UnsupportedExtension, "HelloRetryRequest with an extension that was not offered");
   const auto has_share = [&](const crypto::KeyExchange& exchange) { return exchange.group() == *retry.group; };
   if (retry.group) {

@@ -143,5 +143,22 @@ TEST(StateExplorer13, MessagesInTheClearAreNobodysOnceThereAreKeys) {
   EXPECT_FALSE(step.error().fatal);
 }
 
+// RFC 7301 §3.2, as in alpn_test.cc.
+TEST(AlpnOfALiar, IsRefusedIn13) {
+  const auto alert_of = [](std::vector<std::string> offered, std::string_view chosen) {
+    Victim client(Role::Client, Version::Dtls13, {kSuite});
+    client.config.alpn = std::move(offered);
+    Liar liar(Role::Server);
+    shake_hands(client, liar);
+    const EncryptedExtensions extensions{.alpn = chosen};
+    const Step step = client.give(liar.make(HandshakeType::EncryptedExtensions, extensions.write()));
+    return step ? std::nullopt : std::optional(step.error().alert);
+  };
+  EXPECT_EQ(alert_of({"a", "b"}, "b"), std::nullopt);
+  EXPECT_EQ(alert_of({"a", "b"}, "c"), AlertDescription::IllegalParameter);
+  EXPECT_EQ(alert_of({}, "webrtc"), AlertDescription::UnsupportedExtension);
+  EXPECT_EQ(alert_of({"a"}, ""), AlertDescription::DecodeError);
+}
+
 }  // namespace
 }  // namespace kaon::dtls

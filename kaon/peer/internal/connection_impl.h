@@ -45,6 +45,7 @@ struct Connection::Impl {
   // connection_data.cc
   datachannel::Channels& need_channels();
   void start_channels(Time time);
+  bool says_init_early() const;
   std::optional<net::Transmit> transmit_data(Bytes out);
   std::optional<net::Transmit> transmit_carried(Bytes out);
 

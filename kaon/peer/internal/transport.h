@@ -63,6 +63,8 @@ class Transport {
   /// A Transmit to that path.
   net::Transmit address(size_t size) const;
 
+  /// Whether protect_data() works: before Connected too in a server of DTLS 1.3, over a path.
+  bool writable() const { return dtls_ && path() && dtls_->writable(); }
   size_t data_offset() const { return dtls_->payload_offset(); }
   size_t data_overhead() const { return dtls_->overhead(); }
   size_t protect_data(ByteView plaintext, Bytes out) { return dtls_->protect(plaintext, out); }

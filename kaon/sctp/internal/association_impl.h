@@ -135,6 +135,7 @@ class Association::Impl {
   void handle_cookie_ack();
   void handle_stale_cookie();
   void establish(std::unique_ptr<Tcb> tcb);
+  void announce(const Tcb& tcb);
   InitChunk own_init(uint32_t tag, Tsn initial_tsn) const;
   std::unique_ptr<Tcb> make_tcb(const StateCookie& agreed);
   uint32_t random_tag();
@@ -211,6 +212,7 @@ class Association::Impl {
   uint64_t moved_ = 0;  // bytes in both directions up to the last heartbeat
   uint32_t timeouts_in_row_ = 0;
   bool shutdown_wanted_ = false;
+  bool announced_ = false;  // Connected has been told
   bool path_shared_ = false;
   Stats totals_;
   Counters<DropReason> drops_;

@@ -195,6 +195,8 @@ void Association::Impl::handle_data(const Chunk& chunk) {
     case Receiver::Outcome::Duplicate: drop(DropReason::DuplicateData); break;
     case Receiver::Outcome::OutOfRange: drop(DropReason::TsnOutOfRange); break;
     case Receiver::Outcome::WindowFull: drop(DropReason::WindowFull); break;
+    case Receiver::Outcome::LockedUp:
+      return abort_peer(ErrorCause::OutOfResource, "no room to put messages together", CloseReason::ProtocolViolation);
     case Receiver::Outcome::BrokenFragments:
       return abort_peer(ErrorCause::ProtocolViolation, "fragments that do not fit", CloseReason::ProtocolViolation);
     case Receiver::Outcome::MessageTooLarge:

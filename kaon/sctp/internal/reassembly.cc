@@ -19,6 +19,9 @@ DataFormat format_of(const FragmentTable::Key& key) {
   return key.message == kByTsn ? DataFormat::Data : DataFormat::IData;
 }
 
+// For heaps whose first is the lowest number.
+constexpr auto kLater = [](const auto& a, const auto& b) { return a.mid.newer_than(b.mid); };
+
 }  // namespace
 
 Reassembly::Key Reassembly::key_of(const DataChunk& chunk) {
@@ -40,14 +43,17 @@ Reassembly::Item Reassembly::take_item(uint32_t index) {
 
 Reassembly::Status Reassembly::add(const DataChunk& chunk, const TsnTracker& tracker, BufferPool& pool,
                                    EventQueue& ready) {
+  paid_ += kItemsPerChunk;
+  if (given_up_) drop_given_up();
+  if (chunk.format == DataFormat::IData && is_given_up(chunk.stream, chunk.unordered(), chunk.mid)) return Status::Ok;
   const Key key = key_of(chunk);
   const uint32_t awaiting = table_.find(key);
-  if (awaiting == kNil && is_orphan(chunk, tracker)) {
+  if (awaiting == kNil && chunk.format == DataFormat::Data && is_orphan(chunk, tracker)) {
     drop_orphans_from(chunk.tsn + 1);
     return Status::Ok;
   }
   if (awaiting == kNil && chunk.beginning()) return start(chunk, tracker, pool, ready);
-  Item fragment{Item::Kind::Fragment, chunk.flags, chunk.stream, chunk.mid, chunk.ppid, key, kNil, {}};
+  Item fragment{Item::Kind::Fragment, chunk.flags, chunk.stream, chunk.mid, chunk.ppid, key, {}};
   if (awaiting == kNil) {
     fragment.bytes = pool.copy(chunk.payload);
     table_.put(key, add_item(std::move(fragment)));
@@ -66,14 +72,16 @@ Reassembly::Status Reassembly::start(const DataChunk& chunk, const TsnTracker& t
                                      EventQueue& ready) {
   if (chunk.payload.size() > max_message_size_) return Status::MessageTooLarge;
   const Key next = next_key(key_of(chunk));
-  Item item{Item::Kind::Partial, chunk.flags, chunk.stream, chunk.mid, chunk.ppid, next, kNil, {}};
+  Item item{Item::Kind::Partial, chunk.flags, chunk.stream, chunk.mid, chunk.ppid, next, {}};
   if (chunk.end()) {
     if (is_fragment(next)) return Status::BrokenFragments;
     item.bytes = pool.copy(chunk.payload);
     complete(std::move(item), chunk.format, ready);
     return Status::Ok;
   }
-  item.bytes = pool.allocate(std::max(usual_size_, chunk.payload.size()));
+  // Only as long as the guesses together are no more than one message may be: they take room that others need.
+  const size_t guess = used_ + usual_size_ <= max_message_size_ ? usual_size_ : 0;
+  item.bytes = pool.allocate(std::max(guess, chunk.payload.size()));
   item.bytes.resize(chunk.payload.size());
   std::memcpy(item.bytes.bytes().data(), chunk.payload.data(), chunk.payload.size());
   return extend(add_item(std::move(item)), tracker, pool, ready);
@@ -85,12 +93,9 @@ bool Reassembly::is_fragment(const Key& key) const {
 }
 
 // Part of a message that the peer has given up: it was on its way when the peer said so, and would wait for ever. With
-// DATA it follows a TSN that is neither missing nor waiting for it.
+// DATA it follows a TSN that is neither missing nor waiting for it, with I-DATA its number tells.
 bool Reassembly::is_orphan(const DataChunk& chunk, const TsnTracker& tracker) const {
-  if (chunk.format == DataFormat::Data) {
-    return !chunk.beginning() && tracker.received(chunk.tsn - 1) && !is_fragment({kByTsn, (chunk.tsn - 1).value()});
-  }
-  return is_given_up(chunk.stream, chunk.unordered(), chunk.mid);
+  return !chunk.beginning() && tracker.received(chunk.tsn - 1) && !is_fragment({kByTsn, (chunk.tsn - 1).value()});
 }
 
 bool Reassembly::is_given_up(StreamId id, bool unordered, Mid mid) const {
@@ -166,25 +171,14 @@ void Reassembly::complete(Item message, DataFormat format, EventQueue& ready) {
   if (message.mid != stream.next_mid) return wait_for_turn(stream, std::move(message));
   ++stream.next_mid;
   deliver(std::move(message), ready);
-  if (stream.first_waiting != kNil) deliver_in_turn(stream, ready);
+  if (stream.waiting) deliver_in_turn(stream, ready);
 }
 
 void Reassembly::wait_for_turn(Stream& stream, Item message) {
   message.kind = Item::Kind::Waiting;
-  message.next = kNil;
-  const Mid mid = message.mid;
-  const uint32_t index = add_item(std::move(message));
-  if (stream.last_waiting == kNil) {
-    stream.first_waiting = stream.last_waiting = index;
-  } else if (mid.newer_than(items_[stream.last_waiting].mid)) {
-    items_[stream.last_waiting].next = index;
-    stream.last_waiting = index;
-  } else {
-    uint32_t* link = &stream.first_waiting;
-    while (mid.newer_than(items_[*link].mid)) link = &items_[*link].next;
-    items_[index].next = *link;
-    *link = index;
-  }
+  if (!stream.waiting) stream.waiting = std::make_unique<std::vector<Turn>>();
+  stream.waiting->push_back({message.mid, add_item(std::move(message))});
+  std::ranges::push_heap(*stream.waiting, kLater);
 }
 
 void Reassembly::deliver(Item message, EventQueue& ready) {
@@ -192,45 +186,60 @@ void Reassembly::deliver(Item message, EventQueue& ready) {
                           std::move(message.bytes)});
 }
 
+void Reassembly::deliver_first_waiting(Stream& stream, EventQueue& ready) {
+  std::ranges::pop_heap(*stream.waiting, kLater);
+  Item message = take_item(stream.waiting->back().item);
+  stream.waiting->pop_back();
+  if (stream.waiting->empty()) stream.waiting.reset();
+  deliver(std::move(message), ready);
+}
+
 void Reassembly::deliver_in_turn(Stream& stream, EventQueue& ready) {
-  while (stream.first_waiting != kNil && items_[stream.first_waiting].mid == stream.next_mid) {
-    ++stream.next_mid;
-    Item message = take_item(stream.first_waiting);
-    stream.first_waiting = message.next;
-    deliver(std::move(message), ready);
+  for (; stream.waiting && stream.waiting->front().mid == stream.next_mid; ++stream.next_mid) {
+    deliver_first_waiting(stream, ready);
   }
-  if (stream.first_waiting == kNil) stream.last_waiting = kNil;
 }
 
 void Reassembly::deliver_waiting_up_to(Stream& stream, Mid mid, EventQueue& ready) {
-  while (stream.first_waiting != kNil && !items_[stream.first_waiting].mid.newer_than(mid)) {
-    Item message = take_item(stream.first_waiting);
-    stream.first_waiting = message.next;
-    deliver(std::move(message), ready);
-  }
-  if (stream.first_waiting == kNil) stream.last_waiting = kNil;
+  while (stream.waiting && !stream.waiting->front().mid.newer_than(mid)) deliver_first_waiting(stream, ready);
 }
 
-void Reassembly::drop_items(const auto& gone) {
+void Reassembly::drop(const Key& key) {
+  const uint32_t index = table_.find(key);
+  if (index == kNil) return;
+  table_.erase(key);
+  take_item(index);
+}
+
+// With DATA: fragments that are skipped, and messages in the making whose last received TSN is, though perhaps the rest
+// of them never got a TSN. The latter wait for a TSN that is missing. Each TSN that has arrived is passed once.
+void Reassembly::drop_skipped(Tsn new_cumulative, const TsnTracker& tracker) {
+  drop({kByTsn, (tracker.cumulative() + 1).value()});
+  for (const TsnRange& range : tracker.ranges()) {
+    if (range.start.newer_than(new_cumulative)) break;
+    const bool whole = !range.end.newer_than(new_cumulative);
+    const Tsn last = whole ? range.end + 1 : new_cumulative;
+    for (Tsn tsn = range.start; !tsn.newer_than(last); ++tsn) drop({kByTsn, tsn.value()});
+  }
+  drop_orphans_from(new_cumulative + 1);
+}
+
+// With I-DATA.
+void Reassembly::drop_given_up() {
+  if (paid_ < items_.bound()) return;
+  paid_ = 0;
+  given_up_ = false;
   for (uint32_t i = 0; i < items_.bound(); ++i) {
     const Item& item = items_[i];
     if (item.kind != Item::Kind::Fragment && item.kind != Item::Kind::Partial) continue;
-    if (!gone(item)) continue;
+    if (!is_given_up(item.stream, (item.flags & DataChunk::kUnordered) != 0, item.mid)) continue;
     table_.erase(item.key);
     take_item(i);
   }
 }
 
-void Reassembly::skip(const ForwardTsnChunk& chunk, EventQueue& ready) {
-  if (chunk.format == DataFormat::Data) {
-    // A Partial whose last received TSN is skipped belongs to a message that was given up, though perhaps the rest of
-    // it never got a TSN.
-    drop_items([&](const Item& item) {
-      const Tsn last(item.kind == Item::Kind::Partial ? item.key.number - 1 : item.key.number);
-      return !last.newer_than(chunk.new_cumulative);
-    });
-    drop_orphans_from(chunk.new_cumulative + 1);
-  }
+void Reassembly::skip(const ForwardTsnChunk& chunk, const TsnTracker& tracker, EventQueue& ready) {
+  if (chunk.format == DataFormat::Data) drop_skipped(chunk.new_cumulative, tracker);
   for (size_t i = 0; i < chunk.skipped_count(); ++i) {
     const auto [id, number, unordered] = chunk.skipped(i);
     Stream& stream = streams_[id];
@@ -244,27 +253,21 @@ void Reassembly::skip(const ForwardTsnChunk& chunk, EventQueue& ready) {
     stream.next_mid = mid + 1;
     deliver_in_turn(stream, ready);
   }
-  // Once for all that is skipped: a peer may name thousands of streams while thousands of parts wait.
-  if (chunk.format == DataFormat::IData && chunk.skipped_count() != 0) {
-    drop_items([&](const Item& item) {
-      return is_given_up(item.stream, (item.flags & DataChunk::kUnordered) != 0, item.mid);
-    });
-  }
+  paid_ += kItemsPerChunk;
+  given_up_ = given_up_ || (chunk.format == DataFormat::IData && chunk.skipped_count() != 0);
+  if (given_up_) drop_given_up();
 }
 
 void Reassembly::reset_stream(StreamId id, EventQueue& ready) {
   Stream* stream = streams_.find(id);
   if (stream == nullptr) return;
-  while (stream->first_waiting != kNil) {
-    Item message = take_item(stream->first_waiting);
-    stream->first_waiting = message.next;
-    deliver(std::move(message), ready);
-  }
+  while (stream->waiting) deliver_first_waiting(*stream, ready);
   *stream = Stream();
 }
 
 void Reassembly::reset_all_streams(EventQueue& ready) {
   streams_.for_each([&](StreamId id, Stream&) { reset_stream(id, ready); });
+  streams_.clear();  // or each such request would cost as many steps as there have ever been streams
 }
 
 void Reassembly::trim() {

@@ -40,7 +40,7 @@ std::optional<Receiver::Outcome> Receiver::refuse(const DataChunk& chunk, const 
   }
   if (!has_room(chunk.tsn, used(events))) {
     sack_now_ = true;
-    return Outcome::WindowFull;
+    return events.message_bytes() == 0 && !tracker_.has_gaps() ? Outcome::LockedUp : Outcome::WindowFull;
   }
   return std::nullopt;
 }
@@ -72,8 +72,8 @@ bool Receiver::handle_forward_tsn(const ForwardTsnChunk& chunk, EventQueue& even
   // RFC 3758 §3.6: an old one shows that our SACK was lost.
   sack_now_ = true;
   if (!chunk.new_cumulative.newer_than(tracker_.cumulative())) return false;
+  reassembly_.skip(chunk, tracker_, events);
   tracker_.skip_to(chunk.new_cumulative);
-  reassembly_.skip(chunk, events);
   return true;
 }
 

@@ -12,7 +12,9 @@ class Receiver {
   /// `secret` is random.
   Receiver(const Config& config, Tsn peer_initial_tsn, uint64_t secret);
 
-  enum class Outcome : uint8_t { Taken, Duplicate, OutOfRange, WindowFull, BrokenFragments, MessageTooLarge };
+  /// LockedUp: the window is full of messages in the making, nothing is missing and nothing waits to be polled, so that
+  /// none of them can ever be whole.
+  enum class Outcome : uint8_t { Taken, Duplicate, OutOfRange, WindowFull, LockedUp, BrokenFragments, MessageTooLarge };
   Outcome handle_data(const DataChunk& chunk, BufferPool& pool, EventQueue& events);
   /// Acknowledged as any other, and forgotten: of a stream that does not exist (RFC 9260 §6.5).
   void discard_data(const DataChunk& chunk, const EventQueue& events);

@@ -44,6 +44,31 @@ void SendQueue::take_turn() {
   if (current_ == kNil) stream.has_turn = false;  // what it had was given up meanwhile
 }
 
+// Whether the stream's first message may begin or go on. Nobody passes those that are held.
+bool SendQueue::may_send(Stream& stream) {
+  const OutgoingMessage& message = messages_[stream.first];
+  const bool free = format_ == DataFormat::Data || message.bytes.size() <= kSmall || message.assigned != 0;
+  return free || stream.admitted || (held_.empty() && admit(stream));
+}
+
+bool SendQueue::admit(Stream& stream) {
+  const size_t size = messages_[stream.first].bytes.size();
+  if (begun_ != 0 && (begun_ > most_begun_ || size > most_begun_ - begun_)) return false;
+  begun_ += size;
+  Turns::Share share{stream.due_to_begin, stream.share.weight};
+  held_.pay(share, size);
+  stream.due_to_begin = share.due;
+  return stream.admitted = true;
+}
+
+void SendQueue::admit_held() {
+  while (!held_.empty()) {
+    Stream& stream = streams_[held_.first()];
+    if (!admit(stream)) return;
+    turns_.enter(held_.leave(), stream.share);
+  }
+}
+
 uint32_t SendQueue::choose(Time now) {
   while (unsent_ != 0) {
     if (current_ == kNil) {
@@ -57,7 +82,14 @@ uint32_t SendQueue::choose(Time now) {
       take_turn();
       continue;
     }
-    if (message.assigned != 0 || !expired(current_, now)) return current_;
+    if (message.assigned != 0 || !expired(current_, now)) {
+      if (may_send(stream)) return current_;
+      Turns::Share share{stream.due_to_begin, stream.share.weight};
+      held_.enter(message.stream, share, message.bytes.size());
+      stream.due_to_begin = share.due;
+      current_ = kNil;
+      continue;
+    }
     const uint32_t index = current_;
     ++abandoned_;
     drop_rest(index);
@@ -105,6 +137,10 @@ void SendQueue::remove_first(Stream& stream) {
   const OutgoingMessage& message = messages_[index];
   stream.first = message.next;
   if (stream.first == kNil) stream.last = kNil;
+  if (std::exchange(stream.admitted, false)) {
+    begun_ -= message.bytes.size();
+    admit_held();
+  }
   if (index != current_) return;
   current_ = kNil;
   if (stream.first == kNil) {
@@ -196,6 +232,7 @@ void SendQueue::trim() {
   messages_.trim();
   turns_.trim();
   if (low_.empty()) low_.release();
+  held_.trim();
 }
 
 }  // namespace kaon::sctp

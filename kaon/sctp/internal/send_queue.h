@@ -48,6 +48,11 @@ class SendQueue {
                               BufferPool& pool);
   void set_format(DataFormat format) { format_ = format; }
   DataFormat format() const { return format_; }
+  /// With I-DATA: messages of more than kSmall bytes that have begun and not ended have at most so many bytes together;
+  /// one alone may have more. The peer keeps all of them until one is whole, and if all of its window were beginnings
+  /// none ever would be.
+  void set_most_begun(size_t bytes) { most_begun_ = bytes; }
+  static constexpr size_t kSmall = 1024;
   void set_weight(StreamId stream, uint16_t weight) { streams_[stream].share.weight = weight; }
   /// Twice the window is what a sender needs that is told of room when half of the buffer is free.
   void fit_to_window(size_t window) { max_bytes_ = std::clamp(2 * window, usual_bytes_, most_bytes_); }
@@ -103,14 +108,19 @@ class SendQueue {
     size_t buffered = 0;
     size_t low_threshold = 0;
     Turns::Share share;
+    uint64_t due_to_begin = 0;  // its share of held_
     Mid next_ordered;
     Mid next_unordered;
     Phase phase = Phase::Normal;
-    bool has_turn = false;  // current_, or among turns_
+    bool has_turn = false;  // current_, among turns_ or among held_
+    bool admitted = false;  // its first message counts in begun_
     bool low_queued = false;
   };
 
   void take_turn();
+  bool may_send(Stream& stream);
+  bool admit(Stream& stream);
+  void admit_held();
   void remove_first(Stream& stream);
   void consume(StreamId id, Stream& stream, size_t bytes);
 
@@ -121,6 +131,9 @@ class SendQueue {
   Slab<OutgoingMessage> messages_;
   StreamTable<Stream> streams_;
   Turns turns_;
+  Turns held_;  // streams whose first message may not begin yet; whole messages take turns there
+  size_t most_begun_ = SIZE_MAX;
+  size_t begun_ = 0;                // while it is zero held_ is empty
   Ring<StreamId> low_;              // each once
   std::vector<StreamId> draining_;  // each once
   uint32_t current_ = kNil;         // first of its stream, which is not among turns_

@@ -20,6 +20,8 @@ Tcb::Tcb(const Config& config, SendQueue& queue, const StateCookie& agreed, uint
             std::min(config.incoming_streams, agreed.peer_outgoing_streams), config.incoming_streams),
       path_mtu(config.max_packet_size, config.max_probed_packet_size) {
   queue.set_format(format);
+  // A receiver may take twice the room of a message for it, and has others that wait to be read.
+  queue.set_most_begun(agreed.peer_a_rwnd / 4);
   ecn.set_marks(config.ecn && agreed.peer_capabilities.ecn);
 }
 
@@ -186,6 +188,7 @@ void Association::Impl::handle_init_ack(ByteView value) {
   }
   timeouts_in_row_ = 0;
   deadline(Timer::Init) = now_ + rto_.current();
+  announce(*tcb());  // what is queued now goes with the COOKIE ECHO
 }
 
 // §5.1 D, §5.1.5 and §5.2.4. False: drop the packet's other chunks too.
@@ -253,13 +256,19 @@ bool Association::Impl::handle_cookie_with_tcb(const StateCookie& cookie) {
   queue_.clear();
   deadlines_.fill(kNever);
   events_.push(Restarted{});
+  announced_ = false;
   establish(make_tcb(cookie));
   return true;
 }
 
+void Association::Impl::announce(const Tcb& block) {
+  if (std::exchange(announced_, true)) return;
+  events_.push(Connected{block.outgoing_streams, block.capabilities.partial_reliability,
+                         block.capabilities.stream_reset, block.format == DataFormat::IData});
+}
+
 void Association::Impl::establish(std::unique_ptr<Tcb> block) {
-  const Connected event{block->outgoing_streams, block->capabilities.partial_reliability,
-                        block->capabilities.stream_reset, block->format == DataFormat::IData};
+  announce(*block);
   state_ =
       Open{std::move(block), shutdown_wanted_ ? Open::Phase::ShutdownPending : Open::Phase::Established, true, false};
   deadline(Timer::Init) = kNever;
@@ -267,7 +276,6 @@ void Association::Impl::establish(std::unique_ptr<Tcb> block) {
   timeouts_in_row_ = 0;
   totals_.snap = false;
   heartbeat_nonce_.reset();
-  events_.push(event);
 }
 
 // §5.1 E.

@@ -88,7 +88,8 @@ void StreamReset::handle_outgoing_request(const OutgoingResetRequest& request, R
 
 // §5.2.2. E2: while data sent before the reset is missing, the reset is in progress.
 ReConfigResult StreamReset::perform(const OutgoingResetRequest& request, Receiver& receiver, EventQueue& events) {
-  if (request.last_assigned_tsn.newer_than(receiver.cumulative()) || !events.has_room()) {
+  if (request.last_assigned_tsn.newer_than(receiver.cumulative()) || receiver.reassembly().owes_cleaning() ||
+      !events.has_room()) {
     return ReConfigResult::InProgress;
   }
   if (request.streams.empty()) {

@@ -21,12 +21,14 @@ class Turns {
   };
 
   bool empty() const { return heap_.empty(); }
-  /// The stream has something to send and no turn yet.
-  void enter(StreamId stream, Share& share) {
+  /// The stream has something to send and no turn yet. `bytes`: it counts as if it had paid for so many already.
+  void enter(StreamId stream, Share& share, size_t bytes = 0) {
     share.due = std::max(share.due, now_);
-    heap_.push_back({share.due, share.weight, stream});
+    heap_.push_back({share.due + price(share, bytes), share.weight, stream});
     std::push_heap(heap_.begin(), heap_.end());
   }
+  /// Whom leave() would give; there must be one.
+  StreamId first() const { return heap_.front().stream; }
   StreamId leave() {
     std::pop_heap(heap_.begin(), heap_.end());
     const StreamId stream = heap_.back().stream;
@@ -36,7 +38,7 @@ class Turns {
   /// The virtual time is that of the stream which is being served.
   void pay(Share& share, size_t bytes) {
     now_ = std::max(now_, share.due);
-    share.due += bytes * kScale / std::max<uint16_t>(share.weight, 1);
+    share.due += price(share, bytes);
   }
   /// Whether somebody waits who has paid less.
   bool another_is_before(const Share& share) const { return !heap_.empty() && heap_.front().due < share.due; }
@@ -46,6 +48,9 @@ class Turns {
 
  private:
   static constexpr uint64_t kScale = 1024;
+  static uint64_t price(const Share& share, size_t bytes) {
+    return bytes * kScale / std::max<uint16_t>(share.weight, 1);
+  }
   struct Entry {
     uint64_t due;
     uint16_t weight;

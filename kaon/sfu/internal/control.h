@@ -45,8 +45,7 @@ struct StreamEntry {
 
 class Control final : public SessionOwner {
  public:
-  Control(const ServerConfig& config, std::vector<std::unique_ptr<io::Loop>>& loops, crypto::Certificate certificate,
-          Logger& log);
+  Control(const ServerConfig& config, std::vector<std::unique_ptr<io::Loop>>& loops, Logger& log);
 
   void attach(io::PeerPort& port) { port_ = &port; }
   /// Clients are told of it; both on the control loop.
@@ -101,7 +100,7 @@ class Control final : public SessionOwner {
 
   ServerConfig config_;
   std::vector<std::unique_ptr<io::Loop>>& loops_;
-  crypto::Certificate certificate_;
+  crypto::CachedCertificate certificate_;
   Logger& log_;
   io::PeerPort* port_ = nullptr;
   struct TurnAccess {

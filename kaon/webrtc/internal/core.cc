@@ -26,7 +26,7 @@ Core::~Core() = default;
 
 // The lists of codecs are large, and nobody else needs them.
 peer::Config Core::take_peer_config() {
-  peer::Config config{.certificate = config_.certificate ? *config_.certificate : shared_certificate(),
+  peer::Config config{.certificate = config_.certificate ? *config_.certificate : new_certificate(),
                       .negotiation = std::move(config_.negotiation)};
   config.ice.remote_policy = config_.remote_addresses;
   if (config_.ice_patience > config.ice.patience) config.ice.recheck = kRecheck;

@@ -2,8 +2,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <mutex>
-#include <optional>
 
 #include "kaon/crypto/system_random.h"
 #include "kaon/io/loop.h"
@@ -23,15 +21,9 @@ Env environment(Logger* log) {
   return {system_random(), log == nullptr ? silence : *log};
 }
 
-crypto::Certificate shared_certificate() {
-  static std::mutex mutex;
-  static std::optional<crypto::Certificate> certificate;
+crypto::Certificate new_certificate() {
   const auto now = std::chrono::duration_cast<std::chrono::seconds>(io::Loop::wall_clock());
-  const std::lock_guard lock(mutex);
-  if (!certificate || certificate->expires() < now + std::chrono::days(1)) {
-    certificate = crypto::Certificate::generate(crypto::KeyType::EcdsaP256, system_random(), now);
-  }
-  return *certificate;
+  return crypto::Certificate::generate(crypto::KeyType::EcdsaP256, system_random(), now);
 }
 
 const std::string& key_log_file() {

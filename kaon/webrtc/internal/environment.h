@@ -12,8 +12,8 @@ namespace kaon::webrtc::internal {
 /// With the system's random generator; `log` may be null.
 Env environment(Logger* log);
 
-/// Made at the first call, and again once less than a day of it is left. Any thread.
-crypto::Certificate shared_certificate();
+/// ECDSA P-256. Any thread.
+crypto::Certificate new_certificate();
 
 /// SSLKEYLOGFILE of the environment; empty if there is none.
 const std::string& key_log_file();

@@ -1,6 +1,7 @@
 // How long a data channel takes to open at who offers it, over a path of 200 ms: Kaon with Chromium in both roles beside Chromium with
 // Chromium, as they are by default and with SPED and SNAP. Whoever answers is the client of DTLS (active) or its server (passive).
-// Descriptions take no time.
+// Descriptions take no time. By default Kaon is a round trip sooner wherever it offers or is the server
+// (docs/adr/0011).
 
 import { retryingPage, TRIALS } from '../lib/chromium.mjs';
 import { startPeer, until } from '../lib/kaon.mjs';
@@ -10,6 +11,7 @@ export const seconds = 240;
 
 const DELAY = 100;
 const SLACK = 90; // of a busy machine and the pace of checks; half a round trip is 100
+const SOONER = 200; // a round trip
 
 /** A connection of a page, under a name. */
 const chromium = (view, name) => ({
@@ -106,7 +108,10 @@ export default async function run({ full, onEnd }) {
       const medians = Object.fromEntries(Object.entries(ofSetup).map(([name, values]) => [name, median(values)]));
       told.push(`${what}, the answer ${setup}: ${Object.entries(medians).map(([name, ms]) => `${name} ${ms} ms`).join(', ')}`);
       const { 'Chromium with Chromium': reference, ...ours } = medians;
-      for (const [name, ms] of Object.entries(ours)) if (!(ms < reference + SLACK)) faults.push(`${what}, ${setup}: ${name} takes ${ms} ms, Chromium with itself ${reference} ms`);
+      for (const [name, ms] of Object.entries(ours)) {
+        const sooner = !trials && (setup === 'passive' || name.startsWith('Kaon')) ? SOONER : 0;
+        if (!(ms < reference - sooner + SLACK)) faults.push(`${what}, ${setup}: ${name} takes ${ms} ms, Chromium with itself ${reference} ms`);
+      }
     }
     if (crashes()) told.push(`with ${what} Chromium crashed once`);
   }

@@ -160,10 +160,19 @@ def test_a_file_that_becomes_shorter_is_no_whole_one(kaon):
         receiver = Command("receive", code, *via(kaon), folder=folder)
         part = folder / "file.bin.part"
         until(lambda: part.exists() and part.stat().st_size > 1_000_000, "the first bytes", LIMIT)
+        whole = file.read_bytes()
         os.truncate(file, 1000)
         assert "became shorter" in sender.end(1)
-        receiver.end(1)
+        assert "became shorter" in receiver.end(1)
         assert part.exists() and not (folder / "file.bin").exists()
+        kept = part.stat().st_size
+        file.write_bytes(whole)
+        sender, code = start(kaon, file)
+        told = Command("receive", code, *via(kaon), folder=folder).end()
+        sender.end()
+        assert digest(folder / "file.bin") == digest(file)
+        moved = float(re.search(r"([\d.]+) MB in ", told)[1]) * 1e6
+        assert abs(moved - (400_000_000 - kept)) < 2_000_000, f"{moved} moved, {kept} were there"
 
 
 def test_three_wrong_codes_end_it(kaon):

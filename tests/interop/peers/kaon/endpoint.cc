@@ -20,6 +20,9 @@ webrtc::Configuration configuration_of(const Context& context) {
     configuration.negotiation.answer_setup = setup == "active" ? sdp::Setup::Active : sdp::Setup::Passive;
   }
   if (options.text("max-dtls") == "1.2") configuration.max_dtls_version = dtls::Version::Dtls12;
+  if (options.text("header-encryption") == "require") {
+    configuration.negotiation.header_encryption = peer::HeaderEncryption::Require;
+  }
   if (options.text("path-mtu-discovery") == "0") configuration.data.sctp.max_probed_packet_size = 0;
   if (const int64_t most = options.number("max-message-size", 0); most > 0) {
     configuration.data.sctp.max_message_size = static_cast<size_t>(most);

@@ -34,6 +34,7 @@ class MediaCase final : public Case {
         send_(context.options.number("send", 1) != 0),
         receive_(context.options.number("receive", 1) != 0),
         keep_(context.options.number("keep", 0) != 0),
+        encrypts_headers_(!context.options.text("header-encryption").empty()),
         wanted_(static_cast<size_t>(context.options.number("frames", 45))),
         timer_(loop_.add_timer([this](Time now) { send_next(now); })),
         endpoint_(loop_, lines_, 0, configuration_of(context),
@@ -64,6 +65,7 @@ class MediaCase final : public Case {
   bool send_;
   bool receive_;
   bool keep_;  // tell whole frames too
+  bool encrypts_headers_;
   size_t wanted_;
   std::shared_ptr<RtpTransceiver> transceiver_;
   io::TimerId timer_;
@@ -135,6 +137,10 @@ void MediaCase::on_frame(const ReceivedFrame& frame) {
 void MediaCase::tell() {
   json::object result{{"sent", sent_}, {"received", received_}, {"form", "encoded"}};
   if (keep_) result["frames"] = kept_;
+  if (encrypts_headers_) {
+    const auto& all = endpoint_.connection().transceivers();
+    result["headersEncrypted"] = !all.empty() && all.front()->header_encryption_negotiated();
+  }
   lines_.result(std::move(result));
 }
 

@@ -20,6 +20,8 @@ type mediaCase struct {
 	track    *webrtc.TrackLocalStaticSample // nil if nothing is sent
 	receives bool
 	wanted   int
+	// Tells whether that was agreed on, too.
+	encryptsHeaders bool
 
 	mutex    sync.Mutex
 	sent     int
@@ -38,12 +40,17 @@ func startMedia(c *context) (runningCase, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := newEndpoint(c.lines, 0, api, webrtc.Configuration{})
+	configuration := webrtc.Configuration{}
+	encryptsHeaders := c.options.text("header-encryption", "") == "require"
+	if encryptsHeaders {
+		configuration.RTPHeaderEncryptionPolicy = webrtc.RTPHeaderEncryptionPolicyRequire
+	}
+	e, err := newEndpoint(c.lines, 0, api, configuration)
 	if err != nil {
 		return nil, err
 	}
 	m := &mediaCase{endpoint: e, samples: s, receives: c.options.number("receive", 1) != 0,
-		wanted: c.options.number("frames", 45), received: []string{}}
+		wanted: c.options.number("frames", 45), received: []string{}, encryptsHeaders: encryptsHeaders}
 	e.onConnected = m.connected
 	e.pc.OnTrack(func(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) { m.receive(track) })
 	if c.options.number("send", 1) != 0 {
@@ -163,5 +170,10 @@ func (m *mediaCase) add(frame []byte) {
 
 // tell wants the mutex held.
 func (m *mediaCase) tell() {
-	m.lines.result(object{"sent": m.sent, "received": m.received, "form": "encoded"})
+	result := object{"sent": m.sent, "received": m.received, "form": "encoded"}
+	if m.encryptsHeaders {
+		transceivers := m.pc.GetTransceivers()
+		result["headersEncrypted"] = len(transceivers) > 0 && transceivers[0].RTPHeaderEncryptionNegotiated()
+	}
+	m.lines.result(result)
 }
