@@ -14,37 +14,20 @@ using testing::certificate;
 using testing::config13_of;
 using testing::config_of;
 using ::testing::ElementsAre;
+using testing::exchange;
 using testing::expect_carries_data;
+using testing::expect_works;
+using testing::exported;
 using ::testing::IsEmpty;
 using testing::kStart;
 using testing::milliseconds;
 using testing::Packet;
 using testing::Pair;
+using testing::pair13;
 using testing::Path;
 using testing::seconds;
 using testing::Side;
 using ::testing::SizeIs;
-
-Pair pair13() { return Pair(config13_of(Role::Client), config13_of(Role::Server)); }
-
-/// Exchanges all that waits, without delay, and lets no time pass.
-void exchange(Pair& pair) {
-  for (int i = 0; i < 10; ++i)
-    for (const bool from_client : {true, false})
-      for (const Packet& packet : pair.side(from_client).take_packets()) pair.side(!from_client).give(packet, pair.now);
-}
-
-std::string exported(const Side& side) {
-  std::vector<uint8_t> keys(56);
-  EXPECT_TRUE(side.connection.export_keying_material(kSrtpExporterLabel, {}, keys));
-  return to_hex(keys);
-}
-
-void expect_works(Pair& pair) {
-  ASSERT_TRUE(pair.both_connected());
-  expect_carries_data(pair);
-  EXPECT_EQ(exported(pair.client), exported(pair.server));
-}
 
 struct SuiteCase {
   CipherSuite suite;
@@ -129,92 +112,6 @@ TEST(Dtls13, ClientIsConnectedAfterOneRoundTrip) {
   ASSERT_TRUE(pair.run({.delay = milliseconds(100)}));
   EXPECT_EQ(client_connected, kStart + milliseconds(200));
   EXPECT_EQ(pair.now, kStart + milliseconds(400));  // the server's ACK has arrived
-}
-
-// RFC 8446 §2: a server may speak behind its Finished.
-TEST(Dtls13, AServerMaySpeakHalfARoundTripBeforeItKnowsTheClient) {
-  Pair pair = pair13();
-  pair.client.connection.start(pair.now);
-  EXPECT_FALSE(pair.client.connection.writable());
-  EXPECT_FALSE(pair.server.connection.writable());
-  for (const Packet& hello : pair.client.take_packets()) pair.server.give(hello, pair.now);
-  const auto flight = pair.server.take_packets();
-  ASSERT_TRUE(pair.server.connection.writable());
-  ASSERT_FALSE(pair.server.connection.connected());
-  const Packet early = pair.server.protect("early");
-  ASSERT_FALSE(early.empty());
-  std::vector<uint8_t> keys(56);
-  EXPECT_FALSE(pair.server.connection.export_keying_material(kSrtpExporterLabel, {}, keys));
-  // It may overtake the flight.
-  pair.client.give(early, pair.now);
-  EXPECT_THAT(pair.client.texts(), IsEmpty());
-  for (const Packet& packet : flight) pair.client.give(packet, pair.now);
-  EXPECT_THAT(pair.client.texts(), ElementsAre("early"));
-  EXPECT_TRUE(pair.client.connection.writable());
-  exchange(pair);
-  expect_works(pair);
-}
-
-// The flight and the data behind it overtake the ServerHello, so that they are kept until it has brought the keys.
-TEST(Dtls13, DataThatWasKeptWithTheFlightIsStillThereWhenItIsRead) {
-  Pair pair = pair13();
-  pair.client.connection.start(pair.now);
-  for (const Packet& hello : pair.client.take_packets()) pair.server.give(hello, pair.now);
-  const auto flight = pair.server.take_packets();
-  ASSERT_THAT(flight, SizeIs(1));
-  const auto second = flight[0].begin() + 13 + load_be16(&flight[0][11]);
-  pair.client.give({second, flight[0].end()}, pair.now);
-  pair.client.give(pair.server.protect("behind the flight"), pair.now);
-  pair.client.give({flight[0].begin(), second}, pair.now);
-  EXPECT_THAT(pair.client.texts(), ElementsAre("behind the flight"));
-  exchange(pair);
-  expect_works(pair);
-}
-
-TEST(Dtls13, AServerMaySpeakEarlyBehindAHelloRetryRequestAndOnlyOfItsFinished) {
-  Config server = config13_of(Role::Server);
-  server.groups = {crypto::Group::Secp384r1};
-  Pair pair(config13_of(Role::Client), server);
-  pair.client.connection.start(pair.now);
-  for (const Packet& hello : pair.client.take_packets()) pair.server.give(hello, pair.now);
-  EXPECT_FALSE(pair.server.connection.writable()) << "it has asked for another hello";
-  for (const Packet& retry : pair.server.take_packets()) pair.client.give(retry, pair.now);
-  for (const Packet& hello : pair.client.take_packets()) pair.server.give(hello, pair.now);
-  EXPECT_TRUE(pair.server.connection.writable());
-  exchange(pair);
-  expect_works(pair);
-}
-
-TEST(Dtls13, NobodyElseMaySpeakBeforeConnected) {
-  for (const Version version : {Version::Dtls12, Version::Dtls13}) {
-    Config client = config13_of(Role::Client), server = config13_of(Role::Server);
-    client.min_version = server.min_version = client.max_version = server.max_version = version;
-    Pair pair(client, server);
-    int early = 0;
-    pair.tamper = [&](bool from_client, Packet packet) -> std::vector<Packet> {
-      const Connection& c = pair.client.connection;
-      const Connection& s = pair.server.connection;
-      EXPECT_EQ(c.writable(), c.connected());
-      if (version == Version::Dtls12) {
-        EXPECT_EQ(s.writable(), s.connected());
-      }
-      if (s.writable() && !s.connected()) ++early;
-      static_cast<void>(from_client);
-      return {packet};
-    };
-    ASSERT_TRUE(pair.run());
-    EXPECT_EQ(early != 0, version == Version::Dtls13);
-  }
-}
-
-TEST(Dtls13, AServerThatRefusesTheClientSpeaksNoMore) {
-  Config server = config13_of(Role::Server);
-  server.remote_fingerprints = {certificate(KeyType::EcdsaP256, 7).fingerprint()};
-  Pair pair(config13_of(Role::Client), server);
-  ASSERT_TRUE(pair.run());
-  ASSERT_TRUE(pair.server.closed);
-  EXPECT_FALSE(pair.server.connection.writable());
-  EXPECT_TRUE(pair.server.protect("late").empty());
 }
 
 TEST(Dtls13, NeedsOneDatagramPerFlightAndOneForTheAck) {

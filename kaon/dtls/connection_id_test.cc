@@ -14,6 +14,7 @@ namespace {
 using testing::config13_of;
 using testing::config_of;
 using ::testing::ElementsAre;
+using testing::exchange;
 using testing::expect_carries_data;
 using ::testing::IsEmpty;
 using testing::milliseconds;
@@ -41,16 +42,6 @@ std::optional<Packet> first_id(const Packet& packet, size_t size) {
   const auto id = Connection::connection_id_of(packet, size);
   if (!id) return std::nullopt;
   return Packet(id->begin(), id->end());
-}
-
-/// Exchanges all that waits, without delay.
-void exchange(Pair& pair) {
-  for (int i = 0; i < 10; ++i)
-    for (const bool from_client : {true, false}) {
-      Side& side = pair.side(from_client);
-      if (side.connection.next_timeout() <= pair.now) side.connection.handle_timeout(pair.now);
-      for (const Packet& packet : side.take_packets()) pair.side(!from_client).give(packet, pair.now);
-    }
 }
 
 class ConnectionIds : public ::testing::TestWithParam<Version> {

@@ -20,6 +20,8 @@ using testing::certificate;
 using testing::config13_of;
 using testing::config_of;
 using ::testing::ElementsAre;
+using testing::expect_works;
+using testing::exported;
 using ::testing::IsEmpty;
 using testing::kStart;
 using testing::milliseconds;
@@ -29,21 +31,6 @@ using testing::Path;
 using testing::seconds;
 using testing::Side;
 using ::testing::SizeIs;
-
-std::string exported(const Side& side) {
-  std::vector<uint8_t> keys(56);
-  EXPECT_TRUE(side.connection.export_keying_material(kSrtpExporterLabel, {}, keys));
-  return to_hex(keys);
-}
-
-void expect_works(Pair& pair) {
-  ASSERT_TRUE(pair.both_connected());
-  pair.server.give(pair.client.protect("from client"), pair.now);
-  pair.client.give(pair.server.protect("from server"), pair.now);
-  EXPECT_THAT(pair.server.texts(), ElementsAre("from client"));
-  EXPECT_THAT(pair.client.texts(), ElementsAre("from server"));
-  EXPECT_EQ(exported(pair.client), exported(pair.server));
-}
 
 struct SuiteCase {
   CipherSuite suite;

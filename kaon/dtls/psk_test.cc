@@ -8,6 +8,7 @@ namespace kaon::dtls {
 namespace {
 
 using testing::config_of;
+using testing::expect_works;
 using ::testing::IsEmpty;
 using testing::milliseconds;
 using testing::Packet;
@@ -33,15 +34,6 @@ Config psk_config(Role role, CipherSuite suite, std::vector<PreSharedKey> keys =
 /// Nobody knows a fingerprint: the key is the proof.
 Pair psk_pair(const Config& client, const Config& server, uint64_t seed = 1) {
   return Pair(client, server, seed, false);
-}
-
-void expect_works(Pair& pair) {
-  ASSERT_TRUE(pair.both_connected());
-  testing::expect_carries_data(pair);
-  Packet keys[2] = {Packet(56), Packet(56)};
-  EXPECT_TRUE(pair.client.connection.export_keying_material(kSrtpExporterLabel, {}, keys[0]));
-  EXPECT_TRUE(pair.server.connection.export_keying_material(kSrtpExporterLabel, {}, keys[1]));
-  EXPECT_EQ(keys[0], keys[1]);
 }
 
 class PreSharedKeys : public ::testing::TestWithParam<CipherSuite> {};

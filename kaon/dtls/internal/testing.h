@@ -206,4 +206,30 @@ inline void expect_carries_data(Pair& pair) {
   EXPECT_EQ(pair.client.texts(), std::vector<std::string>{"from server"});
 }
 
+/// Of 1.3 only.
+inline Pair pair13() { return Pair(config13_of(Role::Client), config13_of(Role::Server)); }
+
+/// Exchanges all that waits, without delay and without letting time pass.
+inline void exchange(Pair& pair) {
+  for (int i = 0; i < 10; ++i)
+    for (const bool from_client : {true, false}) {
+      Side& side = pair.side(from_client);
+      if (side.connection.next_timeout() <= pair.now) side.connection.handle_timeout(pair.now);
+      for (const Packet& packet : side.take_packets()) pair.side(!from_client).give(packet, pair.now);
+    }
+}
+
+inline std::string exported(const Side& side) {
+  std::vector<uint8_t> keys(56);
+  EXPECT_TRUE(side.connection.export_keying_material(kSrtpExporterLabel, {}, keys));
+  return to_hex(keys);
+}
+
+/// Both are connected, data goes both ways, and what they export is the same.
+inline void expect_works(Pair& pair) {
+  ASSERT_TRUE(pair.both_connected());
+  expect_carries_data(pair);
+  EXPECT_EQ(exported(pair.client), exported(pair.server));
+}
+
 }  // namespace kaon::dtls::testing
