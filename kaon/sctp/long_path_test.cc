@@ -158,6 +158,24 @@ TEST(LongPath, CubicSharesItFairlyWithTcp) {
   }
 }
 
+// Why Kaon takes more beside the kernel's TCP than beside the model: docs/benchmarks.md. The end of a run is what a
+// full queue drops.
+TEST(LongPath, ATcpThatSendsInRunsGetsLess) {
+  double beside_runs = 0;
+  double beside_single = 0;
+  LongPath p = path(1, 1e-5);
+  p.rtt = 20ms;
+  p.duration = 45s;
+  for (p.seed = 1; p.seed <= 4; ++p.seed) {
+    p.tcp_runs = false;
+    beside_single += share_beside_tcp(p) / 4;
+    p.tcp_runs = true;
+    beside_runs += share_beside_tcp(p) / 4;
+  }
+  EXPECT_GT(beside_runs, beside_single + 0.03);
+  EXPECT_LT(beside_runs, 0.75);
+}
+
 // A run of packets is lost, as when a radio link changes its cell, while the path is full.
 TEST(LongPath, ABurstOfLossesIsRepairedWithinTwoRoundTrips) {
   for (const double queue_bdp : {0.5, 2.0}) {
