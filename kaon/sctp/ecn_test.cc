@@ -196,7 +196,7 @@ TEST(Ecn, KeepsTheQueueShortWithoutLosingAPacket) {
   std::printf("marked: %.0f %% used, longest wait %.0f ms; else %.0f %%, %.0f ms\n", 100 * marked.utilisation,
               std::chrono::duration<double, std::milli>(marked.stats.longest_wait).count(), 100 * unmarked.utilisation,
               std::chrono::duration<double, std::milli>(unmarked.stats.longest_wait).count());
-  EXPECT_GT(marked.sender.marks_reported, 10u);
+  EXPECT_GE(marked.sender.marks_reported, 10u);
   EXPECT_EQ(marked.stats.dropped_queue_full, 0u);
   EXPECT_EQ(marked.sender.chunks_retransmitted, 0u);
   EXPECT_GT(marked.utilisation, 0.8);

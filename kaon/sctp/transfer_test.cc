@@ -185,7 +185,7 @@ TEST(Interleaving, WhoSentAloneOwesANewcomerNothing) {
   Fixture f;
   ASSERT_TRUE(f.connect());
   for (int i = 0; i < 60; ++i) ASSERT_TRUE(f.send(1, pattern(50'000, 1)));
-  ASSERT_TRUE(f.pair.run(60s, [&] { return f.b.messages[1].size() == 20; }));
+  ASSERT_TRUE(f.pair.run(60s, [&] { return f.b.messages[1].size() >= 20; }));
   for (int i = 0; i < 20; ++i) ASSERT_TRUE(f.send(2, pattern(50'000, 2)));
   ASSERT_TRUE(f.pair.run(60s, [&] { return f.b.messages[2].size() == 20; }));
   EXPECT_GE(f.b.messages[1].size(), 37u);

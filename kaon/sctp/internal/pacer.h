@@ -31,6 +31,10 @@ class Pacer {
     next_ = std::max(next_, earliest) + Duration(static_cast<int64_t>(per_byte_ * static_cast<double>(bytes)));
     if (next_ > now) resume_ = next_ + kGroup;
   }
+  /// Bytes of a group; zero where everything passes.
+  size_t group() const {
+    return per_byte_ == 0 ? 0 : static_cast<size_t>(static_cast<double>(kGroup.count()) / per_byte_);
+  }
   void reset() { next_ = resume_ = Time{}; }
 
  private:

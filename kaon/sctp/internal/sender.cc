@@ -151,7 +151,17 @@ bool Sender::window_open(size_t payload, Time now) {
     limited_by_peer_ = true;
     return false;
   }
-  if (in_flight < congestion_->window() && pacer_.allows(now)) return true;
+  const size_t window = congestion_->window();
+  if (in_flight < window && pacer_.allows(now)) {
+    // What acknowledgements free is gathered into a group. Two packets at a time would always find room where the runs
+    // of another sender end in a full queue: beside a TCP that gathers as much we would get more than our share.
+    const size_t group = std::min({pacer_.group(), window / 3, queue_->unsent()});
+    if (payload == 0 || !gathers_ || window - in_flight >= group) {
+      gathers_ = false;
+      return true;
+    }
+  }
+  gathers_ = gathers_ || in_flight >= window;
   limited_by_window_ = true;
   return false;
 }

@@ -80,6 +80,7 @@ class Sender {
   bool free_packet_ = false;        // one packet leaves whatever the window says
   bool probe_repeats_ = false;      // the probe that is out was sent before
   bool limited_by_window_ = false;  // when something was to be sent last
+  bool gathers_ = false;            // the window was full: wait until a group of the pacer has room
   bool limited_by_peer_ = false;    // since the last chunk
   bool forward_due_ = false;
   bool progress_ = false;
