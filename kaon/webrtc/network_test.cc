@@ -136,7 +136,8 @@ TEST_F(TwoMachines, OnlyInterfacesThatAreWantedAreToldAndUsed) {
 }
 
 TEST_F(TwoMachines, PortsAreChosenFromTheRange) {
-  const Configuration configuration{.own_port = {.port_range = std::pair<uint16_t, uint16_t>(47100, 47109)}};
+  // Below those that the system gives away by itself, of which other tests may have some.
+  const Configuration configuration{.own_port = {.port_range = std::pair<uint16_t, uint16_t>(27100, 27109)}};
   std::vector<std::unique_ptr<Side>> sides;
   Watched<int> failed;
   for (int i = 0; i < 11; ++i) {
@@ -151,7 +152,7 @@ TEST_F(TwoMachines, PortsAreChosenFromTheRange) {
   EXPECT_TRUE(failed.wait([](int n) { return n == 1; }));
   sides[0]->on_loop([](PeerConnection& connection) {
     ASSERT_TRUE(connection.create_data_channel("x"));
-    EXPECT_THAT(connection.set_local_description()->sdp, HasSubstr(" 4710"));
+    EXPECT_THAT(connection.set_local_description()->sdp, HasSubstr(" 2710"));
   });
 }
 
