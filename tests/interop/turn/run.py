@@ -99,6 +99,17 @@ def run_case(name, full):
 
 
 def test_two_hundred_clients_of_a_thousand_messages_lose_nothing(full):
+    # coturn's client gives up when it has an accident of its own: of its clients one may get the port of a probe that was closed
+    # (437, seen in a capture), and channel numbers are drawn at random (400). Nothing was lost then; it begins anew.
+    for more in (3, 2, 1, 0):
+        try:
+            return two_hundred_clients()
+        except AssertionError as why:
+            if not more or not re.search(r"status 255: .*error (437|400) \(", str(why)):
+                raise
+
+
+def two_hundred_clients():
     with Echo() as echo, TurnServer() as server:
         detail = uclient(server.ports["udp"], echo.port, 200, 1000, ["-c", "-l", "170"])
         cpu = time.clock_gettime(~server.process.pid << 3 | 2)  # of the process and all its threads
