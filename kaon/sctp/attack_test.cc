@@ -371,11 +371,15 @@ TEST(AttackD6, CraftedMessageAndFragmentNumbersAreRefusedOrHarmless) {
   EXPECT_FALSE(after([](Attack& a) { a.idata(100, kWhole, 0, 0), a.idata(101, kWhole, 0, 0); }));
 }
 
-TEST(AttackD6, HalvesOfManyMessagesStayWithinTheWindow) {
+Config small_window() {
   Config config;
   config.receive_window = config.max_receive_window = 600'000;
   config.max_message_size = 100'000;
-  Attack a(config);
+  return config;
+}
+
+TEST(AttackD6, HalvesOfManyMessagesStayWithinTheWindow) {
+  Attack a(small_window());
   a.interleaving = true;
   a.establish();
   // Something is missing all the time.
@@ -386,10 +390,7 @@ TEST(AttackD6, HalvesOfManyMessagesStayWithinTheWindow) {
 }
 
 TEST(AttackD6, HalvesThatCanNeverBeWholeEndTheAssociation) {
-  Config config;
-  config.receive_window = config.max_receive_window = 600'000;
-  config.max_message_size = 100'000;
-  Attack a(config);
+  Attack a(small_window());
   a.interleaving = true;
   a.establish();
   for (uint32_t i = 0; i < 20'000 && !a.closed; ++i) {

@@ -67,6 +67,16 @@ def start(kaon, file):
     return sender, sender.line(r"kaon receive (\d+-[a-z]+-[a-z]+)")
 
 
+def only_the_rest_is_sent(kaon, file, folder, kept):
+    """To a folder that has `kept` bytes of the file."""
+    sender, code = start(kaon, file)
+    told = Command("receive", code, *via(kaon), folder=folder).end()
+    sender.end()
+    assert digest(folder / "file.bin") == digest(file)
+    moved = float(re.search(r"([\d.]+) MB in ", told)[1]) * 1e6
+    assert abs(moved - (file.stat().st_size - kept)) < 2_000_000, f"{moved} moved, {kept} were there"
+
+
 def test_two_pasted_lines_are_enough():
     for size in (0, 1, 5_000_000):
         with folders(size) as (file, folder):
@@ -116,12 +126,7 @@ def test_a_stopped_transfer_goes_on_where_it_was(kaon):
         assert "other side ended it" in sender.end(1)
         kept = part.stat().st_size
         assert kept < 400_000_000, "it was too fast to be stopped"
-        sender, code = start(kaon, file)
-        told = Command("receive", code, *via(kaon), folder=folder).end()
-        sender.end()
-        assert digest(folder / "file.bin") == digest(file)
-        moved = float(re.search(r"([\d.]+) MB in ", told)[1]) * 1e6
-        assert abs(moved - (400_000_000 - kept)) < 2_000_000, f"{moved} moved, {kept} were there"
+        only_the_rest_is_sent(kaon, file, folder, kept)
 
 
 def test_a_part_of_another_file_is_replaced(kaon):
@@ -167,12 +172,7 @@ def test_a_file_that_becomes_shorter_is_no_whole_one(kaon):
         assert part.exists() and not (folder / "file.bin").exists()
         kept = part.stat().st_size
         file.write_bytes(whole)
-        sender, code = start(kaon, file)
-        told = Command("receive", code, *via(kaon), folder=folder).end()
-        sender.end()
-        assert digest(folder / "file.bin") == digest(file)
-        moved = float(re.search(r"([\d.]+) MB in ", told)[1]) * 1e6
-        assert abs(moved - (400_000_000 - kept)) < 2_000_000, f"{moved} moved, {kept} were there"
+        only_the_rest_is_sent(kaon, file, folder, kept)
 
 
 def test_three_wrong_codes_end_it(kaon):
