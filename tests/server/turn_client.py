@@ -10,6 +10,7 @@ import ssl
 import struct
 import subprocess
 import tempfile
+import time
 
 from kaon import PROGRAM
 
@@ -77,8 +78,8 @@ class TurnServer:
 
 
 def until_connected(address):
-    """To a relay: it refuses peers until their permission is there."""
-    for _ in range(50):
+    """To a relay: it refuses peers until their permission is there, which a busy machine lets wait."""
+    for _ in range(200):
         peer = socket.create_connection(address, 5)
         peer.settimeout(0.2)
         try:
@@ -90,6 +91,7 @@ def until_connected(address):
         except ConnectionResetError:
             pass
         peer.close()
+        time.sleep(0.05)
     raise AssertionError("the relay lets nobody in")
 
 
