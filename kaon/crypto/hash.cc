@@ -1,6 +1,9 @@
 #include "kaon/crypto/hash.h"
 
+#include <openssl/sha.h>
+
 #include <cstring>
+#include <optional>
 
 #include "kaon/crypto/internal/openssl.h"
 
@@ -125,32 +128,94 @@ Digest hmac(HashAlgorithm algorithm, ByteView key, std::span<const ByteView> par
 
 Digest hmac(HashAlgorithm algorithm, ByteView key, ByteView data) { return hmac(algorithm, key, {&data, 1}); }
 
-// The state after the first block, which depends on the key alone, is computed once and copied for every message. Of
-// libcrypto's ways to key once this is the fastest (README).
-struct Hmac::Context {
-  DigestContextPtr inner;
-  DigestContextPtr outer;
-  DigestContextPtr work;
+namespace {
+
+/// A hash that has begun, by libcrypto's interface for all algorithms.
+class AnyState {
+ public:
+  explicit AnyState(HashAlgorithm algorithm) : context_(new_context(algorithm)) {}
+  void become(const AnyState& other) { KAON_ASSERT(EVP_MD_CTX_copy_ex(context_.get(), other.context_.get()) == 1); }
+  void update(ByteView data) { crypto::update(context_.get(), data); }
+  Digest finish() { return crypto::finish(context_.get()); }
+
+ private:
+  DigestContextPtr context_;
 };
 
-Hmac::Hmac(HashAlgorithm algorithm, ByteView key)
-    : context_(new Context{new_context(algorithm), new_context(algorithm), new_context(algorithm)}) {
-  const HmacPads pads(algorithm, key);
-  update(context_->inner.get(), pads.inner_block());
-  update(context_->outer.get(), pads.outer_block());
-}
+// Before 3.5 libcrypto allocates when it copies an AnyState. HMAC-SHA-1 comes with every packet of AES-CM, so there its
+// older interface is used, whose states are values.
+#if OPENSSL_VERSION_NUMBER < 0x30500000L
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+class Sha1State {
+ public:
+  explicit Sha1State(HashAlgorithm) { SHA1_Init(&context_); }
+  Sha1State(const Sha1State&) = default;
+  Sha1State& operator=(const Sha1State&) = default;
+  ~Sha1State() { wipe({reinterpret_cast<uint8_t*>(&context_), sizeof(context_)}); }
+  void become(const Sha1State& other) { *this = other; }
+  void update(ByteView data) { SHA1_Update(&context_, data.data(), data.size()); }
+  Digest finish() {
+    Digest digest;
+    digest.size = SHA_DIGEST_LENGTH;
+    SHA1_Final(digest.data.data(), &context_);
+    return digest;
+  }
+
+ private:
+  SHA_CTX context_{};
+};
+#pragma GCC diagnostic pop
+#else
+using Sha1State = AnyState;
+#endif
+
+/// The states after the first block, which depend on the key alone, computed once and copied for every message. Of
+/// libcrypto's ways to key once this is the fastest (README).
+template <class State>
+class Keyed {
+ public:
+  Keyed(HashAlgorithm algorithm, const HmacPads& pads) : inner_(algorithm), outer_(algorithm), work_(algorithm) {
+    inner_.update(pads.inner_block());
+    outer_.update(pads.outer_block());
+  }
+  Digest compute(std::span<const ByteView> parts) {
+    work_.become(inner_);
+    for (ByteView part : parts) work_.update(part);
+    const Digest inner = work_.finish();
+    work_.become(outer_);
+    work_.update(inner.view());
+    return work_.finish();
+  }
+
+ private:
+  State inner_;
+  State outer_;
+  State work_;
+};
+
+}  // namespace
+
+struct Hmac::Context {
+  Context(HashAlgorithm algorithm, const HmacPads& pads) {
+    if (algorithm == HashAlgorithm::Sha1) {
+      sha1.emplace(algorithm, pads);
+    } else {
+      other.emplace(algorithm, pads);
+    }
+  }
+
+  std::optional<Keyed<Sha1State>> sha1;
+  std::optional<Keyed<AnyState>> other;
+};
+
+Hmac::Hmac(HashAlgorithm algorithm, ByteView key) : context_(new Context(algorithm, HmacPads(algorithm, key))) {}
 Hmac::Hmac(Hmac&&) noexcept = default;
 Hmac& Hmac::operator=(Hmac&&) noexcept = default;
 Hmac::~Hmac() = default;
 
 Digest Hmac::compute(std::span<const ByteView> parts) const {
-  EVP_MD_CTX* work = context_->work.get();
-  KAON_ASSERT(EVP_MD_CTX_copy_ex(work, context_->inner.get()) == 1);
-  for (ByteView part : parts) update(work, part);
-  const Digest inner = finish(work);
-  KAON_ASSERT(EVP_MD_CTX_copy_ex(work, context_->outer.get()) == 1);
-  update(work, inner.view());
-  return finish(work);
+  return context_->sha1 ? context_->sha1->compute(parts) : context_->other->compute(parts);
 }
 
 }  // namespace kaon::crypto

@@ -1,5 +1,6 @@
-// Counts the allocations of this program to show that the packet path makes none.
+// Counts the allocations of this program, those of libcrypto too, to show that the packet path makes none.
 #include <gtest/gtest.h>
+#include <openssl/crypto.h>
 
 #include <cstdlib>
 #include <new>
@@ -7,15 +8,26 @@
 #include "kaon/srtp/internal/test_session.h"
 
 namespace {
-size_t allocations = 0;
-}
 
-void* operator new(size_t size) {
+size_t allocations = 0;
+
+void* counted_malloc(size_t size, const char* = nullptr, int = 0) {
   ++allocations;
   void* memory = std::malloc(size);
   if (memory == nullptr) std::abort();
   return memory;
 }
+void* counted_realloc(void* memory, size_t size, const char*, int) {
+  ++allocations;
+  return std::realloc(memory, size);
+}
+void plain_free(void* memory, const char*, int) { std::free(memory); }
+// Refused once libcrypto has allocated anything, hence before main().
+const bool libcrypto_is_counted = CRYPTO_set_mem_functions(counted_malloc, counted_realloc, plain_free) == 1;
+
+}  // namespace
+
+void* operator new(size_t size) { return counted_malloc(size); }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
@@ -27,6 +39,7 @@ using internal::rtp_packet;
 using internal::TestSession;
 
 TEST(Allocations, ThereAreNonePerPacketAfterTheFirstOfAStream) {
+  ASSERT_TRUE(libcrypto_is_counted);
   for (Profile profile : kProfiles) {
     TestSession session(profile);
     auto packet = rtp_packet(1, 0, 1100);
