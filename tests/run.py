@@ -200,7 +200,7 @@ PARTS = {
 
 
 # Only by name and in a full run: they want tools and libraries that Kaon does not.
-BY_NAME = {"interop", "bogo", "mlkem", "wide"}
+BY_NAME = {"interop", "mlkem", "wide"}
 
 
 def write_verification(tally, what):

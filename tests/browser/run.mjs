@@ -10,7 +10,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const here = path.dirname(fileURLToPath(import.meta.url));
 const INSIDE = 'KAON_TEST_NAMESPACE';
 
-if (!fs.existsSync(path.join(here, 'node_modules'))) {
+const installed = path.join(here, 'node_modules/.package-lock.json');
+if (!fs.existsSync(installed) || fs.statSync(installed).mtimeMs < fs.statSync(path.join(here, 'package-lock.json')).mtimeMs) {
   console.log('installing the browser drivers');
   const done = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', here], { encoding: 'utf8' });
   if (done.status !== 0) throw new Error(`npm: ${done.stdout}${done.stderr}`);

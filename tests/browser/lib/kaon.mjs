@@ -55,9 +55,9 @@ export async function serve(onEnd, args = [], options = {}) {
 }
 
 /** Kaon's peer of the interoperability tests (tests/interop/peers), here in the hands of a case: {say(object), lines: [object]}. */
-export function startPeer(onEnd, args) {
+export function startPeer(onEnd, args, env = {}) {
   const file = path.join(path.dirname(program), '../../tests/interop/peers/kaon/interop_kaon');
-  const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, ...env } });
   const ended = new Promise(done => child.on('exit', done));
   const lines = [];
   let rest = '';

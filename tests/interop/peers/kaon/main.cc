@@ -10,8 +10,9 @@ int main(int argc, char** argv) {
   const Options options = Options::parse(argc, argv);
   Lines lines;
   std::unique_ptr<kaon::trace::Sink> trace;
-  if (options.has("capture")) {
-    auto opened = kaon::io::open_trace({.capture = options.text("capture")});
+  if (options.has("capture") || options.has("capture-wire")) {
+    auto opened =
+        kaon::io::open_trace({.capture = options.text("capture"), .wire_capture = options.text("capture-wire")});
     if (!opened) {
       std::cerr << "kaon peer: " << opened.error() << "\n";
       return 2;
