@@ -155,6 +155,7 @@ TEST(RecordLayer, RefusesForeignHeaders) {
 TEST(RecordLayer, ReplaysAreDroppedAndForgeriesDoNotMoveTheWindow) {  // C8
   Ends ends;
   std::vector<Packet> packets;
+  packets.reserve(600);
   for (int i = 0; i < 600; ++i) packets.push_back(ends.seal("x"));
   const auto open_copy = [&](size_t i) {
     Packet copy = packets[i];
