@@ -67,7 +67,10 @@ class World {
     config.max_version = (bits_ & 32) != 0 ? Version::Dtls13 : Version::Dtls12;
     if ((bits_ & 8) != 0) config.mtu = 256;
     if ((bits_ & 8) != 0) config.alpn = {"webrtc", which == 0 ? "a" : "b"};
-    if ((bits_ & 16) != 0) config.cipher_suites = {CipherSuite::EcdheEcdsaChaCha20Poly1305Sha256};
+    if ((bits_ & 16) != 0) {
+      config.cipher_suites = {(bits_ & 8) != 0 ? CipherSuite::EcdheEcdsaAes128CbcSha
+                                               : CipherSuite::EcdheEcdsaChaCha20Poly1305Sha256};
+    }
     const bool unknown = which == 0 && (bits_ & 2) != 0;
     if (!unknown) config.remote_fingerprints = {certificate(1 - which).fingerprint()};
     // Each side has an id, none, or one of no bytes.

@@ -36,24 +36,12 @@ class DtlsKeys {
   /// one.
   std::vector<uint8_t> seal(bool by_client, uint8_t type, uint64_t sequence, ByteView plaintext,
                             ByteView id = {}) const {
-    if (!id.empty()) {
-      dtls::RecordLayer records;
-      records.install(record_cipher(!by_client), record_cipher(by_client));
-      records.use_connection_ids({}, copy(id));
-      records.skip_to(sequence);
-      std::vector<uint8_t> record(plaintext.size() + records.overhead(1));
-      record.resize(records.seal(1, static_cast<dtls::ContentType>(type), plaintext, record));
-      return record;
-    }
-    dtls::RecordCipher12 cipher = record_cipher(by_client);
-    const uint64_t number = (uint64_t{1} << 48) | sequence;
-    std::vector<uint8_t> record(dtls::kRecordHeaderSize + plaintext.size() + cipher.overhead());
-    record[0] = type;
-    store_be16(&record[1], dtls::kVersionDtls12);
-    store_be64(&record[3], number);
-    store_be16(&record[11], static_cast<uint16_t>(plaintext.size() + cipher.overhead()));
-    cipher.seal({static_cast<dtls::ContentType>(type), number}, plaintext,
-                Bytes(record).subspan(dtls::kRecordHeaderSize));
+    dtls::RecordLayer records;
+    records.install(record_cipher(!by_client), record_cipher(by_client));
+    records.use_connection_ids({}, copy(id));
+    records.skip_to(sequence);
+    std::vector<uint8_t> record(plaintext.size() + records.overhead(1));
+    record.resize(records.seal(1, static_cast<dtls::ContentType>(type), plaintext, record));
     return record;
   }
   /// RFC 5705.
@@ -73,16 +61,20 @@ class DtlsKeys {
     a.insert(a.end(), b.begin(), b.end());
     return a;
   }
-  // RFC 5246 §6.3: client key, server key, client IV, server IV.
+  // RFC 5246 §6.3: client's and server's MAC keys, keys, IVs. With CBC the MAC comes last: both sides are Kaon's.
   dtls::RecordCipher12 record_cipher(bool of_client) const {
-    const size_t key_size = crypto::aead_key_size(suite_->aead);
-    const size_t iv_size = dtls::RecordCipher12::iv_size(suite_->aead);
-    std::vector<uint8_t> block(2 * (key_size + iv_size));
+    const dtls::RecordKeySizes sizes = dtls::record_key_sizes(suite_->algorithm);
+    std::vector<uint8_t> block(2 * (sizes.mac + sizes.cipher + sizes.iv));
     crypto::tls12_prf(suite_->hash, master_, "key expansion", joined(server_random_, client_random_), block);
-    const ByteView keys = ByteView(block).first(2 * key_size);
-    const ByteView ivs = ByteView(block).subspan(2 * key_size);
-    return {suite_->aead, keys.subspan(of_client ? 0 : key_size, key_size),
-            ivs.subspan(of_client ? 0 : iv_size, iv_size)};
+    ByteView rest = block;
+    const auto take = [&](size_t size) {
+      const ByteView ours = rest.subspan(of_client ? 0 : size, size);
+      rest = rest.subspan(2 * size);
+      return ours;
+    };
+    const ByteView mac = take(sizes.mac);
+    const ByteView cipher = take(sizes.cipher);
+    return {suite_->algorithm, {.mac = mac, .cipher = cipher, .iv = take(sizes.iv)}, true};
   }
 
   std::vector<uint8_t> client_random_, server_random_, master_;

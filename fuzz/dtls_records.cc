@@ -8,12 +8,22 @@ namespace kaon::dtls {
 
 namespace {
 
+// Keys of 1.3, and of 1.2 with CBC, which decrypts before it knows what is forged unless the MAC comes last.
+void install_keys(RecordLayer& layer, bool encrypt_then_mac) {
+  const std::array<uint8_t, 32> secret{};
+  const auto cbc = [&] {
+    const RecordKeys keys{.mac = ByteView(secret).first(20), .cipher = ByteView(secret).first(16)};
+    return RecordCipher12(crypto::CbcHmacAlgorithm::Aes128Sha1, keys, encrypt_then_mac);
+  };
+  layer.install(cbc(), cbc());
+  layer.install_read(kEpochHandshake13, {crypto::AeadAlgorithm::Aes128Gcm, crypto::HashAlgorithm::Sha256, secret});
+}
+
 void read(ByteView input, size_t id_size) {
   std::vector<uint8_t> packet = fuzz::copy(input);
   Bytes datagram(packet);
   RecordLayer layer;
-  const std::array<uint8_t, 32> secret{};
-  layer.install_read(kEpochHandshake13, {crypto::AeadAlgorithm::Aes128Gcm, crypto::HashAlgorithm::Sha256, secret});
+  install_keys(layer, id_size == 1);
   // An id that the fuzzer finds.
   layer.use_connection_ids(std::vector<uint8_t>(id_size, 0), {});
   Reassembler reassembler;

@@ -25,9 +25,10 @@ struct AdmittedHello;  // cookie_gate.h
 /// CookieGate before it.
 class Connection {
  public:
-  /// Most bytes that protect() adds without connection ids, in 1.2: record header 13, explicit nonce 8, tag 16. The
-  /// peer's connection id, if there is one, comes on top, and in 1.2 one byte more.
-  static constexpr size_t kMaxOverhead = 37;
+  /// Most bytes that protect() adds without connection ids, in 1.2 with CBC: record header 13, IV 16, MAC 32, padding
+  /// 16. Suites with AEAD add 37 at most. The peer's connection id, if there is one, comes on top, and in 1.2 one byte
+  /// more.
+  static constexpr size_t kMaxOverhead = 77;
   /// Largest application data record (RFC 5246 §6.2.1).
   static constexpr size_t kMaxPlaintext = 1 << 14;
   /// Application data records of one packet that wait for poll_application_data().
@@ -80,14 +81,15 @@ class Connection {
   /// Whether protect() works: when connected, and in a server of 1.3 from its own Finished on, half a round trip before
   /// that (RFC 8446 §2, figure 1). Until Connected nobody has shown who the client is: say what anybody may hear.
   bool writable() const;
-  /// Bytes that protect() adds to each record with the negotiated suite and the peer's connection id; the most that
-  /// this can be until writable().
+  /// The most bytes that protect() adds to a record with the negotiated suite and the peer's connection id: all of them
+  /// always, but for CBC, whose padding may be up to 15 bytes shorter. The most that this can be until writable().
   size_t overhead() const;
   /// Where in its output protect() puts the payload: plaintext that already stands there is encrypted in place.
   size_t payload_offset() const;
   /// Writes one application data record: `out` needs plaintext.size() + overhead() bytes. `plaintext` stands exactly at
   /// out + payload_offset() or does not overlap `out`. Returns the bytes written; zero if not writable(), if a size
-  /// does not fit, or if sequence numbers or a key are used up (then Closed follows). Allocates nothing.
+  /// does not fit, or if sequence numbers or a key are used up (then Closed follows). Allocates nothing;
+  /// with CBC libcrypto does.
   size_t protect(ByteView plaintext, Bytes out);
 
   /// RFC 5705, RFC 8446 §7.5; for SRTP the label is kSrtpExporterLabel. An empty `context` means none.

@@ -46,6 +46,7 @@ TEST_P(EverySuite, ConnectsAndCarriesDataBothWays) {
   Config client = config_of(Role::Client, c.client_key);
   Config server = config_of(Role::Server, c.server_key);
   client.cipher_suites = {c.suite};
+  server.cipher_suites.push_back(c.suite);
   client.groups = {c.group};
   Pair pair(client, server);
   ASSERT_TRUE(pair.run());
@@ -59,19 +60,25 @@ TEST_P(EverySuite, ConnectsAndCarriesDataBothWays) {
   EXPECT_EQ(pair.server.connected->peer_certificate, Packet(der.begin(), der.end()));
 }
 
-INSTANTIATE_TEST_SUITE_P(Dtls12, EverySuite,
-                         ::testing::Values(SuiteCase{CipherSuite::EcdheEcdsaAes128GcmSha256, KeyType::EcdsaP256,
-                                                     KeyType::EcdsaP256, crypto::Group::X25519},
-                                           SuiteCase{CipherSuite::EcdheEcdsaAes256GcmSha384, KeyType::EcdsaP384,
-                                                     KeyType::Ed25519, crypto::Group::Secp256r1},
-                                           SuiteCase{CipherSuite::EcdheEcdsaChaCha20Poly1305Sha256, KeyType::Ed25519,
-                                                     KeyType::EcdsaP384, crypto::Group::Secp384r1},
-                                           SuiteCase{CipherSuite::EcdheRsaAes128GcmSha256, KeyType::Rsa2048,
-                                                     KeyType::EcdsaP256, crypto::Group::X25519},
-                                           SuiteCase{CipherSuite::EcdheRsaAes256GcmSha384, KeyType::Rsa2048,
-                                                     KeyType::Rsa2048, crypto::Group::X25519},
-                                           SuiteCase{CipherSuite::EcdheRsaChaCha20Poly1305Sha256, KeyType::Rsa2048,
-                                                     KeyType::Ed25519, crypto::Group::X25519}));
+INSTANTIATE_TEST_SUITE_P(
+    Dtls12, EverySuite,
+    ::testing::Values(
+        SuiteCase{CipherSuite::EcdheEcdsaAes128GcmSha256, KeyType::EcdsaP256, KeyType::EcdsaP256,
+                  crypto::Group::X25519},
+        SuiteCase{CipherSuite::EcdheEcdsaAes256GcmSha384, KeyType::EcdsaP384, KeyType::Ed25519,
+                  crypto::Group::Secp256r1},
+        SuiteCase{CipherSuite::EcdheEcdsaChaCha20Poly1305Sha256, KeyType::Ed25519, KeyType::EcdsaP384,
+                  crypto::Group::Secp384r1},
+        SuiteCase{CipherSuite::EcdheEcdsaAes128Ccm, KeyType::EcdsaP256, KeyType::EcdsaP256, crypto::Group::X25519},
+        SuiteCase{CipherSuite::EcdheEcdsaAes128Ccm8, KeyType::EcdsaP256, KeyType::EcdsaP256, crypto::Group::X25519},
+        SuiteCase{CipherSuite::EcdheEcdsaAes128CbcSha, KeyType::EcdsaP256, KeyType::EcdsaP256, crypto::Group::X25519},
+        SuiteCase{CipherSuite::EcdheEcdsaAes256CbcSha, KeyType::Ed25519, KeyType::EcdsaP256, crypto::Group::X25519},
+        SuiteCase{CipherSuite::EcdheRsaAes128CbcSha, KeyType::Rsa2048, KeyType::Rsa2048, crypto::Group::X25519},
+        SuiteCase{CipherSuite::EcdheRsaAes256CbcSha, KeyType::Rsa2048, KeyType::EcdsaP256, crypto::Group::X25519},
+        SuiteCase{CipherSuite::EcdheRsaAes128GcmSha256, KeyType::Rsa2048, KeyType::EcdsaP256, crypto::Group::X25519},
+        SuiteCase{CipherSuite::EcdheRsaAes256GcmSha384, KeyType::Rsa2048, KeyType::Rsa2048, crypto::Group::X25519},
+        SuiteCase{CipherSuite::EcdheRsaChaCha20Poly1305Sha256, KeyType::Rsa2048, KeyType::Ed25519,
+                  crypto::Group::X25519}));
 
 struct PathCase {
   size_t mtu;

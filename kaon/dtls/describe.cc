@@ -77,6 +77,7 @@ void describe_client_hello(ByteView body, Outline& out) {
   describe_list("signature algorithms", hello->signature_algorithms, number, out);
   describe_list("SRTP profiles", hello->srtp_profiles, profile_text, out);
   if (hello->extended_master_secret) out.line("extended master secret");
+  if (hello->encrypt_then_mac) out.line("encrypt then MAC");
   if (hello->connection_id) out.line("connection id ", id_text(*hello->connection_id));
 }
 
@@ -90,6 +91,7 @@ void describe_server_hello(ByteView body, Outline& out) {
   if (hello->group) out.line("group ", static_cast<int>(*hello->group));
   if (hello->srtp_profile != kNoSrtpProfile) out.line("SRTP profile ", profile_text(hello->srtp_profile));
   if (hello->extended_master_secret) out.line("extended master secret");
+  if (hello->encrypt_then_mac) out.line("encrypt then MAC");
   if (hello->connection_id) out.line("connection id ", id_text(*hello->connection_id));
 }
 

@@ -17,15 +17,17 @@ using testing::kStart;
 using testing::Packet;
 using testing::Side;
 
+constexpr const char* kIdentity = "kaon";
+const Packet kPsk(16, 0x5a);
+
 class GnuTlsPeer {
  public:
-  GnuTlsPeer(Role role, KeyType key, unsigned mtu, bool chacha_only = false)
+  GnuTlsPeer(Role role, KeyType key, unsigned mtu, const std::string& priorities = {})
       : certificate(testing::certificate(key, role == Role::Client ? 3 : 4)) {
     const auto flags = (role == Role::Client ? GNUTLS_CLIENT : GNUTLS_SERVER) | GNUTLS_DATAGRAM | GNUTLS_NONBLOCK;
     gnutls_init(&session_, static_cast<unsigned>(flags));
-    const char* priorities = chacha_only ? "NORMAL:-VERS-ALL:+VERS-DTLS1.2:-CIPHER-ALL:+CHACHA20-POLY1305"
-                                         : "NORMAL:-VERS-ALL:+VERS-DTLS1.2";
-    EXPECT_EQ(gnutls_priority_set_direct(session_, priorities, nullptr), GNUTLS_E_SUCCESS);
+    const std::string all = "NORMAL:-VERS-ALL:+VERS-DTLS1.2" + priorities;
+    EXPECT_EQ(gnutls_priority_set_direct(session_, all.c_str(), nullptr), GNUTLS_E_SUCCESS);
     gnutls_certificate_allocate_credentials(&credentials_);
     const std::string pem = certificate.certificate_pem();
     const std::string key_pem = certificate.private_key_pem();
@@ -33,7 +35,11 @@ class GnuTlsPeer {
     const gnutls_datum_t key_datum = datum(key_pem);
     EXPECT_EQ(gnutls_certificate_set_x509_key_mem(credentials_, &cert_datum, &key_datum, GNUTLS_X509_FMT_PEM),
               GNUTLS_E_SUCCESS);
-    gnutls_credentials_set(session_, GNUTLS_CRD_CERTIFICATE, credentials_);
+    if (priorities.find("PSK") != std::string::npos) {
+      use_psk(role);
+    } else {
+      gnutls_credentials_set(session_, GNUTLS_CRD_CERTIFICATE, credentials_);
+    }
     if (role == Role::Server) gnutls_certificate_server_set_request(session_, GNUTLS_CERT_REQUIRE);
     EXPECT_EQ(gnutls_srtp_set_profile(session_, GNUTLS_SRTP_AES128_CM_HMAC_SHA1_80), GNUTLS_E_SUCCESS);
     gnutls_dtls_set_mtu(session_, mtu);
@@ -45,6 +51,8 @@ class GnuTlsPeer {
   ~GnuTlsPeer() {
     gnutls_deinit(session_);
     gnutls_certificate_free_credentials(credentials_);
+    if (psk_client_ != nullptr) gnutls_psk_free_client_credentials(psk_client_);
+    if (psk_server_ != nullptr) gnutls_psk_free_server_credentials(psk_server_);
   }
 
   void step() {
@@ -66,6 +74,7 @@ class GnuTlsPeer {
     return to_hex(keys);
   }
   bool extended_master_secret() const { return gnutls_session_ext_master_secret_status(session_) != 0; }
+  bool encrypt_then_mac() const { return gnutls_session_etm_status(session_) != 0; }
 
   crypto::Certificate certificate;
   std::deque<Packet> incoming;
@@ -77,6 +86,23 @@ class GnuTlsPeer {
  private:
   static gnutls_datum_t datum(const std::string& text) {
     return {reinterpret_cast<unsigned char*>(const_cast<char*>(text.data())), static_cast<unsigned>(text.size())};
+  }
+  void use_psk(Role role) {
+    if (role == Role::Client) {
+      const gnutls_datum_t key = {const_cast<uint8_t*>(kPsk.data()), static_cast<unsigned>(kPsk.size())};
+      gnutls_psk_allocate_client_credentials(&psk_client_);
+      gnutls_psk_set_client_credentials(psk_client_, kIdentity, &key, GNUTLS_PSK_KEY_RAW);
+      gnutls_credentials_set(session_, GNUTLS_CRD_PSK, psk_client_);
+      return;
+    }
+    gnutls_psk_allocate_server_credentials(&psk_server_);
+    gnutls_psk_set_server_credentials_function(psk_server_, [](gnutls_session_t, const char*, gnutls_datum_t* key) {
+      key->data = static_cast<unsigned char*>(gnutls_malloc(kPsk.size()));
+      key->size = static_cast<unsigned>(kPsk.size());
+      std::copy(kPsk.begin(), kPsk.end(), key->data);
+      return 0;
+    });
+    gnutls_credentials_set(session_, GNUTLS_CRD_PSK, psk_server_);
   }
   static ssize_t push(gnutls_transport_ptr_t self, const void* data, size_t size) {
     const auto* bytes = static_cast<const uint8_t*>(data);
@@ -98,13 +124,24 @@ class GnuTlsPeer {
 
   gnutls_session_t session_ = nullptr;
   gnutls_certificate_credentials_t credentials_ = nullptr;
+  gnutls_psk_client_credentials_t psk_client_ = nullptr;
+  gnutls_psk_server_credentials_t psk_server_ = nullptr;
 };
 
-void expect_interop(Role role, KeyType key, size_t our_mtu, unsigned their_mtu, bool chacha) {
+/// What GnuTLS is held to, and what we are; `encrypt_then_mac` is whether it comes of that.
+struct Suite {
+  std::string priorities = {};
+  std::optional<CipherSuite> ours = {};
+  bool encrypt_then_mac = false;
+};
+
+void expect_interop(Role role, KeyType key, size_t our_mtu, unsigned their_mtu, const Suite& suite = {}) {
   const Role theirs = role == Role::Client ? Role::Server : Role::Client;
-  GnuTlsPeer peer(theirs, key, their_mtu, chacha);
+  GnuTlsPeer peer(theirs, key, their_mtu, suite.priorities);
   Config config = config_of(role, key);
   config.mtu = our_mtu;
+  config.psks = {{{'k', 'a', 'o', 'n'}, kPsk}};
+  if (suite.ours) config.cipher_suites = {*suite.ours};
   config.remote_fingerprints = {peer.certificate.fingerprint()};
   Side side(config, 1);
   side.connection.start(kStart);
@@ -121,6 +158,7 @@ void expect_interop(Role role, KeyType key, size_t our_mtu, unsigned their_mtu, 
   ASSERT_TRUE(side.connected) << (side.closed ? side.closed->detail : gnutls_strerror(peer.error));
   ASSERT_TRUE(peer.connected) << gnutls_strerror(peer.error);
   EXPECT_TRUE(peer.extended_master_secret());
+  EXPECT_EQ(peer.encrypt_then_mac(), suite.encrypt_then_mac);
   EXPECT_EQ(side.connected->srtp_profile, kSrtpAes128CmSha1_80);
   std::vector<uint8_t> keys(60);
   ASSERT_TRUE(side.connection.export_keying_material(kSrtpExporterLabel, {}, keys));
@@ -140,12 +178,40 @@ TEST(GnuTlsInterop, EveryRoleKeyAndFragmentSize) {
            {std::pair<size_t, unsigned>(1200, 1200), {kMinMtu, 1200}, {1200, 256}, {256, 256}, {576, 576}}) {
         SCOPED_TRACE(::testing::Message()
                      << static_cast<int>(role) << " " << static_cast<int>(key) << " " << ours << " " << theirs);
-        expect_interop(role, key, ours, theirs, false);
+        expect_interop(role, key, ours, theirs);
       }
 }
 
 TEST(GnuTlsInterop, ChaCha20) {
-  for (const Role role : {Role::Client, Role::Server}) expect_interop(role, KeyType::EcdsaP256, 1200, 1200, true);
+  for (const Role role : {Role::Client, Role::Server})
+    expect_interop(role, KeyType::EcdsaP256, 1200, 1200, {":-CIPHER-ALL:+CHACHA20-POLY1305"});
+}
+
+TEST(GnuTlsInterop, CcmWhereItIsAskedFor) {
+  for (const Role role : {Role::Client, Role::Server}) {
+    expect_interop(role, KeyType::EcdsaP256, 1200, 1200,
+                   {":-CIPHER-ALL:+AES-128-CCM", CipherSuite::EcdheEcdsaAes128Ccm});
+    expect_interop(role, KeyType::EcdsaP256, 1200, 1200,
+                   {":-CIPHER-ALL:+AES-128-CCM-8", CipherSuite::EcdheEcdsaAes128Ccm8});
+  }
+}
+
+TEST(GnuTlsInterop, CbcInEitherOrder) {
+  const std::string sha1 = ":-CIPHER-ALL:-MAC-ALL:+SHA1:+";
+  const std::string sha256 = ":-CIPHER-ALL:-MAC-ALL:+SHA256:+AES-128-CBC:-KX-ALL:+";
+  for (const auto& [suite, key, priorities] :
+       {std::tuple{CipherSuite::EcdheEcdsaAes128CbcSha, KeyType::EcdsaP256, sha1 + "AES-128-CBC"},
+        std::tuple{CipherSuite::EcdheEcdsaAes256CbcSha, KeyType::EcdsaP256, sha1 + "AES-256-CBC"},
+        std::tuple{CipherSuite::EcdheRsaAes128CbcSha, KeyType::Rsa2048, sha1 + "AES-128-CBC"},
+        std::tuple{CipherSuite::EcdheRsaAes256CbcSha, KeyType::Rsa2048, sha1 + "AES-256-CBC"},
+        std::tuple{CipherSuite::PskAes128CbcSha256, KeyType::EcdsaP256, sha256 + "PSK"},
+        std::tuple{CipherSuite::EcdhePskAes128CbcSha256, KeyType::EcdsaP256, sha256 + "ECDHE-PSK"}})
+    for (const Role role : {Role::Client, Role::Server})
+      for (const auto& [ours, theirs] : {std::pair<size_t, unsigned>(1200, 1200), {kMinMtu, 256}}) {
+        SCOPED_TRACE(::testing::Message() << to_string(suite) << (role == Role::Client) << ours);
+        expect_interop(role, key, ours, theirs, {priorities, suite, true});
+        expect_interop(role, key, ours, theirs, {priorities + ":%NO_ETM", suite, false});
+      }
 }
 
 }  // namespace

@@ -68,6 +68,7 @@ struct PeerConfig {
   long mtu = 1200;
   /// With a pre-shared key instead of certificates.
   bool psk = false;
+  bool encrypt_then_mac = true;
   /// Protocol names as on the wire: a client offers them, a server takes the first that the client has too.
   std::string_view alpn = {};
 };
@@ -90,6 +91,7 @@ class OpenSslPeer {
     EXPECT_EQ(SSL_CTX_set_tlsext_use_srtp(context_, config.srtp.c_str()), 0);
     SSL_CTX_set_verify(context_, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
                        [](int, X509_STORE_CTX*) { return 1; });
+    if (!config.encrypt_then_mac) SSL_CTX_set_options(context_, SSL_OP_NO_ENCRYPT_THEN_MAC);
     if (config.psk) use_psk();
     if (config.certificate && !config.psk) use_certificate();
     if (config.cookies) use_cookies();
@@ -244,13 +246,36 @@ struct Case {
   KeyType their_key;
 };
 
+/// Text of each size, so that there is padding of each size, both ways.
+void expect_every_padding(Interop& interop) {
+  for (size_t size = 1; size <= 40; ++size) {
+    const std::string text(size, static_cast<char>('a' + size % 26));
+    interop.peer.datagrams().incoming.push_back(interop.side.protect(text));
+    interop.peer.step();
+    EXPECT_EQ(interop.peer.received.back(), text);
+    EXPECT_GT(SSL_write(interop.peer.ssl(), text.data(), static_cast<int>(size)), 0);
+    interop.run();
+    EXPECT_EQ(interop.side.texts().back(), text);
+  }
+}
+
+/// With a MAC of SHA-1 the size of a record tells, which is none of whole blocks if the MAC stands behind them.
+bool mac_is_last(Interop& interop) {
+  const Packet record = interop.side.protect("size");
+  interop.peer.datagrams().incoming.push_back(record);
+  interop.peer.step();
+  return (record.size() - 13) % 16 != 0;
+}
+
 class OpenSsl : public ::testing::TestWithParam<std::tuple<Role, Case>> {};
 
 TEST_P(OpenSsl, ConnectsExportsTheSameKeysAndCarriesData) {
   const auto& [role, c] = GetParam();
   Config config = config_of(role, c.our_key);
   config.cipher_suites = {c.suite};
-  Interop interop(config, {.role = role == Role::Client ? Role::Server : Role::Client, .key = c.their_key});
+  Interop interop(config, {.role = role == Role::Client ? Role::Server : Role::Client,
+                           .key = c.their_key,
+                           .ciphers = "ALL:@SECLEVEL=0"});  // CCM_8 is below what libssl allows by itself
   interop.run();
   interop.expect_works();
 }
@@ -266,6 +291,8 @@ INSTANTIATE_TEST_SUITE_P(
             Case{"EcdsaChaCha", CipherSuite::EcdheEcdsaChaCha20Poly1305Sha256, KeyType::EcdsaP256, KeyType::EcdsaP256},
             // libssl 3.0 as a DTLS server finds no cipher suite for an Ed25519 certificate of its own.
             Case{"Ed25519", CipherSuite::EcdheEcdsaAes128GcmSha256, KeyType::Ed25519, KeyType::EcdsaP256},
+            Case{"EcdsaCcm", CipherSuite::EcdheEcdsaAes128Ccm, KeyType::EcdsaP256, KeyType::EcdsaP256},
+            Case{"EcdsaCcm8", CipherSuite::EcdheEcdsaAes128Ccm8, KeyType::EcdsaP256, KeyType::EcdsaP256},
             Case{"RsaAes128", CipherSuite::EcdheRsaAes128GcmSha256, KeyType::Rsa2048, KeyType::Rsa2048},
             Case{"RsaAes256", CipherSuite::EcdheRsaAes256GcmSha384, KeyType::Rsa2048, KeyType::Rsa2048},
             Case{"RsaChaCha", CipherSuite::EcdheRsaChaCha20Poly1305Sha256, KeyType::Rsa2048, KeyType::Rsa2048})),
@@ -273,6 +300,37 @@ INSTANTIATE_TEST_SUITE_P(
       return std::string(std::get<0>(test.param) == Role::Client ? "AsClient" : "AsServer") +
              std::get<1>(test.param).name;
     });
+
+class OpenSslCbc : public ::testing::TestWithParam<std::tuple<Role, bool, Case>> {};
+
+TEST_P(OpenSslCbc, ConnectsExportsTheSameKeysAndCarriesDataWithEitherOrder) {
+  const auto& [role, encrypt_then_mac, c] = GetParam();
+  Config config = config_of(role, c.our_key);
+  config.cipher_suites = {c.suite};
+  Interop interop(config, {.role = role == Role::Client ? Role::Server : Role::Client,
+                           .key = c.their_key,
+                           .encrypt_then_mac = encrypt_then_mac});
+  interop.run();
+  interop.expect_works();
+  EXPECT_EQ(mac_is_last(interop), encrypt_then_mac);
+  expect_every_padding(interop);
+}
+
+INSTANTIATE_TEST_SUITE_P(Interop, OpenSslCbc,
+                         ::testing::Combine(::testing::Values(Role::Client, Role::Server), ::testing::Bool(),
+                                            ::testing::Values(Case{"EcdsaAes128", CipherSuite::EcdheEcdsaAes128CbcSha,
+                                                                   KeyType::EcdsaP256, KeyType::EcdsaP256},
+                                                              Case{"EcdsaAes256", CipherSuite::EcdheEcdsaAes256CbcSha,
+                                                                   KeyType::EcdsaP384, KeyType::EcdsaP256},
+                                                              Case{"RsaAes128", CipherSuite::EcdheRsaAes128CbcSha,
+                                                                   KeyType::Rsa2048, KeyType::Rsa2048},
+                                                              Case{"RsaAes256", CipherSuite::EcdheRsaAes256CbcSha,
+                                                                   KeyType::Rsa2048, KeyType::Rsa2048})),
+                         [](const auto& test) {
+                           return std::string(std::get<0>(test.param) == Role::Client ? "AsClient" : "AsServer") +
+                                  std::get<2>(test.param).name +
+                                  (std::get<1>(test.param) ? "EncryptThenMac" : "MacThenEncrypt");
+                         });
 
 struct PskCase {
   CipherSuite suite;
@@ -293,7 +351,27 @@ TEST_P(OpenSslPsk, ConnectsExportsTheSameKeysAndCarriesData) {
   EXPECT_EQ(as_text(interop.side.connected->psk_identity), kIdentity);
 }
 
-// The short tags of CCM_8 are below what libssl allows by itself. It has no TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256.
+TEST(OpenSslInterop, PreSharedKeysGoWithCbcInEitherOrder) {
+  for (const Role role : {Role::Client, Role::Server})
+    for (const bool encrypt_then_mac : {true, false})
+      for (const auto& [suite, ciphers] : {std::pair{CipherSuite::PskAes128CbcSha256, "PSK-AES128-CBC-SHA256"},
+                                           {CipherSuite::EcdhePskAes128CbcSha256, "ECDHE-PSK-AES128-CBC-SHA256"}}) {
+        SCOPED_TRACE(::testing::Message() << ciphers << (role == Role::Client) << encrypt_then_mac);
+        Config config = config_of(role);
+        config.cipher_suites = {suite};
+        config.psks = {{{kIdentity.begin(), kIdentity.end()}, kPsk}};
+        Interop interop(config, {.role = role == Role::Client ? Role::Server : Role::Client,
+                                 .ciphers = ciphers,
+                                 .psk = true,
+                                 .encrypt_then_mac = encrypt_then_mac});
+        interop.run();
+        interop.expect_works();
+        expect_every_padding(interop);
+      }
+}
+
+// The short tags of CCM_8 are below what libssl allows by itself. It has no TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256 and
+// none of RFC 8442 with CCM.
 INSTANTIATE_TEST_SUITE_P(
     Interop, OpenSslPsk,
     ::testing::Combine(::testing::Values(Role::Client, Role::Server),

@@ -18,7 +18,9 @@ using testing::Side;
 
 constexpr CipherSuite kSuites[] = {CipherSuite::PskAes128GcmSha256,      CipherSuite::PskAes128Ccm,
                                    CipherSuite::PskAes128Ccm8,           CipherSuite::PskChaCha20Poly1305Sha256,
-                                   CipherSuite::EcdhePskAes128GcmSha256, CipherSuite::EcdhePskChaCha20Poly1305Sha256};
+                                   CipherSuite::EcdhePskAes128GcmSha256, CipherSuite::EcdhePskChaCha20Poly1305Sha256,
+                                   CipherSuite::EcdhePskAes128CcmSha256, CipherSuite::EcdhePskAes128Ccm8Sha256,
+                                   CipherSuite::PskAes128CbcSha256,      CipherSuite::EcdhePskAes128CbcSha256};
 
 const PreSharedKey kKey = {{'m', 'e'}, Packet(16, 7)};
 const PreSharedKey kOther = {{'y', 'o', 'u'}, Packet(32, 8)};

@@ -19,6 +19,16 @@ std::string_view to_string(CipherSuite suite) {
     case CipherSuite::PskChaCha20Poly1305Sha256: return "TLS_PSK_WITH_CHACHA20_POLY1305_SHA256";
     case CipherSuite::EcdhePskAes128GcmSha256: return "TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256";
     case CipherSuite::EcdhePskChaCha20Poly1305Sha256: return "TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256";
+    case CipherSuite::EcdheEcdsaAes128Ccm: return "TLS_ECDHE_ECDSA_WITH_AES_128_CCM";
+    case CipherSuite::EcdheEcdsaAes128Ccm8: return "TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8";
+    case CipherSuite::EcdhePskAes128Ccm8Sha256: return "TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256";
+    case CipherSuite::EcdhePskAes128CcmSha256: return "TLS_ECDHE_PSK_WITH_AES_128_CCM_SHA256";
+    case CipherSuite::EcdheEcdsaAes128CbcSha: return "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA";
+    case CipherSuite::EcdheEcdsaAes256CbcSha: return "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA";
+    case CipherSuite::EcdheRsaAes128CbcSha: return "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA";
+    case CipherSuite::EcdheRsaAes256CbcSha: return "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA";
+    case CipherSuite::PskAes128CbcSha256: return "TLS_PSK_WITH_AES_128_CBC_SHA256";
+    case CipherSuite::EcdhePskAes128CbcSha256: return "TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA256";
   }
   return "unknown";
 }

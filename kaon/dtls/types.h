@@ -33,6 +33,9 @@ enum class CipherSuite : uint16_t {
   EcdheRsaAes256GcmSha384 = 0xc030,
   EcdheRsaChaCha20Poly1305Sha256 = 0xcca8,
   EcdheEcdsaChaCha20Poly1305Sha256 = 0xcca9,
+  // of 1.2, for devices that have no other
+  EcdheEcdsaAes128Ccm = 0xc0ac,
+  EcdheEcdsaAes128Ccm8 = 0xc0ae,
   // of 1.2 with a pre-shared key (Config::psks) instead of certificates
   PskAes128GcmSha256 = 0x00a8,
   PskAes128Ccm = 0xc0a4,
@@ -40,6 +43,15 @@ enum class CipherSuite : uint16_t {
   PskChaCha20Poly1305Sha256 = 0xccab,
   EcdhePskAes128GcmSha256 = 0xd001,
   EcdhePskChaCha20Poly1305Sha256 = 0xccac,
+  EcdhePskAes128Ccm8Sha256 = 0xd003,
+  EcdhePskAes128CcmSha256 = 0xd005,
+  // of 1.2 with CBC, for peers from before AEAD. Where the peer can (RFC 7366), the MAC comes last.
+  EcdheEcdsaAes128CbcSha = 0xc009,
+  EcdheEcdsaAes256CbcSha = 0xc00a,
+  EcdheRsaAes128CbcSha = 0xc013,
+  EcdheRsaAes256CbcSha = 0xc014,
+  PskAes128CbcSha256 = 0x00ae,
+  EcdhePskAes128CbcSha256 = 0xc037,
 };
 /// The registry's name, for example "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" (W3C stats: dtlsCipher).
 std::string_view to_string(CipherSuite suite);
@@ -111,6 +123,7 @@ struct Config {
   std::vector<PreSharedKey> psks = {};
   /// A server chooses by its own order; empty: use_srtp is neither offered nor answered.
   std::vector<SrtpProfileId> srtp_profiles = {kSrtpAeadAes128Gcm, kSrtpAeadAes256Gcm, kSrtpAes128CmSha1_80};
+  /// Those with CCM or CBC are offered and accepted only where they are named here.
   std::vector<CipherSuite> cipher_suites = {
       CipherSuite::Aes128GcmSha256,
       CipherSuite::Aes256GcmSha384,

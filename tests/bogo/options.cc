@@ -195,6 +195,10 @@ Options parse_options(int argc, char** argv) {
   Parts parts{
       .options = {.config = {.certificate = crypto::Certificate::generate(crypto::KeyType::Ed25519, random, {})}}};
   parts.options.config.srtp_profiles.clear();
+  // BoringSSL has these by default.
+  for (const auto suite : {dtls::CipherSuite::EcdheEcdsaAes128CbcSha, dtls::CipherSuite::EcdheEcdsaAes256CbcSha,
+                           dtls::CipherSuite::EcdheRsaAes128CbcSha, dtls::CipherSuite::EcdheRsaAes256CbcSha})
+    parts.options.config.cipher_suites.push_back(suite);
   parts.options.config.initial_timeout = milliseconds(400);
   parts.options.config.handshake_timeout = std::chrono::hours(1);  // some cases lose a flight a dozen times
   for (int i = 1; i < argc; ++i) {

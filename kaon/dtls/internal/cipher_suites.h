@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <variant>
 
 #include "kaon/crypto/aead.h"
+#include "kaon/crypto/cbc_hmac.h"
 #include "kaon/crypto/certificate.h"
 #include "kaon/crypto/hash.h"
 #include "kaon/dtls/types.h"
@@ -15,11 +17,18 @@ namespace kaon::dtls {
 enum class Authentication : uint8_t { Ecdsa, Rsa, Any, Psk };
 Authentication authentication_of(crypto::KeyType type);
 
+/// How records are protected.
+using RecordAlgorithm = std::variant<crypto::AeadAlgorithm, crypto::CbcHmacAlgorithm>;
+inline bool is_cbc(const RecordAlgorithm& algorithm) {
+  return std::holds_alternative<crypto::CbcHmacAlgorithm>(algorithm);
+}
+
 struct SuiteInfo {
   CipherSuite suite;
   Version version;
   Authentication authentication;
-  crypto::AeadAlgorithm aead;
+  /// Of 1.3 always an AEAD.
+  RecordAlgorithm algorithm;
   crypto::HashAlgorithm hash;
   /// Only a pre-shared key can do without.
   bool ecdhe = true;

@@ -49,7 +49,8 @@ Step ClientHandshake12::on_server_hello(HandshakeContext& context, const Handsha
     return fatal(AlertDescription::HandshakeFailure, "renegotiation_info of a first handshake is not empty");
   const bool srtp_ok = hello->srtp_profile == kNoSrtpProfile || contains(config.srtp_profiles, hello->srtp_profile);
   if (!srtp_ok) return fatal(AlertDescription::IllegalParameter, "server chose an SRTP profile that was not offered");
-  if (hello->unsolicited_extension)
+  // RFC 7366 §3: the answer goes with CBC alone.
+  if (hello->unsolicited_extension || (hello->encrypt_then_mac && !is_cbc(suite->algorithm)))
     return fatal(AlertDescription::UnsupportedExtension, "server answered an extension that was not offered");
   if (auto taken = take_alpn(context, hello->alpn); !taken) return kaon::fail(std::move(taken).error());
   if (!take_connection_id(context, *hello))
@@ -57,6 +58,7 @@ Step ClientHandshake12::on_server_hello(HandshakeContext& context, const Handsha
   Session& session = context.session;
   session.suite = suite;
   session.srtp_profile = hello->srtp_profile;
+  session.encrypt_then_mac = hello->encrypt_then_mac;
   std::copy(hello->random.begin(), hello->random.end(), session.keys.server_random.begin());
   remember(message);
   state_ = uses_psk(*suite) ? State::WaitServerKeyExchange : State::WaitCertificate;

@@ -44,7 +44,8 @@ Step ClientHandshake13::on_server_hello(HandshakeContext& context, const Handsha
       hello->compression_method != 0 || (retry_suite_ != nullptr && suite != retry_suite_))
     return fatal(AlertDescription::IllegalParameter, "server chose what was not offered");
   if (hello->unsolicited_extension || !hello->cookie.empty() || hello->extended_master_secret ||
-      hello->renegotiation_info || hello->ec_point_formats || hello->srtp_profile != kNoSrtpProfile || hello->alpn)
+      hello->encrypt_then_mac || hello->renegotiation_info || hello->ec_point_formats ||
+      hello->srtp_profile != kNoSrtpProfile || hello->alpn)
     return fatal(AlertDescription::UnsupportedExtension, "ServerHello with an extension that does not belong there");
   if (!hello->group) return fatal(AlertDescription::MissingExtension, "ServerHello without a key share");
   const auto exchange =

@@ -397,7 +397,7 @@ size_t Connection::Impl::overhead() const {
 }
 
 size_t Connection::Impl::payload_offset() const {
-  return writable() ? records_.payload_offset(session_.write_epoch) : kMaxOverhead - crypto::kAeadTagSize;
+  return writable() ? records_.payload_offset(session_.write_epoch) : kRecordHeaderSize + crypto::CbcHmac::kIvSize;
 }
 
 size_t Connection::Impl::protect(ByteView plaintext, Bytes out) {

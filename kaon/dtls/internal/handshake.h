@@ -34,6 +34,8 @@ struct Session {
   std::vector<uint8_t> psk_identity;
   /// RFC 7301; empty if none was agreed on.
   std::string alpn;
+  /// RFC 7366; only of a suite with CBC.
+  bool encrypt_then_mac = false;
   /// RFC 9853 §3.
   bool return_routability = false;
   /// Epoch of what we send now: of alerts and ACKs during the handshake, of everything afterwards.

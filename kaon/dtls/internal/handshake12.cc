@@ -77,7 +77,7 @@ Step Handshake12::check_finished(HandshakeContext& context, Role peer, const Han
 void Handshake12::install_keys(HandshakeContext& context, ByteView premaster, Role self) {
   Session& session = context.session;
   session.keys.derive(*session.suite, premaster, transcript_);
-  auto ciphers = session.keys.record_ciphers(*session.suite);
+  auto ciphers = session.keys.record_ciphers(*session.suite, session.encrypt_then_mac);
   if (self == Role::Client) std::swap(ciphers.client, ciphers.server);
   context.records.install(std::move(ciphers.client), std::move(ciphers.server));
 }

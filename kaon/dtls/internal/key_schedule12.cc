@@ -1,5 +1,6 @@
 #include "kaon/dtls/internal/key_schedule12.h"
 
+#include "kaon/base/reader.h"
 #include "kaon/base/text.h"
 #include "kaon/base/writer.h"
 #include "kaon/crypto/kdf.h"
@@ -13,20 +14,23 @@ void KeySchedule12::derive(const SuiteInfo& suite, ByteView premaster, ByteView 
   to_be_logged_ = true;
 }
 
-KeySchedule12::RecordCiphers KeySchedule12::record_ciphers(const SuiteInfo& suite) const {
-  // RFC 5246 §6.3: client key, server key, client IV, server IV; AEAD suites have no MAC keys.
-  const size_t key_size = crypto::aead_key_size(suite.aead);
-  const size_t iv_size = RecordCipher12::iv_size(suite.aead);
+KeySchedule12::RecordCiphers KeySchedule12::record_ciphers(const SuiteInfo& suite, bool encrypt_then_mac) const {
+  const RecordKeySizes sizes = record_key_sizes(suite.algorithm);
   std::array<uint8_t, 2 * kRandomSize> seed;
   Writer writer(seed);
   writer.bytes(server_random);
   writer.bytes(client_random);
-  std::array<uint8_t, 2 * (32 + crypto::kAeadNonceSize)> memory;
-  const Bytes block = Bytes(memory).first(2 * (key_size + iv_size));
+  std::array<uint8_t, 2 * (32 + 32 + crypto::kAeadNonceSize)> memory;
+  const Bytes block = Bytes(memory).first(2 * (sizes.mac + sizes.cipher + sizes.iv));
   crypto::tls12_prf(prf_, master_, "key expansion", seed, block);
-  const Bytes ivs = block.subspan(2 * key_size);
-  RecordCiphers ciphers{{suite.aead, block.first(key_size), ivs.first(iv_size)},
-                        {suite.aead, block.subspan(key_size, key_size), ivs.subspan(iv_size)}};
+  // RFC 5246 §6.3: of each kind the client's, then the server's.
+  Reader reader(block);
+  RecordKeys client;
+  RecordKeys server;
+  for (RecordKeys* keys : {&client, &server}) keys->mac = reader.bytes(sizes.mac);
+  for (RecordKeys* keys : {&client, &server}) keys->cipher = reader.bytes(sizes.cipher);
+  for (RecordKeys* keys : {&client, &server}) keys->iv = reader.bytes(sizes.iv);
+  RecordCiphers ciphers{{suite.algorithm, client, encrypt_then_mac}, {suite.algorithm, server, encrypt_then_mac}};
   wipe(memory);
   return ciphers;
 }

@@ -35,7 +35,8 @@ class KeySchedule12 {
     RecordCipher12 client;
     RecordCipher12 server;
   };
-  RecordCiphers record_ciphers(const SuiteInfo& suite) const;
+  /// `encrypt_then_mac` is for suites with CBC.
+  RecordCiphers record_ciphers(const SuiteInfo& suite, bool encrypt_then_mac = false) const;
   /// RFC 5246 §7.4.9 for the sender `role`, over all messages before that Finished.
   std::array<uint8_t, kVerifyDataSize> verify_data(Role role, ByteView transcript) const;
   /// RFC 5705 §4; an empty context counts as none.

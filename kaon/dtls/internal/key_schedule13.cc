@@ -63,7 +63,7 @@ Secret13 KeySchedule13::derive_secret(const Secret13& secret, std::string_view l
 
 void KeySchedule13::derive_handshake(const SuiteInfo& suite, ByteView shared_secret, const crypto::Digest& hello_hash) {
   hash_ = suite.hash;
-  aead_ = suite.aead;
+  aead_ = std::get<crypto::AeadAlgorithm>(suite.algorithm);
   const size_t size = crypto::digest_size(hash_);
   const crypto::Digest nothing = crypto::hash(hash_, {});
   const Secret13 early(crypto::hkdf_extract(hash_, zeros(size), zeros(size)));  // no pre-shared key

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kaon/base/reader.h"
+#include "kaon/dtls/internal/cipher_suites.h"
 #include "kaon/dtls/internal/extensions.h"
 
 namespace kaon::dtls {
@@ -48,6 +49,7 @@ bool read_client_extension(ClientHello& hello, ExtensionType type, ByteView cont
       break;
     case ExtensionType::RenegotiationInfo: hello.renegotiation_info = reader.vector8(); break;
     case ExtensionType::ExtendedMasterSecret: hello.extended_master_secret = true; break;
+    case ExtensionType::EncryptThenMac: hello.encrypt_then_mac = true; break;
     case ExtensionType::KeyShare: hello.key_shares = reader.vector16(); break;
     case ExtensionType::Cookie: hello.cookie = reader.vector16(); break;
     case ExtensionType::ConnectionId: hello.connection_id = reader.vector8(); break;
@@ -66,6 +68,7 @@ bool read_server_extension(ServerHello& hello, ExtensionType type, ByteView cont
       break;
     case ExtensionType::RenegotiationInfo: hello.renegotiation_info = reader.vector8(); break;
     case ExtensionType::ExtendedMasterSecret: hello.extended_master_secret = true; break;
+    case ExtensionType::EncryptThenMac: hello.encrypt_then_mac = true; break;
     case ExtensionType::SupportedVersions: hello.selected_version = reader.u16(); break;
     case ExtensionType::Cookie: hello.cookie = reader.vector16(); break;
     case ExtensionType::ConnectionId: hello.connection_id = reader.vector8(); break;
@@ -84,6 +87,11 @@ void write_point_formats(Builder& out) {
   const auto extension = begin_extension(out, ExtensionType::EcPointFormats);
   out.vector8(std::array{kUncompressed});
   out.end_vector(extension);
+}
+
+bool uses_cbc(CipherSuite suite) {
+  const SuiteInfo* info = find_suite(static_cast<uint16_t>(suite));
+  return info != nullptr && is_cbc(info->algorithm);
 }
 
 void write_renegotiation_info(Builder& out) {
@@ -150,6 +158,7 @@ std::vector<uint8_t> ClientHelloOffer::write() const {
     write_empty_extension(out, ExtensionType::ExtendedMasterSecret);
     write_renegotiation_info(out);
     write_point_formats(out);
+    if (std::ranges::any_of(cipher_suites, uses_cbc)) write_empty_extension(out, ExtensionType::EncryptThenMac);
   }
   write_list_extension(out, ExtensionType::SupportedGroups, groups);
   write_list_extension(out, ExtensionType::SignatureAlgorithms, verifiable_schemes());
@@ -206,6 +215,7 @@ std::vector<uint8_t> ServerHello::write() const {
   out.u8(compression_method);
   const auto extensions = out.begin_vector(2);
   write_empty_extension(out, ExtensionType::ExtendedMasterSecret);
+  if (encrypt_then_mac) write_empty_extension(out, ExtensionType::EncryptThenMac);
   if (renegotiation_info) write_renegotiation_info(out);
   if (ec_point_formats) write_point_formats(out);
   if (srtp_profile != kNoSrtpProfile) write_list_extension(out, ExtensionType::UseSrtp, std::array{srtp_profile});

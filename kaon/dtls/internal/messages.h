@@ -62,6 +62,8 @@ struct ClientHello {
   /// RFC 9146 §3.
   std::optional<ByteView> connection_id;
   bool extended_master_secret = false;
+  /// RFC 7366 §2.
+  bool encrypt_then_mac = false;
   /// RFC 9853 §3.
   bool return_routability = false;
 
@@ -114,6 +116,8 @@ struct ServerHello {
   /// RFC 9146 §3.
   std::optional<ByteView> connection_id;
   bool extended_master_secret = false;
+  /// RFC 7366 §2.
+  bool encrypt_then_mac = false;
   /// RFC 9853 §3.
   bool return_routability = false;
   /// Has something that no ClientHello of ours asks for (RFC 5246 §7.4.1.4).

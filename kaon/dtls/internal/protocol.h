@@ -46,6 +46,7 @@ enum class ExtensionType : uint16_t {
   SignatureAlgorithms = 13,
   UseSrtp = 14,
   Alpn = 16,
+  EncryptThenMac = 22,  ///< RFC 7366 §2
   ExtendedMasterSecret = 23,
   SupportedVersions = 43,
   Cookie = 44,

@@ -179,8 +179,7 @@ size_t RecordLayer::seal(uint64_t epoch, ContentType type, ByteView plaintext, B
   const uint64_t sequence = write.next_sequence++;
   const Bytes record = out.first(size);
   if (auto* cipher = std::get_if<RecordCipher12>(&write.cipher)) {
-    seal12(write, *cipher, type, sequence, plaintext, record);
-    return size;
+    return seal12(write, *cipher, type, sequence, plaintext, record);
   }
   const size_t offset = payload_offset(epoch);
   if (plaintext.data() != record.data() + offset) Writer(record.subspan(offset)).bytes(plaintext);
@@ -192,20 +191,24 @@ size_t RecordLayer::seal(uint64_t epoch, ContentType type, ByteView plaintext, B
   return size;
 }
 
-void RecordLayer::seal12(WriteEpoch& write, RecordCipher12& cipher, ContentType type, uint64_t sequence,
-                         ByteView plaintext, Bytes out) {
+size_t RecordLayer::seal12(WriteEpoch& write, RecordCipher12& cipher, ContentType type, uint64_t sequence,
+                           ByteView plaintext, Bytes out) {
   const uint64_t number = (write.epoch << 48) | sequence;
+  const size_t inner_size = plaintext.size() + (peer_id_.empty() ? 0 : 1);
+  out = out.first(kRecordHeaderSize + peer_id_.size() + cipher.sealed_size(inner_size));
   if (peer_id_.empty()) {
     cipher.seal({type, number}, plaintext, out.subspan(kRecordHeaderSize));
-    return write_record(write, type, sequence, {}, out);
+    write_record(write, type, sequence, {}, out);
+    return out.size();
   }
   // RFC 9146 §4: the real type stands behind the plaintext; we add no padding.
   const Bytes body = out.subspan(kRecordHeaderSize + peer_id_.size());
-  const Bytes inner = body.subspan(cipher.explicit_nonce_size(), plaintext.size() + 1);
+  const Bytes inner = body.subspan(cipher.explicit_nonce_size(), inner_size);
   if (plaintext.data() != inner.data()) Writer(inner).bytes(plaintext);
   inner.back() = static_cast<uint8_t>(type);
   cipher.seal({ContentType::Tls12Cid, number, peer_id_}, inner, body);
   write_record(write, ContentType::Tls12Cid, sequence, peer_id_, out);
+  return out.size();
 }
 
 void RecordLayer::write_record(const WriteEpoch& epoch, ContentType type, uint64_t sequence, ByteView id, Bytes out) {

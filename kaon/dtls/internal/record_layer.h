@@ -105,12 +105,13 @@ class RecordLayer {
   /// Highest epoch that can be read.
   uint64_t newest_read_epoch() const { return read_.empty() ? kEpochClear : read_.back().epoch; }
 
-  /// Bytes that a record adds to its plaintext, and how many of them stand before it.
+  /// The most bytes that a record adds to its plaintext, and how many of them stand before it. Only CBC may add less.
   size_t overhead(uint64_t epoch) const;
   size_t payload_offset(uint64_t epoch) const;
 
-  /// Writes a record with the next sequence number of `epoch`: plaintext.size() + overhead(epoch) bytes of `out`.
-  /// `plaintext` stands at out + payload_offset(epoch) or apart. Zero if the sequence numbers or the key are used up.
+  /// Writes a record with the next sequence number of `epoch` into `out` of at least plaintext.size() + overhead(epoch)
+  /// bytes. `plaintext` stands at out + payload_offset(epoch) or apart. Returns the record's size; zero if the sequence
+  /// numbers or the key are used up.
   size_t seal(uint64_t epoch, ContentType type, ByteView plaintext, Bytes out);
   /// Whether seal() in `epoch` gives nothing any more.
   bool used_up(uint64_t epoch) const;
@@ -156,8 +157,8 @@ class RecordLayer {
   /// Index into write_; asserts that there are keys.
   size_t find_write(uint64_t epoch) const;
   bool carries_our_id(const Record& record) const;
-  void seal12(WriteEpoch& write, RecordCipher12& cipher, ContentType type, uint64_t sequence, ByteView plaintext,
-              Bytes out);
+  size_t seal12(WriteEpoch& write, RecordCipher12& cipher, ContentType type, uint64_t sequence, ByteView plaintext,
+                Bytes out);
   static void write_record(const WriteEpoch& epoch, ContentType type, uint64_t sequence, ByteView id, Bytes out);
   void write_unified_record(WriteEpoch& epoch, ContentType type, uint64_t sequence, size_t size, Bytes out) const;
   static Result<Opened, DropReason> open12(ReadEpoch& epoch, RecordCipher12& cipher, const Record& record);

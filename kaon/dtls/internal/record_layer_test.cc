@@ -10,18 +10,32 @@ namespace kaon::dtls {
 namespace {
 
 using crypto::AeadAlgorithm;
+using crypto::CbcHmacAlgorithm;
 using Packet = std::vector<uint8_t>;
 
-RecordCipher12 cipher(AeadAlgorithm algorithm, uint8_t seed) {
-  const Packet key(crypto::aead_key_size(algorithm), seed);
-  const Packet iv(RecordCipher12::iv_size(algorithm), static_cast<uint8_t>(seed + 1));
-  return {algorithm, key, iv};
+/// How records are protected, and with CBC in which order.
+struct Protection {
+  RecordAlgorithm algorithm = AeadAlgorithm::Aes128Gcm;
+  bool encrypt_then_mac = false;
+};
+
+RecordCipher12 cipher(const Protection& protection, uint8_t seed) {
+  const RecordKeySizes sizes = record_key_sizes(protection.algorithm);
+  const Packet mac(sizes.mac, static_cast<uint8_t>(seed + 2));
+  const Packet key(sizes.cipher, seed);
+  const Packet iv(sizes.iv, static_cast<uint8_t>(seed + 1));
+  return {protection.algorithm, {.mac = mac, .cipher = key, .iv = iv}, protection.encrypt_then_mac};
 }
 
 struct Ends {
-  explicit Ends(AeadAlgorithm algorithm = AeadAlgorithm::Aes128Gcm) {
-    a.install(cipher(algorithm, 1), cipher(algorithm, 2));
-    b.install(cipher(algorithm, 2), cipher(algorithm, 1));
+  explicit Ends(const Protection& protection = {}) {
+    a.install(cipher(protection, 1), cipher(protection, 2));
+    b.install(cipher(protection, 2), cipher(protection, 1));
+  }
+  void use_connection_ids(const Packet& id) {
+    id_size = id.size();
+    a.use_connection_ids({}, id);
+    b.use_connection_ids(id, {});
   }
   Packet seal(std::string_view text) {
     Packet out(text.size() + a.overhead(1));
@@ -30,43 +44,88 @@ struct Ends {
   }
   Result<Bytes, DropReason> open(Packet& packet) {
     Bytes datagram = packet;
-    const auto record = next_record(datagram);
+    const auto record = next_record(datagram, id_size);
     EXPECT_TRUE(record && datagram.empty());
     const auto opened = b.open(*record);
     if (!opened) return fail(opened.error());
+    EXPECT_EQ(opened->type, ContentType::ApplicationData);
     return opened->plaintext;
   }
+  size_t id_size = 0;
   RecordLayer a;
   RecordLayer b;
 };
 
+const Protection kProtections[] = {{AeadAlgorithm::Aes128Gcm},
+                                   {AeadAlgorithm::Aes256Gcm},
+                                   {AeadAlgorithm::ChaCha20Poly1305},
+                                   {AeadAlgorithm::Aes128Ccm},
+                                   {AeadAlgorithm::Aes128Ccm8},
+                                   {CbcHmacAlgorithm::Aes128Sha1},
+                                   {CbcHmacAlgorithm::Aes128Sha1, true},
+                                   {CbcHmacAlgorithm::Aes256Sha1},
+                                   {CbcHmacAlgorithm::Aes256Sha1, true},
+                                   {CbcHmacAlgorithm::Aes128Sha256},
+                                   {CbcHmacAlgorithm::Aes128Sha256, true}};
+/// Sizes of connection ids: none, and up to and beyond what libcrypto's MAC for CBC takes for the header.
+constexpr size_t kIdSizes[] = {0, 1, 8, kMaxConnectionIdSize};
+
 TEST(RecordLayer, RoundTripsWithEveryAlgorithm) {
-  for (const auto algorithm : {AeadAlgorithm::Aes128Gcm, AeadAlgorithm::Aes256Gcm, AeadAlgorithm::ChaCha20Poly1305}) {
-    Ends ends(algorithm);
-    for (const char* text : {"", "a", "some longer text of application data"}) {
-      Packet packet = ends.seal(text);
-      const auto opened = ends.open(packet);
-      ASSERT_TRUE(opened);
-      EXPECT_EQ(as_text(*opened), text);
+  for (const Protection& protection : kProtections)
+    for (const size_t id_size : kIdSizes) {
+      Ends ends(protection);
+      ends.use_connection_ids(Packet(id_size, 3));
+      for (size_t size = 0; size < 70; ++size) {
+        const std::string text(size, 't');
+        Packet packet = ends.seal(text);
+        const auto opened = ends.open(packet);
+        ASSERT_TRUE(opened);
+        EXPECT_EQ(as_text(*opened), text);
+      }
     }
-  }
 }
 
-TEST(RecordLayer, EveryFlippedBitIsForged) {
-  Ends ends;
-  const Packet good = ends.seal("text");
-  for (size_t bit = 0; bit < good.size() * 8; ++bit) {
-    Packet bad = good;
-    bad[bit / 8] ^= static_cast<uint8_t>(1 << (bit % 8));
-    Bytes datagram = bad;
-    const auto record = next_record(datagram);
-    // Epoch 0 is not protected, so nothing of it is trusted.
-    if (record && (record->unified || record->epoch != 0)) {
-      EXPECT_FALSE(ends.b.open(*record)) << bit;
+// One reason and no other, whether it is type, number, id, length, IV, text, padding or MAC that is wrong.
+TEST(RecordLayer, EveryFlippedBitIsForgedWithEveryAlgorithm) {
+  for (const Protection& protection : kProtections)
+    for (const size_t id_size : {size_t{0}, size_t{8}}) {
+      Ends ends(protection);
+      ends.use_connection_ids(Packet(id_size, 3));
+      const Packet good = ends.seal("text");
+      uint64_t forgeries = 0;
+      for (size_t bit = 0; bit < good.size() * 8; ++bit) {
+        Packet bad = good;
+        bad[bit / 8] ^= static_cast<uint8_t>(1 << (bit % 8));
+        Bytes datagram = bad;
+        const auto record = next_record(datagram, id_size);
+        // Epoch 0 is not protected, so nothing of it is trusted.
+        if (!record || (!record->unified && record->epoch == 0)) continue;
+        const auto opened = ends.b.open(*record);
+        ASSERT_FALSE(opened) << bit;
+        if (opened.error() == DropReason::BadTag) ++forgeries;
+        const size_t header = kRecordHeaderSize + id_size;
+        EXPECT_TRUE(bit < 8 * header || opened.error() == DropReason::BadTag) << bit;
+      }
+      EXPECT_EQ(ends.b.forgeries(), forgeries);
+      Packet packet = good;
+      EXPECT_TRUE(ends.open(packet));
+      packet = good;
+      EXPECT_EQ(ends.open(packet).error(), DropReason::Replayed);
     }
+}
+
+// A record that says it is shorter or longer than it was.
+TEST(RecordLayer, EveryShorterFragmentIsForgedWithEveryAlgorithm) {
+  for (const Protection& protection : kProtections) {
+    Ends ends(protection);
+    const Packet good = ends.seal("some text of more than a block");
+    for (size_t size = kRecordHeaderSize; size < good.size(); ++size) {
+      Packet bad(good.begin(), good.begin() + static_cast<ptrdiff_t>(size));
+      store_be16(&bad[11], static_cast<uint16_t>(size - kRecordHeaderSize));
+      EXPECT_EQ(ends.open(bad).error(), DropReason::BadTag) << size;
+    }
+    EXPECT_EQ(ends.b.forgeries(), good.size() - kRecordHeaderSize);
   }
-  Packet packet = good;
-  EXPECT_TRUE(ends.open(packet));
 }
 
 TEST(RecordLayer, EveryTruncationIsMalformed) {
@@ -96,6 +155,7 @@ TEST(RecordLayer, RefusesForeignHeaders) {
 TEST(RecordLayer, ReplaysAreDroppedAndForgeriesDoNotMoveTheWindow) {  // C8
   Ends ends;
   std::vector<Packet> packets;
+  packets.reserve(600);
   for (int i = 0; i < 600; ++i) packets.push_back(ends.seal("x"));
   const auto open_copy = [&](size_t i) {
     Packet copy = packets[i];
@@ -147,7 +207,7 @@ TEST(RecordLayer, NoKeyOf13WritesMoreThanItsLimit) {  // C9
 TEST(RecordLayer, IsExhaustedAfterTooManyForgeries) {  // C9, scaled down
   Ends ends;
   RecordLayer reader(3);
-  reader.install(cipher(AeadAlgorithm::Aes128Gcm, 2), cipher(AeadAlgorithm::Aes128Gcm, 1));
+  reader.install(cipher({}, 2), cipher({}, 1));
   for (int i = 0; i < 3; ++i) {
     EXPECT_FALSE(reader.exhausted());
     Packet packet = ends.seal("x");
@@ -172,6 +232,36 @@ TEST(RecordLayer, OtherEpochsHaveNoKeys) {
   Packet packet = ends.seal("x");
   packet[4] = 2;
   EXPECT_EQ(ends.open(packet).error(), DropReason::WrongEpoch);
+}
+
+// RFC 6347 §4.1.2.1: the number that the MAC covers has the epoch in it. RFC 9146 §5.1 and §5.2: with a connection id
+// it begins otherwise.
+TEST(RecordLayer, TheMacOfCbcCoversWhatItShould) {
+  for (const size_t id_size : {size_t{0}, size_t{8}})
+    for (const bool encrypt_then_mac : {false, true}) {
+      const Packet id(id_size, 3);
+      const Protection protection{CbcHmacAlgorithm::Aes128Sha1, encrypt_then_mac};
+      Ends ends(protection);
+      ends.use_connection_ids(id);
+      ends.a.skip_to(0x010203040506);
+      const Packet packet = ends.seal("text");
+      const Packet record(packet.begin() + 13 + static_cast<ptrdiff_t>(id_size), packet.end());
+      Packet header = {0, 1, 1, 2, 3, 4, 5, 6, 23, 0xfe, 0xfd, 0, 0};
+      if (id_size != 0) {
+        header = Packet(8, 0xff);
+        header.insert(header.end(), {25, 8, 25, 0xfe, 0xfd, 0, 1, 1, 2, 3, 4, 5, 6});
+        header.insert(header.end(), id.begin(), id.end());
+        header.insert(header.end(), 2, 0);
+      }
+      const auto order = encrypt_then_mac ? crypto::CbcHmacOrder::EncryptThenMac : crypto::CbcHmacOrder::MacThenEncrypt;
+      crypto::CbcHmac keys(CbcHmacAlgorithm::Aes128Sha1, order, Packet(20, 4), Packet(16, 2));
+      Packet fragment = record;
+      const auto opened = keys.open(header, fragment);
+      ASSERT_TRUE(opened);
+      EXPECT_EQ(as_text(*opened), id_size == 0 ? "text" : "text\x17");
+      const size_t length = encrypt_then_mac ? record.size() - 20 : opened->size();
+      EXPECT_EQ(load_be16(&header[header.size() - 2]), length);
+    }
 }
 
 TEST(ReplayWindow, AgreesWithASetOfEverythingSeen) {
@@ -223,7 +313,7 @@ TEST(RecordLayer, PaddingOf12WithAConnectionIdIsTakenOff) {
   Ends ends;
   ends.b.use_connection_ids(kId, {});
   for (const Packet& inner : inners) {
-    RecordCipher12 sender = cipher(AeadAlgorithm::Aes128Gcm, 2);
+    RecordCipher12 sender = cipher({}, 2);
     Packet packet = {25, 0xfe, 0xfd};
     packet.resize(13 + kId.size() + inner.size() + sender.overhead());
     store_be64(&packet[3], number);
@@ -243,20 +333,6 @@ TEST(RecordLayer, PaddingOf12WithAConnectionIdIsTakenOff) {
     }
     EXPECT_EQ(opened->plaintext.size(), inner.size() - zeros - 1);
     EXPECT_EQ(static_cast<uint8_t>(opened->type), inner[inner.size() - zeros - 1]);
-  }
-}
-
-TEST(RecordLayer, EveryFlippedBitOfARecordWithAConnectionIdIsForged) {
-  Ends ends;
-  ends.a.use_connection_ids({}, kId);
-  ends.b.use_connection_ids(kId, {});
-  const Packet good = ends.seal("text");
-  for (size_t bit = 0; bit < good.size() * 8; ++bit) {
-    Packet bad = good;
-    bad[bit / 8] ^= static_cast<uint8_t>(1 << (bit % 8));
-    Bytes datagram = bad;
-    const auto record = next_record(datagram, kId.size());
-    EXPECT_FALSE(record && record->epoch != 0 && ends.b.open(*record)) << bit;
   }
 }
 

@@ -81,6 +81,7 @@ Step ServerHandshake12::on_client_hello(HandshakeContext& context, const Handsha
   session.group = *group;
   session.srtp_profile = choose_srtp_profile(config, *hello);
   session.alpn = *alpn;
+  session.encrypt_then_mac = hello->encrypt_then_mac && is_cbc(suite->algorithm);
   std::copy(hello->random.begin(), hello->random.end(), session.keys.client_random.begin());
   remember(message);
   answer(context, *hello, scheme);
@@ -100,6 +101,7 @@ void ServerHandshake12::answer(HandshakeContext& context, const ClientHello& hel
   answer.random = session.keys.server_random;
   answer.cipher_suite = static_cast<uint16_t>(session.suite->suite);
   answer.srtp_profile = session.srtp_profile;
+  answer.encrypt_then_mac = session.encrypt_then_mac;
   if (session.suite->ecdhe) answer.ec_point_formats = hello.ec_point_formats;
   if (hello.renegotiation_info || hello.cipher_suites.contains(kEmptyRenegotiationInfoScsv))
     answer.renegotiation_info = ByteView{};

@@ -112,7 +112,8 @@ Step ClientStart::on_hello_retry_request(HandshakeContext& context, const Server
   const SuiteInfo* suite = find_suite(retry.cipher_suite);
   if (suite == nullptr || suite->version != Version::Dtls13 || !contains(context.config.cipher_suites, suite->suite))
     return fatal(AlertDescription::IllegalParameter, "server chose what was not offered");
-  if (retry.unsolicited_extension || retry.connection_id || retry.return_routability || retry.alpn)
+  if (retry.unsolicited_extension || retry.encrypt_then_mac || retry.connection_id || retry.return_routability ||
+      retry.alpn)
     return fatal(AlertDescription::UnsupportedExtension, "HelloRetryRequest with an extension that was not offered");
   const auto has_share = [&](const crypto::KeyExchange& exchange) { return exchange.group() == *retry.group; };
   if (retry.group) {

@@ -21,7 +21,8 @@ const Packet kStrangerId = {'y', 'o', 'u'};
 
 struct PskExplorer : ::testing::TestWithParam<CipherSuite> {};
 INSTANTIATE_TEST_SUITE_P(Dtls12, PskExplorer,
-                         ::testing::Values(CipherSuite::PskAes128GcmSha256, CipherSuite::EcdhePskAes128GcmSha256),
+                         ::testing::Values(CipherSuite::PskAes128GcmSha256, CipherSuite::EcdhePskAes128GcmSha256,
+                                           CipherSuite::EcdhePskAes128CbcSha256),
                          [](const auto& test) { return std::string(to_string(test.param)); });
 
 enum ClientMove {

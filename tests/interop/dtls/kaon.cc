@@ -181,8 +181,10 @@ int run(std::map<std::string, std::string> options) {
   const std::chrono::seconds today =
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
   const bool client = options["--role"] == "client";
+  const bool rsa = options.contains("--key") && options["--key"] == "rsa";
+  const auto key = rsa ? crypto::KeyType::Rsa2048 : crypto::KeyType::EcdsaP256;
   dtls::Config config{.role = client ? dtls::Role::Client : dtls::Role::Server,
-                      .certificate = crypto::Certificate::generate(crypto::KeyType::EcdsaP256, random, today)};
+                      .certificate = crypto::Certificate::generate(key, random, today)};
   config.min_version = config.max_version =
       options["--version"] == "1.2" ? dtls::Version::Dtls12 : dtls::Version::Dtls13;
   config.mtu = std::stoul(options["--mtu"]);
@@ -193,9 +195,10 @@ int run(std::map<std::string, std::string> options) {
   if (options["--key-exchange"] == "post-quantum")
     config.groups = dtls::groups_for(dtls::KeyExchangePolicy::PostQuantum);
   config.return_routability = options.contains("--rrc");
-  if (options.contains("--suite")) {
-    constexpr std::string_view kIdentity = "kaon";
+  if (options.contains("--suite"))
     config.cipher_suites = {static_cast<dtls::CipherSuite>(std::stoul(options["--suite"], nullptr, 16))};
+  if (options.contains("--suite") && !options.contains("--key")) {
+    constexpr std::string_view kIdentity = "kaon";
     config.psks = {{{kIdentity.begin(), kIdentity.end()}, std::vector<uint8_t>(16, 0x5a)}};
   } else {
     const auto fingerprint = crypto::Fingerprint::parse("sha-256 " + options["--fingerprint"]);

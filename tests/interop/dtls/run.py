@@ -56,6 +56,11 @@ def cases(full):
             yield f"{name}.loss", Case(version, role, 576, 20, ids=(8, 8))
             yield f"{name}.other-address", Case(version, role, ids=(8, 8), moves=True)
             yield f"{name}.return-routability", Case(version, role, ids=(8, 8), moves=True, rrc=True)
+    for name, (suite, key) in SUITES.items():
+        for role in ("client", "server"):
+            yield f"dtls1.2.pion-{role}.{name}", Case("1.2", role, suite=suite, key=key)
+            lossy = Case("1.2", role, 576, 10, suite=suite, key=key, ids=(8, 8))
+            yield f"dtls1.2.pion-{role}.{name}.connection-ids.loss10", lossy
     for name, (suite, stacks) in PSK_SUITES.items():
         for stack in stacks:
             for role in ("client", "server"):
@@ -64,13 +69,24 @@ def cases(full):
                 yield f"dtls1.2.openssl-client.cookies.{name}", Case("1.2", "client", suite=suite, stack=stack, cookies=True)
 
 
-# Number, and whose programs have it; nobody else's has TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256.
+# Suites with certificates that have to be asked for, and the kind of key. Pion has no CBC with AES-128 and SHA-1, and no
+# encrypt_then_mac: with it the MAC comes first.
+SUITES = {
+    "ECDHE-ECDSA-AES128-CCM": (0xc0ac, "ecdsa"),
+    "ECDHE-ECDSA-AES128-CCM8": (0xc0ae, "ecdsa"),
+    "ECDHE-ECDSA-AES256-SHA": (0xc00a, "ecdsa"),
+    "ECDHE-RSA-AES256-SHA": (0xc014, "rsa"),
+}
+# Number, and whose programs have it; nobody else's has TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256, and nobody's here those of
+# RFC 8442 with CCM.
 PSK_SUITES = {
     "PSK-AES128-GCM-SHA256": (0x00a8, ("pion", "openssl")),
     "PSK-AES128-CCM": (0xc0a4, ("pion", "openssl")),
     "PSK-AES128-CCM8": (0xc0a8, ("pion", "openssl")),
     "PSK-CHACHA20-POLY1305": (0xccab, ("pion", "openssl")),
     "ECDHE-PSK-CHACHA20-POLY1305": (0xccac, ("pion", "openssl")),
+    "PSK-AES128-CBC-SHA256": (0x00ae, ("pion", "openssl")),
+    "ECDHE-PSK-AES128-CBC-SHA256": (0xc037, ("pion", "openssl")),
 }
 WITHOUT_GROUP = [suite for name, (suite, _) in PSK_SUITES.items() if not name.startswith("ECDHE")]
 PSK, IDENTITY = "5a" * 16, "kaon"
@@ -84,7 +100,8 @@ class Case:
     loss: int = 0  # in percent
     updates: int = 0
     ids: tuple = None  # sizes of the connection ids of Pion and Kaon
-    suite: int = 0  # of a pre-shared key
+    suite: int = 0  # one that has to be asked for
+    key: str = ""  # of the certificates that go with it; with none, it is one of a pre-shared key
     stack: str = "pion"
     cookies: bool = False  # Kaon's server is behind a CookieGate
     hybrid: bool = False  # X25519MLKEM768, of Pion nothing else
@@ -245,6 +262,8 @@ def run_case(case):
     mover = (0 if role == "client" else 1, 1 if version == "1.2" else 2)
     path = LossyPath(case.loss, mtu + case.loss, mover if case.moves else None)
     suite = ["--suite", f"0x{case.suite:04x}"] if case.suite else []
+    if case.key:
+        suite += ["--key", case.key]
     ids = [["--cid", str(size)] for size in case.ids] if case.ids else [[], []]
     others = []
     try:

@@ -4,6 +4,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
@@ -28,7 +30,7 @@ func check(err error) {
 	}
 }
 
-func options(certificate tls.Certificate, version protocol.Version, mtu int, cid int, suite uint, hybrid, rrc bool) []dtls.Option {
+func options(certificate tls.Certificate, version protocol.Version, mtu int, cid int, suite uint, psk, hybrid, rrc bool) []dtls.Option {
 	all := []dtls.Option{
 		dtls.WithInsecureSkipVerify(true),
 		dtls.WithMinVersion(version),
@@ -38,12 +40,14 @@ func options(certificate tls.Certificate, version protocol.Version, mtu int, cid
 		dtls.WithFlightInterval(50 * time.Millisecond),
 		dtls.WithExtendedMasterSecret(dtls.RequireExtendedMasterSecret),
 	}
-	if suite == 0 {
+	if suite != 0 {
+		all = append(all, dtls.WithCipherSuites(ciphersuite.ID(suite)))
+	}
+	if !psk {
 		all = append(all, dtls.WithCertificates(certificate))
 	} else {
 		key := dtls.PSK{Identity: []byte("kaon"), Key: bytes.Repeat([]byte{0x5a}, 16)}
 		all = append(all,
-			dtls.WithCipherSuites(ciphersuite.ID(suite)),
 			dtls.WithPSK(func() ([]dtls.PSK, error) { return []dtls.PSK{key}, nil },
 				func(identities [][]byte) (*dtls.PSK, error) {
 					if len(identities) == 1 && bytes.Equal(identities[0], key.Identity) {
@@ -138,7 +142,8 @@ func main() {
 	mtu := flag.Int("mtu", 1200, "largest datagram")
 	updates := flag.Int("updates", 0, "so many KeyUpdates, each followed by an echo")
 	cid := flag.Int("cid", -1, "size of the own connection id; none if negative")
-	suite := flag.Uint("suite", 0, "cipher suite of 1.2 with a pre-shared key")
+	suite := flag.Uint("suite", 0, "cipher suite of 1.2")
+	key := flag.String("key", "", "ecdsa or rsa, of a certificate; with a suite and none, there is a pre-shared key")
 	hybrid := flag.Bool("hybrid", false, "X25519MLKEM768 and nothing else")
 	rrc := flag.Bool("rrc", false, "follow the peer to another address only if it answers there")
 	flag.Parse()
@@ -151,9 +156,16 @@ func main() {
 	check(err)
 	certificate, err := selfsign.GenerateSelfSigned()
 	check(err)
+	if *key == "rsa" {
+		private, err := rsa.GenerateKey(rand.Reader, 2048)
+		check(err)
+		certificate, err = selfsign.SelfSign(private)
+		check(err)
+	}
+	psk := *suite != 0 && *key == ""
 	fmt.Printf("{\"fingerprint\":\"% X\"}\n", sha256.Sum256(certificate.Certificate[0]))
-	connection, err := connect(*role, socket, &net.UDPAddr{IP: loopback, Port: *to}, *suite != 0,
-		options(certificate, wanted, *mtu, *cid, *suite, *hybrid, *rrc))
+	connection, err := connect(*role, socket, &net.UDPAddr{IP: loopback, Port: *to}, psk,
+		options(certificate, wanted, *mtu, *cid, *suite, psk, *hybrid, *rrc))
 	check(err)
 	limit, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
