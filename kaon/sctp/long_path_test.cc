@@ -179,10 +179,19 @@ TEST(LongPath, ATcpThatSendsInRunsGetsLess) {
   EXPECT_LT(beside_runs, 0.75);
 }
 
+// Over several cycles of the curve. It stays where the path is full, not where its queue is.
+TEST(LongPath, BehindAShallowQueueCubicFillsItAndWaitsNoLongerThanTcp) {
+  LongPath p = path(0.1);
+  p.duration = 160s;
+  const Figures cubic = sctp_over(p, make_cubic);
+  EXPECT_GT(cubic.utilisation, 0.89);
+  EXPECT_LT(cubic.queue_ms_mean, tcp_over(p).queue_ms_mean);
+}
+
 // A run of packets is lost, as when a radio link changes its cell, while the path is full.
 TEST(LongPath, ABurstOfLossesIsRepairedWithinTwoRoundTrips) {
   for (const double queue_bdp : {0.5, 2.0}) {
-    for (const Duration outage : {1ms, 5ms, 20ms, 80ms}) {
+    for (const Duration outage : {2ms, 5ms, 20ms, 80ms}) {
       const LongPath p = path(queue_bdp);
       const auto link = test::bottleneck(p);
       test::SctpFlow flow(p, make_cubic, link, p.seed);

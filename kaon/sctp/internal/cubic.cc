@@ -13,6 +13,7 @@ namespace {
 constexpr double kC = 0.4;                                       // §5.1, segments per second³
 constexpr double kBeta = 0.7;                                    // §4.6
 constexpr double kSlowGrowth = 0.25;                             // RFC 9406 §4.3, CSS_GROWTH_DIVISOR
+constexpr double kFastConvergence = (1 + kBeta) / 2;             // §4.7
 constexpr double kRenoIncrease = 3 * (1 - kBeta) / (1 + kBeta);  // §4.3
 
 double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
@@ -27,6 +28,7 @@ class Cubic final : public CongestionControl {
         bound_(always_bound) {}
 
   void on_ack(const Ack& ack) override {
+    if (ack.rtt) rtt_ = *ack.rtt;
     const double filled = std::min(window_, flight_of_round(ack));
     if (!bound_) {
       delay_.watch(ack.rtt, ack.round_ended, ack.now);
@@ -49,11 +51,11 @@ class Cubic final : public CongestionControl {
   // The curve begins here and not when the recovery is over, which on a long path with a small window is a good part of
   // it.
   void on_loss(Time now) override {
-    reduce(threshold_after_loss());
+    lose(threshold_after_loss());
     begin_epoch(now);
   }
   void on_timeout(Time) override {
-    reduce(threshold_after_loss());
+    lose(threshold_after_loss());
     window_ = packet_;
   }
   // §5.8: time in which nothing was sent is no time in which the path was tried. RFC 9260 §7.2.1: an unused window says
@@ -119,10 +121,24 @@ class Cubic final : public CongestionControl {
   // §4.6 and §4.7.
   void reduce(double to) {
     prior_ = window_;
-    maximum_ = window_ < maximum_ ? window_ * (1 + kBeta) / 2 : window_;
+    maximum_ = window_ < maximum_ ? window_ * kFastConvergence : window_;
     window_ = threshold_ = to;
     epoch_.reset();
   }
+  // Where the curve stays longest. At the window that lost packets the queue would nearly always be full. Behind a
+  // short queue the path itself is full at a little less, and as long in a cycle (docs/benchmarks.md): at no less than
+  // fast convergence would leave. And there what slow start leaves is a guess, up to twice of what the path takes: less
+  // than it tells of nobody who has come, until the curve has once reached its maximum.
+  void lose(double to) {
+    known_ = known_ || (window_ >= threshold_ && window_ >= maximum_);
+    const double lost = window_;
+    const bool fell_short = known_ && window_ < maximum_;
+    reduce(to);
+    const double full = part_that_fills();
+    if (full >= kFastConvergence && !fell_short) maximum_ = lost * full;
+  }
+  // Of a window: what is under way and not in a queue.
+  double part_that_fills() const { return rtt_ <= delay_.base() ? 1 : seconds(delay_.base()) / seconds(rtt_); }
 
   double packet_;
   double initial_;
@@ -133,6 +149,8 @@ class Cubic final : public CongestionControl {
   double reno_ = 0;     // W_est
   double k_ = 0;
   double flight_ = 0;
+  Duration rtt_{};      // the last
+  bool known_ = false;  // maximum_ was reached by the curve
   std::optional<Time> epoch_;
   HyStart hystart_;
   DelayBound delay_;

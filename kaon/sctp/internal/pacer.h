@@ -8,7 +8,8 @@
 namespace kaon::sctp {
 
 /// Lets through what a rate allows, in groups: a group that is due lets a millisecond's worth pass, so that packets
-/// still leave in runs and a timer fires a thousand times a second at most. One that comes late is larger by what could
+/// still leave in runs and a timer fires a thousand times a second at most, but no more than 64 KiB, which one system
+/// call sends: at a gigabit a millisecond's worth is half of a short queue. One that comes late is larger by what could
 /// have left meanwhile: timers have ticks, and a program is not always woken at once.
 class Pacer {
  public:
@@ -20,6 +21,7 @@ class Pacer {
       return;
     }
     per_byte_ = static_cast<double>(rtt.count()) / (gain * static_cast<double>(std::max<size_t>(window, 1)));
+    group_ = std::min(kGroup, Duration(static_cast<int64_t>(per_byte_ * kMostBytes)));
   }
   bool allows(Time now) const { return now >= resume_; }
   /// When the next group is due; in the past if there is none to wait for.
@@ -27,13 +29,13 @@ class Pacer {
   void sent(size_t bytes, Time now) {
     if (per_byte_ == 0) return;
     const Duration late = now - resume_;
-    const Time earliest = now - kGroup - (late > kMostLate ? Duration::zero() : late);
+    const Time earliest = now - group_ - (late > kMostLate ? Duration::zero() : late);
     next_ = std::max(next_, earliest) + Duration(static_cast<int64_t>(per_byte_ * static_cast<double>(bytes)));
-    if (next_ > now) resume_ = next_ + kGroup;
+    if (next_ > now) resume_ = next_ + group_;
   }
   /// Bytes of a group; zero where everything passes.
   size_t group() const {
-    return per_byte_ == 0 ? 0 : static_cast<size_t>(static_cast<double>(kGroup.count()) / per_byte_);
+    return per_byte_ == 0 ? 0 : static_cast<size_t>(static_cast<double>(group_.count()) / per_byte_);
   }
   void reset() { next_ = resume_ = Time{}; }
 
@@ -42,6 +44,8 @@ class Pacer {
   static constexpr Duration kGroup = std::chrono::milliseconds(1);
   // Beyond it there was nothing to send.
   static constexpr Duration kMostLate = std::chrono::milliseconds(2);
+  static constexpr double kMostBytes = 65536;
+  Duration group_ = kGroup;
   double per_byte_ = 0;  // nanoseconds
   Time next_{};
   Time resume_{};
