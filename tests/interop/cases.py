@@ -4,12 +4,19 @@ A case is run twice per peer: Kaon offers and the peer answers, then the other w
 (peers/README.md); `judge` says what is wrong with what they told.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable
 
 import judge
 import samples
 import sizes
+
+# Of channels: reliable ones, and those that give up at once, after three retransmissions or a second. The receiving socket of some loses
+# packets of larger messages even here.
+KINDS = tuple({"ordered": ordered, **limit} for ordered in (1, 0)
+              for limit in ({}, {"max-retransmits": 0, "sizes": sizes.around_boundaries(0, 65537)}, {"max-retransmits": 3},
+                            {"max-packet-life-time": 1000}))
+RELIABLE = ({}, {"ordered": 0, "burst": 0})
 
 
 @dataclass(frozen=True)
@@ -21,6 +28,8 @@ class Case:
     sample: str = ""
     frames: int = 0
 
+    # Over each of these kinds of channel in turn, with stacks of which that is asked.
+    kinds: tuple = ()
     # A protocol that only some speak.
     special: str = ""
     # Of all packets, on the way between the two.
@@ -36,6 +45,10 @@ class Case:
         if self.special:
             return self.special in stack.only
         return self.sample in stack.media if self.sample else stack.data
+
+    def runs(self, stack):
+        """Itself, or one for each kind of channel."""
+        return [replace(self, options={**self.options, **kind}) for kind in (stack.kinds and self.kinds) or [{}]]
 
     def options_with(self, stack):
         """Those of both sides."""
@@ -66,9 +79,9 @@ CASES = [
                                       "max-retransmits": 0, "sizes": "1,1000", "burst": 0}),
     # Around what fits a packet with DATA (1,163 bytes) and I-DATA (1,159), twice that, powers of two, the largest message.
     Case("data-sizes", judge.data, {"case": "data", "label": "sizes", "sizes": sizes.around_boundaries(), "burst": 0},
-         seconds=120),
+         kinds=KINDS, seconds=120),
     Case("data-loss", judge.data, {"case": "data", "label": "loss", "sizes": "1,1159,1160,1163,1164,16384,65535", "burst": 30},
-         loss=0.1, seconds=120),
+         kinds=RELIABLE, loss=0.1, seconds=120),
     Case("textroom", judge.textroom, {"case": "textroom"}, special="textroom", short=True),
     media("vp8", "vp8", 40, short=True),
     media("h264", "h264", 40),

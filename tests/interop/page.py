@@ -25,8 +25,8 @@ LEGEND = """
 | `data` | a reliable channel; text and binary of 1 to 65,535 bytes, then a burst of 100 messages, echoed and compared; closed by a stream reset that the other side sees |
 | `data-label` | a label that is not ASCII |
 | `data-partial` | unordered, no retransmission, with a protocol; the other side must see it so |
-| `data-sizes` | text and binary of no byte, of each size around what fits one packet and two, and up to 262,144 bytes, echoed and compared |
-| `data-loss` | the same of a few sizes and a burst, over a path that loses a tenth of all packets |
+| `data-sizes` | text and binary of no byte, of each size around what fits one packet and two, and up to 262,144 bytes, echoed and compared; with Pion and werift over eight kinds of channel: ordered and not, reliable, with no or three retransmissions, with a second |
+| `data-loss` | the same of a few sizes and a burst, over a path that loses a tenth of all packets; with Pion and werift also unordered, without the burst |
 | `textroom` | Janus' textroom plugin offers the channel and sends back what is said |
 | `vp8`, `h264`, `opus` | recorded frames both ways in real time; every frame that arrives must be one that was sent, byte for byte and in order |
 | `cryptex` | the same of VP8, where both sides insist on encrypted header extensions (RFC 9335) and drop packets that have them in the clear |

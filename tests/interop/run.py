@@ -42,23 +42,30 @@ class Report:
         return "fail" in self.verdicts.values()
 
 
-async def run_case(report, stack, case, role, slots):
-    name = f"{stack.name}.{case.name}.{role}"
+async def faults_of(stack, case, role):
+    """Sentences: what is wrong with one connection."""
     commands = [stack.command if each == role else [KAON] for each in ROLES]
     options = [case.options_for(stack, role, each == role) for each in ROLES]
+    try:
+        async with LossyPath(case.loss) as path:
+            offerer, answerer = await run_pair(commands, options, case.seconds, **({"change": path.change} if case.loss else {}))
+        if case.loss and path.lost < 0.5 * case.loss * path.passed:
+            raise Fault(f"{path.lost} packets were lost and {path.passed} were not: they found another path")
+        return list(case.judge(case, stack, {"offerer": offerer, "answerer": answerer, "stack": role}))
+    except Fault as fault:
+        return [str(fault)]
+    except Exception as error:  # a result of another form than agreed
+        return [f"{type(error).__name__}: {error}"]
+
+
+async def run_case(report, stack, case, role, slots):
+    name = f"{stack.name}.{case.name}.{role}"
     async with slots:
         start = time.monotonic()
-        try:
-            async with LossyPath(case.loss) as path:
-                offerer, answerer = await run_pair(commands, options, case.seconds, **({"change": path.change} if case.loss else {}))
-            if case.loss and path.lost < 0.5 * case.loss * path.passed:
-                raise Fault(f"{path.lost} packets were lost and {path.passed} were not: they found another path")
-            results = {"offerer": offerer, "answerer": answerer, "stack": role}
-            faults = list(case.judge(case, stack, results))
-        except Fault as fault:
-            faults = [str(fault)]
-        except Exception as error:  # a result of another form than agreed
-            faults = [f"{type(error).__name__}: {error}"]
+        runs = case.runs(stack)
+        faults = []
+        for run in runs:
+            faults += [f"{fault} {run.options if len(runs) > 1 else ''}".rstrip() for fault in await faults_of(stack, run, role)]
     known = KNOWN_FAULTS.get((stack.name, case.name, role))
     if faults and not known:
         report.tell("fail", name, "\n".join(faults))

@@ -161,6 +161,8 @@ class Stack:
     prepare: Callable
     command: list
     data: bool = True
+    # Its program can make channels of every kind.
+    kinds: bool = False
     media: dict = field(default_factory=dict)
     # What it cannot tell of a channel that it did not make.
     untold: frozenset = frozenset()
@@ -175,7 +177,7 @@ class Stack:
 
 
 STACKS = [
-    Stack("pion", "Pion", lambda: go_version("github.com/pion/webrtc/v4"), prepare_go, [BUILD / "pion"], media=ENCODED,
+    Stack("pion", "Pion", lambda: go_version("github.com/pion/webrtc/v4"), prepare_go, [BUILD / "pion"], kinds=True, media=ENCODED,
           only={"cryptex": ROLES}),
     Stack("libwebrtc", "libwebrtc (@roamhq/wrtc)", lambda: npm_version("@roamhq/wrtc"), prepare_node,
           node_command("wrtc"), media={"vp8": Media(encodes=True), "opus": Media(encodes=True)}),
@@ -203,7 +205,7 @@ STACKS = [
           kaon_options={name: {"echo-prefix": "Janus EchoTest here! You wrote: "} for name in DATA}, around=(
               "Its echotest plugin puts a sentence before texts and counts the sum in 16 bits, so that a text of 65,535 bytes "
               "comes back as one of 31. It gets messages up to 16,384 bytes.",)),
-    Stack("werift", "werift", lambda: npm_version("werift"), prepare_node, node_command("werift"), media=ENCODED,
+    Stack("werift", "werift", lambda: npm_version("werift"), prepare_node, node_command("werift"), kinds=True, media=ENCODED,
           options={"data-sizes": {"sizes": sizes.around_boundaries(1, 65536)}},
           kaon_options={name: {"setup": "active", "path-mtu-discovery": 0} for name in DATA}, around=(
               "It sends no messages without a byte, and gets none above 65,536 bytes, as it says.",

@@ -89,6 +89,9 @@ void DataCase::offer(const Options& options) {
   if (options.has("max-retransmits")) {
     init.max_retransmits = static_cast<uint16_t>(options.number("max-retransmits", 0));
   }
+  if (options.has("max-packet-life-time")) {
+    init.max_packet_life_time = static_cast<uint16_t>(options.number("max-packet-life-time", 0));
+  }
   DataChannelHandlers handlers{.on_open =
                                    [this] {
                                      lines_.event("open");

@@ -75,6 +75,10 @@ func (d *dataCase) open(o options) error {
 	d.plan(o)
 	ordered, protocol := o.number("ordered", 1) != 0, o.text("protocol", "")
 	init := &webrtc.DataChannelInit{Ordered: &ordered, Protocol: &protocol}
+	if limit := o.number("max-packet-life-time", -1); limit >= 0 {
+		lifetime := uint16(limit)
+		init.MaxPacketLifeTime = &lifetime
+	}
 	if limit := o.number("max-retransmits", -1); limit >= 0 {
 		retransmits := uint16(limit)
 		init.MaxRetransmits = &retransmits

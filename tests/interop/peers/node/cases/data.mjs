@@ -26,6 +26,7 @@ class Offerer {
     const { label = 'echo', protocol = '', ordered = '1', 'max-retransmits': maxRetransmits } = context.options;
     const init = { label, protocol, ordered: ordered !== '0' };
     if (maxRetransmits !== undefined) init.maxRetransmits = Number(maxRetransmits);
+    if ('max-packet-life-time' in context.options) init.maxPacketLifeTime = Number(context.options['max-packet-life-time']);
     this.endpoint = new Endpoint(context);
     this.channel = this.endpoint.peer.openChannel(init);
     this.channel.onOpen = () => {
