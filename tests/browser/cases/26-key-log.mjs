@@ -7,7 +7,7 @@ import { offerEcho } from '../lib/echo.mjs';
 import { folder, serve, startPeer, until } from '../lib/kaon.mjs';
 import { wireshark } from '../lib/wireshark.mjs';
 
-export const seconds = 60;
+export const seconds = 120;
 
 const FINISHED = 'dtls.handshake.type == 20';
 
@@ -40,11 +40,15 @@ export default async function run({ onEnd }) {
   for (const version of ['1.2', '1.3']) {
     for (const setup of ['active', 'passive']) {
       const what = `${version}, Kaon ${setup}`;
-      const [wire, keys] = ['pcapng', 'keys'].map(kind => path.join(files, `${version}-${setup}.${kind}`));
-      await call(page, ['--setup', setup, '--max-dtls', version, '--capture-wire', wire], { SSLKEYLOGFILE: keys });
-      const without = reader.infos(wire, FINISHED);
-      const opened = reader.infos(wire, FINISHED, keys);
-      if (without.length !== 0) throw new Error(`${what}: a Finished can be read without the keys: ${without}`);
+      let opened = [];
+      // Wireshark loses a handshake in which something was sent again, as happens on a busy machine.
+      for (let attempt = 0; attempt < 5 && opened.length < 2; attempt++) {
+        const [wire, keys] = ['pcapng', 'keys'].map(kind => path.join(files, `${version}-${setup}-${attempt}.${kind}`));
+        await call(page, ['--setup', setup, '--max-dtls', version, '--capture-wire', wire], { SSLKEYLOGFILE: keys });
+        const without = reader.infos(wire, FINISHED);
+        if (without.length !== 0) throw new Error(`${what}: a Finished can be read without the keys: ${without}`);
+        opened = reader.infos(wire, FINISHED, keys);
+      }
       if (opened.length < 2) throw new Error(`${what}: of both sides' Finished the keys show ${opened.length}`);
       lines.push(`${what}: ${opened.join(' / ')}`);
     }
