@@ -125,10 +125,11 @@ class Cubic final : public CongestionControl {
     window_ = threshold_ = to;
     epoch_.reset();
   }
-  // Where the curve stays longest. At the window that lost packets the queue would nearly always be full. Behind a
-  // short queue the path itself is full at a little less, and as long in a cycle (docs/benchmarks.md): at no less than
-  // fast convergence would leave. And there what slow start leaves is a guess, up to twice of what the path takes: less
-  // than it tells of nobody who has come, until the curve has once reached its maximum.
+  // W_max is where the curve stays longest. At the window that lost packets a queue would nearly always be full; behind
+  // a short one the path itself is full at a little less, in a cycle that is as long (docs/benchmarks.md), but at no
+  // less than fast convergence would leave. And there fast convergence waits until the curve has once reached W_max:
+  // before that it is slow start's guess, up to twice what the path takes, and to fall short of it does not tell that
+  // another flow has come.
   void lose(double to) {
     known_ = known_ || (window_ >= threshold_ && window_ >= maximum_);
     const double lost = window_;
