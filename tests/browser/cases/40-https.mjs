@@ -15,16 +15,22 @@ async function publishCamera(browser, url) {
   await page.fill('#name', 'camera');
   await page.check('input[value=camera]', { force: true });
   await page.click('#publish');
-  await until(async () => {
-    const { streams } = await page.evaluate(async () => (await fetch('/api/streams')).json());
-    return streams.some(s => s.name === 'camera' && s.kilobits > 50);
-  }, `media of the camera over ${url}: ${await page.textContent('#publish-error')}`, 20);
+  let streams = [];
+  try {
+    await until(async () => {
+      ({ streams } = await page.evaluate(async () => (await fetch('/api/streams')).json()));
+      return streams.some(s => s.name === 'camera' && s.kilobits > 50);
+    }, `media of the camera over ${url}`);
+  } catch (late) {
+    throw new Error(`${late.message}; the page says "${await page.textContent('#publish-error')}", the server ${JSON.stringify(streams)}`);
+  }
   await page.context().close();
 }
 
 export default async function run({ onEnd }) {
   const name = `kaon-host-${process.pid}`;
-  sh(`ip netns add ${name} && ip link add kt0 type veth peer name kt1 netns ${name} && ip addr add 10.77.0.1/24 dev kt0 && ip link set kt0 up
+  // Without IPv6, whose address comes a second after the link and is to Chromium a change of the network, at which it gives up requests.
+  sh(`ip netns add ${name} && ip netns exec ${name} sysctl -qw net.ipv6.conf.default.disable_ipv6=1 && ip link add kt0 type veth peer name kt1 netns ${name} && ip addr add 10.77.0.1/24 dev kt0 && ip link set kt0 up
       ip -n ${name} link set lo up; ip -n ${name} addr add 10.77.0.2/24 dev kt1; ip -n ${name} link set kt1 up; ip -n ${name} route add default via 10.77.0.1`);
   onEnd(() => sh(`ip netns del ${name}; ip link del kt0 2>/dev/null || true`));
   const state = folder(onEnd);
