@@ -12,11 +12,10 @@ def data(case, stack, results):
     sizes = [int(size) for size in options["sizes"].split(",")]
     burst = options["burst"]
     told = {"messages": 2 * len(sizes) + burst, "bytes": 2 * sum(sizes) + 1000 * burst}
-    channel = {"label": options["label"], "protocol": options.get("protocol", ""), "maxRetransmits": options.get("max-retransmits")}
-    if not case.kinds:  # How a channel is announced is the affair of other cases.
-        channel["ordered"] = bool(options.get("ordered", 1))
+    channel = {"label": options["label"], "protocol": options.get("protocol", ""), "ordered": bool(options.get("ordered", 1)),
+               "maxRetransmits": options.get("max-retransmits")}
     for role, expected in (("offerer", told), ("answerer", {**told, **channel})):
-        untold = stack.untold if results["stack"] == role else frozenset()
+        untold = stack.untold if results["stack"] == role else stack.mistold if case.kinds else frozenset()
         for name in expected.keys() - untold:
             if results[role].get(name) != expected[name]:
                 yield f"the {role} tells {name} {results[role].get(name)!r}, not {expected[name]!r}"

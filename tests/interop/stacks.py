@@ -166,6 +166,8 @@ class Stack:
     media: dict = field(default_factory=dict)
     # What it cannot tell of a channel that it did not make.
     untold: frozenset = frozenset()
+    # What it announces wrongly of a channel that it makes: a known fault of `data-partial`, not looked at where many kinds are tried.
+    mistold: frozenset = frozenset()
     # Cases that it can do in one role only, and which, and those that are only for some stacks, with both.
     only: dict = field(default_factory=dict)
     # Options of both programs that differ from those of the case, by its name.
@@ -206,6 +208,7 @@ STACKS = [
               "Its echotest plugin puts a sentence before texts and counts the sum in 16 bits, so that a text of 65,535 bytes "
               "comes back as one of 31. It gets messages up to 16,384 bytes.",)),
     Stack("werift", "werift", lambda: npm_version("werift"), prepare_node, node_command("werift"), kinds=True, media=ENCODED,
+          mistold=frozenset({"ordered"}),
           options={"data-sizes": {"sizes": sizes.around_boundaries(1, 65536)}},
           kaon_options={name: {"setup": "active", "path-mtu-discovery": 0} for name in DATA}, around=(
               "It sends no messages without a byte, and gets none above 65,536 bytes, as it says.",

@@ -7,10 +7,10 @@
 
 namespace kaon::sctp {
 
-/// Lets through what a rate allows, in groups: a group that is due lets a millisecond's worth pass, so that packets
-/// still leave in runs and a timer fires a thousand times a second at most, but no more than 64 KiB, which one system
-/// call sends: at a gigabit a millisecond's worth is half of a short queue. One that comes late is larger by what could
-/// have left meanwhile: timers have ticks, and a program is not always woken at once.
+/// Lets through what a rate allows, in groups, so that packets still leave in runs: a group that is due lets a
+/// millisecond's worth pass, but no more than 64 KiB, which one system call sends; at a gigabit a millisecond's worth
+/// is half of a short queue. One that comes late is larger by what could have left meanwhile: timers have ticks, and a
+/// program is not always woken at once.
 class Pacer {
  public:
   /// `gain` windows per round trip. Below kMinRtt everything passes: timers are too coarse for it, and queues too short
